@@ -1,0 +1,1 @@
+"""The OMA DM protocol: messages, codecs, session, transport."""

@@ -1,0 +1,1 @@
+"""Fetching payloads; knows nothing of OMA."""

@@ -1,0 +1,182 @@
+"""The exception tree: types and reasons, no behaviour and no OMA numbers.
+
+What an error means to the DM server is decided in one place, `outcome.py`.
+"""
+
+from enum import StrEnum
+
+
+class ScomodError(Exception):
+    """Root of all errors this project raises on purpose."""
+
+
+class ConfigError(ScomodError):
+    """The configuration cannot be used; says file, key and what is allowed."""
+
+
+class StoreError(ScomodError):
+    """The database or the disk below it failed."""
+
+
+class StoreFull(StoreError):  # noqa: N818 - a condition, named as the standard library names BlockingIOError
+    """No room left for the database."""
+
+
+class ProtocolError(ScomodError):
+    """Somebody broke the rules of the protocol."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We did: a bug of ours."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer did."""
+
+
+class DecodeError(RemoteProtocolError):
+    """Bytes that are no message; `offset` is where reading stopped, if known."""
+
+    def __init__(self, text: str, offset: int | None = None) -> None:
+        super().__init__(text if offset is None else f"{text} (at octet {offset})")
+        self.offset = offset
+
+
+class LimitExceeded(RemoteProtocolError):  # noqa: N818
+    """Something from outside is larger than a named limit."""
+
+    def __init__(self, limit: str, value: int) -> None:
+        super().__init__(f"{limit} exceeded: {value}")
+        self.limit = limit
+        self.value = value
+
+
+class AuthError(ScomodError):
+    """Credentials were refused, by either side."""
+
+
+class TransportError(ScomodError):
+    """The message exchange failed below the protocol; `is_retryable` tells if waiting may help."""
+
+    def __init__(self, text: str, *, is_retryable: bool) -> None:
+        super().__init__(text)
+        self.is_retryable = is_retryable
+
+
+class CommandError(ScomodError):
+    """One DM command fails; the session goes on."""
+
+
+class NodeNotFound(CommandError):  # noqa: N818
+    """The node, or something the command needs, does not exist."""
+
+
+class NodeExists(CommandError):  # noqa: N818
+    """Add on an existing node."""
+
+
+class NotAllowed(CommandError):  # noqa: N818
+    """The node's access type or kind excludes the command."""
+
+
+class PermissionDenied(CommandError):  # noqa: N818
+    """The ACL refuses."""
+
+
+class Forbidden(CommandError):  # noqa: N818
+    """Refused for a reason other than the ACL."""
+
+
+class UriTooLong(CommandError):  # noqa: N818
+    """A URI limit of DevDetail is exceeded."""
+
+
+class BadRequest(CommandError):  # noqa: N818
+    """The command is malformed."""
+
+
+class BadFormat(CommandError):  # noqa: N818
+    """Type or format the node does not take."""
+
+
+class IncompleteCommand(CommandError):  # noqa: N818
+    """An element the command needs is missing."""
+
+
+class NotSupported(CommandError):  # noqa: N818
+    """An optional feature we do not have."""
+
+
+class NotImplementedCommand(CommandError):  # noqa: N818
+    """A command element we do not know."""
+
+
+class TooLarge(CommandError):  # noqa: N818
+    """The object exceeds a size limit."""
+
+
+class DeviceFull(CommandError):  # noqa: N818
+    """No storage for the value."""
+
+
+class Conflict(CommandError):  # noqa: N818
+    """A live operation already works on that package or component."""
+
+
+class CommandFailed(CommandError):  # noqa: N818
+    """Any other failure."""
+
+
+class Reason(StrEnum):
+    """Why an operation failed, in words; `outcome.py` turns it into a result code."""
+
+    # acquire
+    UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server error"
+    SERVER_UNAVAILABLE = "server unavailable"
+    UNAUTHORISED = "unauthorised"
+    REFUSED_BY_SERVER = "refused by server"
+    NO_SPACE = "no space"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too large"
+    INSECURE_URL = "insecure url"
+    # verify
+    DIGEST = "digest mismatch"
+    SIGNATURE = "signature not valid"
+    POLICY = "policy"
+    MALFORMED = "malformed package"
+    # install
+    DEPENDENCY = "dependency"
+    CONFLICT = "conflict"
+    BUSY = "busy"
+    UNSUPPORTED_ENV = "unsupported environment"
+    NOT_IMPLEMENTED = "not implemented"
+    SCRIPT_FAILED = "script failed"
+    NOT_PRESENT = "not present"
+    CRASH_LOOP = "crash loop"
+    INTERNAL = "internal"
+
+
+class OperationError(ScomodError):
+    """One SCOMO operation fails for `reason`; the text is for logs and people."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class DownloadError(OperationError):
+    """Raised by `download`; `is_retryable` tells if trying again may help."""
+
+    def __init__(self, reason: Reason, text: str, *, is_retryable: bool = False) -> None:
+        super().__init__(reason, text)
+        self.is_retryable = is_retryable
+
+
+class VerifyError(OperationError):
+    """The payload is not what it should be."""
+
+
+class InstallerError(OperationError):
+    """Raised by backends and the runner."""

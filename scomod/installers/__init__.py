@@ -1,0 +1,1 @@
+"""Backends that install software, and the root helper that runs them."""

@@ -1,0 +1,131 @@
+"""What an installer backend is: its protocol and the values it speaks in.
+
+Backends raise `InstallerError` with a reason, never an OMA number (I12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Action(StrEnum):
+    """What a job asks of a backend."""
+
+    INSTALL = "install"
+    INSTALL_INACTIVE = "install-inactive"
+    ACTIVATE = "activate"
+    DEACTIVATE = "deactivate"
+    REMOVE = "remove"
+
+
+class Presence(StrEnum):
+    """What a probe found; PARTIAL is what a killed tool leaves behind."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    ABSENT = "absent"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledItem:
+    """One piece of software as the backend reports it, not yet mapped to a node.
+
+    `id` is unique within the device ("hello"), `digest` the SHA-256 of the archive
+    it came from, "" when unknown, `package_id` the PkgID it was delivered under.
+    """
+
+    id: str
+    version: str
+    environment: str
+    is_active: bool = True
+    name: str = ""
+    description: str = ""
+    digest: str = ""
+    package_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an archive says of itself, read without installing it."""
+
+    id: str
+    version: str
+    architecture: str = ""
+    description: str = ""
+    installed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One order to the installing side; the same job may be run twice (I6).
+
+    `id` is stable over restarts.  `payload` is the archive for the two install
+    actions; `digest` (SHA-256, hex) names it and is checked again by who installs.
+    `signature` is base64 of an Ed25519 signature over the 32 octets of the digest.
+    `keep_payload` leaves the payload where it is (it stays Delivered).
+    """
+
+    id: str
+    backend: str
+    action: Action
+    component_id: str = ""
+    package_id: str = ""
+    payload: str = ""
+    digest: str = ""
+    signature: str = ""
+    params: str = ""
+    keep_payload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How a job ended; `reason` is a `Reason` value when `is_ok` is false."""
+
+    id: str
+    is_ok: bool
+    reason: str = ""
+    detail: str = ""
+    components: tuple[InstalledItem, ...] = ()
+
+
+class Backend(Protocol):
+    """One kind of system package.  Every verb may be called twice with the same end."""
+
+    name: str
+
+    def inspect(self, payload: Path) -> Facts:
+        """Read an archive; raises `InstallerError(MALFORMED)` or `(UNSUPPORTED_ENV)`."""
+
+    def install(self, payload: Path, facts: Facts) -> None:
+        """Bring the archive's software to ACTIVE, repairing what a kill left behind."""
+
+    def remove(self, component_id: str) -> None:
+        """Take the software off, its configuration too."""
+
+    def withdraw(self, component_id: str) -> None:
+        """Take the software off, keep its configuration (the way to INACTIVE)."""
+
+    def probe(self, component_id: str, version: str) -> Presence:
+        """Say what is really there; "" as version means any."""
+
+    def inventory(self) -> list[InstalledItem]:
+        """List what is installed (the active items)."""
+
+
+class Runner(Protocol):
+    """How jobs reach a backend: in this process, or by the root helper."""
+
+    async def run(self, job: Job) -> JobResult:
+        """Run a job to its end; a job already done gives its result again."""
+
+    def inventory(self) -> list[InstalledItem]:
+        """List active and inactive items of all backends, without privileges."""
+
+    def forget(self, job_id: str) -> None:
+        """Drop the kept result of a job that the journal has taken over."""

@@ -1,0 +1,1 @@
+"""The bench: a DM server, a package server and a push sender."""

@@ -1,0 +1,1 @@
+"""Management objects and the tree that holds them."""

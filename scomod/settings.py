@@ -1,0 +1,218 @@
+"""Every setting, its type, its default and what it may be; data only.
+
+The names of sections and keys are what stands in `scomod.toml`.  Units are in
+the names: `_s` seconds, `_bytes` octets, `_count` pieces.  `config.py` fills
+these values from files; `Paths` says where a device keeps its things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def one_of(default: str, *others: str) -> Any:
+    """Declare a key that takes one of a few words."""
+    return field(default=default, metadata={"allowed": (default, *others)})
+
+
+def within(default: float, low: float, high: float) -> Any:
+    """Declare a number and its limits, both included."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What ./DevInfo and ./DevDetail say; an empty `id` is made up once and kept."""
+
+    id: str = ""
+    manufacturer: str = "unknown"
+    model: str = "unknown"
+    language: str = "en"
+    device_type: str = "embedded"
+    oem: str = "unknown"
+    firmware_version: str = "0"
+    software_version: str = "0"
+    hardware_version: str = "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """How long a daemon that is not resident stays when there is nothing to do."""
+
+    idle_exit_s: float = within(30.0, 0.1, 86400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """The way to the DM server; an empty `ca_file` means the system's authorities."""
+
+    allow_http: bool = False
+    ca_file: str = ""
+    encoding: str = one_of("wbxml", "xml")
+    connect_timeout_s: float = within(15.0, 0.1, 600.0)
+    read_timeout_s: float = within(60.0, 0.1, 3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Limits of a DM session."""
+
+    max_msg_bytes: int = within(65536, 2048, 16 * MIB)
+    max_obj_bytes: int = within(MIB, 2048, 64 * MIB)
+    max_messages_count: int = within(200, 4, 100000)
+    max_depth_count: int = within(32, 8, 64)
+    max_commands_count: int = within(1000, 10, 100000)
+    retry_count: int = within(5, 0, 1000)
+    retry_wait_s: float = within(30.0, 0.05, 86400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Where package #0 arrives."""
+
+    udp: bool = True
+    udp_address: str = "0.0.0.0"  # noqa: S104 - WAP push comes from the network; the digest guards
+    udp_port: int = within(2948, 0, 65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Asking the person at the device."""
+
+    default: str = one_of("ask", "inform", "silent", "refuse")
+    no_agent: str = one_of("defer", "accept", "decline")
+    timeout_s: float = within(86400.0, 0.1, 30 * 86400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """Limits of fetching a package; an empty `ca_file` means that of [transport]."""
+
+    ca_file: str = ""
+    max_bytes: int = within(4 * GIB, 1024, 1 << 50)
+    reserve_bytes: int = within(8 * MIB, 0, 1 << 40)
+    connect_timeout_s: float = within(15.0, 0.1, 600.0)
+    idle_timeout_s: float = within(60.0, 0.1, 3600.0)
+    total_timeout_s: float = within(86400.0, 1.0, 30 * 86400.0)
+    attempts_count: int = within(3, 1, 5)
+    retry_wait_s: float = within(30.0, 0.05, 86400.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """What a package must prove; keys are PEM files (Ed25519 public keys) in `key_dir`."""
+
+    signature: str = one_of("required", "optional")
+    key_dir: str = "etc/scomod/keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dpkg:
+    """The dpkg backend."""
+
+    timeout_s: float = within(1800.0, 1.0, 86400.0)
+    lock_wait_s: float = within(60.0, 0.0, 3600.0)
+    inventory: str = one_of("all", "managed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """How software is installed: by the root helper ("spool") or in this process ("direct")."""
+
+    runner: str = one_of("spool", "direct")
+    result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
+    dpkg: Dpkg = field(default_factory=Dpkg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scomo:
+    """The SCOMO management object; `root` is its URI."""
+
+    root: str = "./SCOMO"
+    version: str = one_of("1.0", "1.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """How much is said."""
+
+    level: str = one_of("info", "debug", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The complete configuration of one device."""
+
+    device: Device = field(default_factory=Device)
+    daemon: Daemon = field(default_factory=Daemon)
+    transport: Transport = field(default_factory=Transport)
+    session: Session = field(default_factory=Session)
+    notification: Notification = field(default_factory=Notification)
+    confirm: Confirm = field(default_factory=Confirm)
+    download: Download = field(default_factory=Download)
+    verify: Verify = field(default_factory=Verify)
+    install: Install = field(default_factory=Install)
+    scomo: Scomo = field(default_factory=Scomo)
+    log: Log = field(default_factory=Log)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one device keeps its things, all below `root` ("/" on a real device)."""
+
+    root: Path
+
+    @property
+    def config_dir(self) -> Path:
+        """Configuration, keys, certificate authorities."""
+        return self.root / "etc/scomod"
+
+    @property
+    def state_dir(self) -> Path:
+        """Owned by the daemon: database, spool, jobs (mode 0700)."""
+        return self.root / "var/lib/scomod"
+
+    @property
+    def database(self) -> Path:
+        """The one database."""
+        return self.state_dir / "scomod.db"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Part files and verified payloads on their way."""
+        return self.state_dir / "spool"
+
+    @property
+    def delivered_dir(self) -> Path:
+        """Payloads of the Delivered inventory, named by digest."""
+        return self.state_dir / "delivered"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Orders to the root helper, one JSON file each."""
+        return self.state_dir / "jobs"
+
+    @property
+    def install_dir(self) -> Path:
+        """Owned by root: taken jobs, results, kept archives and their index."""
+        return self.root / "var/lib/scomod-install"
+
+    @property
+    def run_dir(self) -> Path:
+        """What does not outlive a boot."""
+        return self.root / "run/scomod"
+
+    def below_root(self, name: str) -> Path:
+        """Resolve a path from the configuration against the device's root.
+
+        An absolute name that already lies below the root is taken as it is.
+        """
+        path = Path(name)
+        if path.is_absolute() and not path.is_relative_to(self.root):
+            path = path.relative_to("/")
+        return self.root / path
