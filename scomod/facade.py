@@ -1,0 +1,72 @@
+"""What the edges (D-Bus, command line) may ask of a running daemon: the seam, no code.
+
+All values are what JSON can carry, so that D-Bus, `--json` and the documents
+agree.  `daemon.py` implements it, `bus.py` exports it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from scomod.errors import ScomodError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Record = dict[str, Any]
+
+
+class Refused(ScomodError):  # noqa: N818
+    """The daemon will not do that now; the text says why and what to do."""
+
+
+class Unknown(ScomodError):  # noqa: N818
+    """No such server, operation, prompt or node."""
+
+
+class Facade(Protocol):
+    """Implemented by the daemon."""
+
+    def status(self) -> Record:
+        """Version, device id, servers, running session, operations and alerts waiting."""
+
+    def inventory(self) -> Record:
+        """`{"deployed": [record...], "delivered": [record...], "download": [record...]}`."""
+
+    def operations(self) -> list[Record]:
+        """All operations of the journal, oldest first."""
+
+    def prompts(self) -> list[Record]:
+        """Questions that wait for a person."""
+
+    async def run_session(self, server_id: str) -> Record:
+        """Run one session and return how it ended; raises `Unknown` for a foreign server."""
+
+    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+        """Answer the prompt of an operation; raises `Unknown` if none waits."""
+
+    def bootstrap(self, profile: bytes) -> list[str]:
+        """Make accounts from a provisioning document; returns server ids, raises `Refused`."""
+
+    def tree_children(self, uri: str) -> list[str]:
+        """Names below an interior node."""
+
+    def tree_node(self, uri: str) -> Record:
+        """`{"uri","format","type","acl","value"}`; secrets are never shown."""
+
+
+class AgentPort(Protocol):
+    """How the daemon reaches the person at the device."""
+
+    def is_present(self) -> bool:
+        """Tell whether an agent is registered."""
+
+    async def ask(self, prompt: Mapping[str, Any]) -> bool:
+        """Show a prompt, return whether it was accepted; raises `AgentGone`."""
+
+    def inform(self, prompt: Mapping[str, Any]) -> None:
+        """Tell without asking."""
+
+
+class AgentGone(ScomodError):  # noqa: N818
+    """The agent left, failed or gave no answer."""
