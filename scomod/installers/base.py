@@ -95,15 +95,23 @@ class JobResult:
 
 
 class Backend(Protocol):
-    """One kind of system package.  Every verb may be called twice with the same end."""
+    """One kind of system package.  Every verb may be called twice with the same end.
+
+    `name` is what a job says ("dpkg"), `environment` what the server calls it ("deb").
+    """
 
     name: str
+    environment: str
 
     def inspect(self, payload: Path) -> Facts:
         """Read an archive; raises `InstallerError(MALFORMED)` or `(UNSUPPORTED_ENV)`."""
 
-    def install(self, payload: Path, facts: Facts) -> None:
-        """Bring the archive's software to ACTIVE, repairing what a kill left behind."""
+    def install(self, payload: Path, facts: Facts, *, may_downgrade: bool = False) -> None:
+        """Bring the archive's software to ACTIVE, repairing what a kill left behind.
+
+        Raises `InstallerError(POLICY)` where a newer version is installed and the
+        caller did not say that an older one may take its place.
+        """
 
     def remove(self, component_id: str) -> None:
         """Take the software off, its configuration too."""
