@@ -1,0 +1,338 @@
+"""The D-Bus service `org.scomod1`: exports a `Facade`, tells its news, reaches the agent.
+
+Not the daemon: it decides nothing.  Calls are served from one table by one
+wrapper instead of the library's service classes, which send tracebacks to
+callers and do not say who calls (I15, testbed §3).  Three interfaces, split by
+right; the bus policy grants them (design §11).
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.busaddress import (
+    BUS_NAME,
+    CONTROL_INTERFACE,
+    ERROR_ACCESS_DENIED,
+    ERROR_FAILED,
+    ERROR_REFUSED,
+    ERROR_UNKNOWN,
+    OBJECT_PATH,
+    STATUS_INTERFACE,
+    TREE_INTERFACE,
+    NameTaken,
+    NotReachable,
+    RemoteError,
+)
+from scomod.busagent import Agents
+from scomod.buswire import (
+    Message,
+    MessageFlag,
+    MessageType,
+    PacedBus,
+    clean,
+    open_bus,
+    owner_change,
+    pack,
+)
+from scomod.errors import ScomodError
+from scomod.facade import Refused, Unknown
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from scomod.clock import Clock
+    from scomod.facade import Facade
+
+log = logging.getLogger(__name__)
+
+PROGRESS_INTERVAL_S: Final = 1.0
+_DOCTYPE: Final = """<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">"""
+_INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
+_PEER: Final = "org.freedesktop.DBus.Peer"
+_ERROR: Final = "org.freedesktop.DBus.Error."
+_NEUTRAL: Final = "scomod could not do that; its log says why"
+
+Signature = tuple[tuple[str, str], ...]  # (name, D-Bus type) of each argument
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One method: what it takes and gives, and what serves it (service, sender, arguments)."""
+
+    takes: Signature
+    gives: Signature
+    serve: Callable[..., Any]
+
+    @property
+    def signature(self) -> str:
+        """The D-Bus signature of the arguments."""
+        return "".join(kind for _, kind in self.takes)
+
+
+async def _run_session(bus: BusServer, _: str, server_id: str) -> Any:
+    return pack(await bus.facade.run_session(server_id))
+
+
+def _answer(bus: BusServer, _: str, operation_id: int, is_accepted: bool) -> None:
+    bus.facade.answer(operation_id, is_accepted=is_accepted)
+
+
+METHODS: Final[Mapping[tuple[str, str], Export]] = {
+    (STATUS_INTERFACE, "GetStatus"): Export(
+        (), (("status", "a{sv}"),), lambda bus, _: pack(bus.facade.status())
+    ),
+    (STATUS_INTERFACE, "GetInventory"): Export(
+        (), (("inventory", "a{sv}"),), lambda bus, _: pack(bus.facade.inventory())
+    ),
+    (STATUS_INTERFACE, "GetOperations"): Export(
+        (),
+        (("operations", "aa{sv}"),),
+        lambda bus, _: [pack(record) for record in bus.facade.operations()],
+    ),
+    (STATUS_INTERFACE, "GetPrompts"): Export(
+        (), (("prompts", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.prompts()]
+    ),
+    (CONTROL_INTERFACE, "RunSession"): Export(
+        (("server", "s"),), (("session", "a{sv}"),), _run_session
+    ),
+    (CONTROL_INTERFACE, "Answer"): Export((("operation", "t"), ("is_accepted", "b")), (), _answer),
+    (CONTROL_INTERFACE, "Bootstrap"): Export(
+        (("profile", "ay"),),
+        (("servers", "as"),),
+        lambda bus, _, profile: bus.facade.bootstrap(bytes(profile)),
+    ),
+    (CONTROL_INTERFACE, "RegisterAgent"): Export(
+        (("agent", "o"),), (), lambda bus, sender, path: bus.agents.register(sender, path)
+    ),
+    (CONTROL_INTERFACE, "UnregisterAgent"): Export(
+        (("agent", "o"),), (), lambda bus, sender, path: bus.agents.unregister(sender, path)
+    ),
+    (TREE_INTERFACE, "Children"): Export(
+        (("uri", "s"),),
+        (("names", "as"),),
+        lambda bus, _, uri: [clean(name) for name in bus.facade.tree_children(uri)],
+    ),
+    (TREE_INTERFACE, "Node"): Export(
+        (("uri", "s"),), (("node", "a{sv}"),), lambda bus, _, uri: pack(bus.facade.tree_node(uri))
+    ),
+}
+
+SIGNALS: Final[Mapping[str, Signature]] = {
+    "SessionEnded": (("session", "a{sv}"),),
+    "OperationChanged": (("operation", "a{sv}"),),
+    "Progress": (("operation", "t"), ("done", "t"), ("total", "t")),
+    "PromptChanged": (("prompt", "a{sv}"),),
+}
+
+_ERROR_NAMES: Final[tuple[tuple[type[ScomodError], str], ...]] = (
+    (Refused, ERROR_REFUSED),
+    (Unknown, ERROR_UNKNOWN),
+)
+
+
+class BusServer:
+    """The service on one connection; also the daemon's `AgentPort`.
+
+    `tasks` is the daemon's task group: each call is served by a task in it.
+    `on_agent_change` is called after an agent came, left or was replaced.
+    """
+
+    def __init__(self, facade: Facade, tasks: asyncio.TaskGroup, clock: Clock) -> None:
+        self.facade = facade
+        self.on_agent_change: Callable[[], None] = lambda: None
+        self._tasks = tasks
+        self._clock = clock
+        self._bus: PacedBus | None = None
+        self.agents = Agents(tasks, lambda: self.on_agent_change())  # noqa: PLW0108 - assigned later
+        self._progress_s: dict[int, float] = {}
+
+    async def connect(self, address: str) -> None:
+        """Connect, serve, and take the name; raises `NotReachable` and `NameTaken`."""
+        bus = await open_bus(address)
+        bus.add_message_handler(self._on_message)
+        self._bus = bus
+        self.agents.attach(bus)
+        try:
+            await bus.claim(BUS_NAME)
+        except (NameTaken, RemoteError, NotReachable) as error:
+            await self.close()
+            raise _name_error(error, address) from error
+
+    async def close(self) -> None:
+        """Leave the bus; pending asks raise `AgentGone`."""
+        if self._bus is not None:
+            await self._bus.close()
+            self._bus = None
+
+    async def on_disconnect(self) -> None:
+        """Return when the connection has ended, by either side; pending asks are over then."""
+        if self._bus is not None:
+            await self._bus.wait_gone()
+
+    def emit(self, event: str, record: Mapping[str, Any]) -> None:
+        """Send the signal `event` (a key of `SIGNALS`), if we are on the bus.
+
+        Progress takes `{"id", "done", "total"}`, total None while unknown (sent
+        as 0), and leaves once a second per operation at most.
+        """
+        signature = SIGNALS[event]
+        if self._bus is None or not self._bus.connected:
+            return
+        if event == "Progress" and not self._is_progress_due(record["id"]):
+            return
+        self._bus.send(
+            Message.new_signal(
+                OBJECT_PATH,
+                STATUS_INTERFACE,
+                event,
+                "".join(kind for _, kind in signature),
+                _signal_body(event, record),
+            )
+        )
+
+    def _is_progress_due(self, operation_id: int) -> bool:
+        now_s = self._clock.monotonic_s()
+        recent = {
+            key: sent_s
+            for key, sent_s in self._progress_s.items()
+            if now_s - sent_s < PROGRESS_INTERVAL_S
+        }
+        is_due = operation_id not in recent
+        self._progress_s = recent if not is_due else {**recent, operation_id: now_s}
+        return is_due
+
+    # calls
+
+    def _on_message(self, message: Message) -> Message | bool | None:
+        """See every message: calls are ours; `True` tells the library that it has no work."""
+        if message.message_type is MessageType.SIGNAL:
+            if (change := owner_change(message)) and not change[1]:
+                self.agents.left(change[0])
+            return None
+        if message.message_type is not MessageType.METHOD_CALL:
+            return None
+        if message.interface == _PEER and message.member == "Ping":
+            return None
+        reply = self._begin(message)
+        return True if reply is None or _wants_no_reply(message) else reply
+
+    def _begin(self, call: Message) -> Message | None:
+        """Return the answer to a call, or None when a task will give it."""
+        if (call.interface, call.member, call.signature) == (_INTROSPECTABLE, "Introspect", ""):
+            return Message.new_method_return(call, "s", [introspection(call.path)])
+        export = METHODS.get((call.interface, call.member))
+        if export is None or call.path != OBJECT_PATH:
+            return _error(call, f"{_ERROR}UnknownMethod", "no such method on this object")
+        if call.signature != export.signature:
+            text = f"{call.member} takes ({export.signature}), not ({call.signature})"
+            return _error(call, f"{_ERROR}InvalidArgs", text)
+        return self._spawn(call, self._serve(call, export))
+
+    def _spawn(self, call: Message, work: Coroutine[Any, Any, None]) -> Message | None:
+        try:
+            self._tasks.create_task(work)
+        except RuntimeError:  # the group is on its way down
+            work.close()
+            return _error(call, ERROR_FAILED, "scomod is stopping: try again in a moment")
+        return None
+
+    async def _serve(self, call: Message, export: Export) -> None:
+        """Serve one call: the wrapper through which no exception text or traceback leaves."""
+        try:
+            result = export.serve(self, call.sender, *call.body)
+            if inspect.isawaitable(result):
+                result = await result
+            kinds = "".join(kind for _, kind in export.gives)
+            self._send(call, Message.new_method_return(call, kinds, [result] if kinds else []))
+        except Exception as error:  # noqa: BLE001 - the D-Bus seam (design §15.7)
+            self._send(call, _failure(call, error))
+
+    def _send(self, call: Message, reply: Message) -> None:
+        if self._bus is not None and self._bus.connected and not _wants_no_reply(call):
+            self._bus.send(reply)
+
+    # AgentPort
+
+    def is_present(self) -> bool:
+        """Tell whether an agent is registered."""
+        return self.agents.is_present()
+
+    async def ask(self, prompt: Mapping[str, Any]) -> bool:
+        """Show a prompt to the agent, return whether it was accepted; raises `AgentGone`."""
+        return await self.agents.ask(prompt)
+
+    def inform(self, prompt: Mapping[str, Any]) -> None:
+        """Tell the agent, if there is one, without asking."""
+        self.agents.inform(prompt)
+
+
+def introspection(path: str) -> str:
+    """Return the introspection document of an object path: ours, or a way to it."""
+    lines = [_DOCTYPE, "<node>"]
+    if path == OBJECT_PATH:
+        for interface in dict.fromkeys(interface for interface, _ in METHODS):
+            lines += [f'  <interface name="{interface}">', *_members(interface), "  </interface>"]
+    elif OBJECT_PATH.startswith(prefix := path.rstrip("/") + "/"):
+        lines.append(f'  <node name="{OBJECT_PATH.removeprefix(prefix).split("/")[0]}"/>')
+    return "\n".join([*lines, "</node>", ""])
+
+
+def _members(interface: str) -> list[str]:
+    lines: list[str] = []
+    for (home, member), export in METHODS.items():
+        if home == interface:
+            args = [*_arguments(export.takes, "in"), *_arguments(export.gives, "out")]
+            lines += [f'    <method name="{member}">', *args, "    </method>"]
+    for event, signature in SIGNALS.items() if interface == STATUS_INTERFACE else ():
+        lines += [f'    <signal name="{event}">', *_arguments(signature, "out"), "    </signal>"]
+    return lines
+
+
+def _arguments(signature: Signature, direction: str) -> list[str]:
+    return [
+        f'      <arg name="{name}" type="{kind}" direction="{direction}"/>'
+        for name, kind in signature
+    ]
+
+
+def _signal_body(event: str, record: Mapping[str, Any]) -> list[Any]:
+    if event == "Progress":
+        return [record["id"], record["done"], record["total"] or 0]
+    return [pack(record)]
+
+
+def _wants_no_reply(call: Message) -> bool:
+    return bool(call.flags & MessageFlag.NO_REPLY_EXPECTED)
+
+
+def _error(call: Message, name: str, text: str) -> Message:
+    return Message.new_error(call, name, clean(text))
+
+
+def _failure(call: Message, error: Exception) -> Message:
+    """Turn an exception into what the caller may know; the rest goes to the log."""
+    for kind, name in _ERROR_NAMES:
+        if isinstance(error, kind):
+            return _error(call, name, str(error))
+    if isinstance(error, ScomodError):
+        log.warning("%s over d-bus failed: %s", call.member, error)
+    else:
+        log.error("internal error: %s over d-bus", call.member, exc_info=error)
+    return _error(call, ERROR_FAILED, _NEUTRAL)
+
+
+def _name_error(error: ScomodError, address: str) -> ScomodError:
+    if not isinstance(error, RemoteError):
+        return error
+    if error.name == ERROR_ACCESS_DENIED:
+        return NameTaken(
+            f"the message bus at {address} does not let this user own {BUS_NAME}: "
+            "install the policy file org.scomod1.conf and start scomod as the user it names"
+        )
+    return NameTaken(str(error))

@@ -1,0 +1,236 @@
+"""Typed calls on a running daemon for the command line and the bench.
+
+Not the service (`bus.py`).  Values come and go as plain Python; the method
+names are those of `Facade`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from scomod.busaddress import (
+    AGENT_INTERFACE,
+    AGENT_PATH,
+    BUS_NAME,
+    CONTROL_INTERFACE,
+    ERROR_FAILED,
+    OBJECT_PATH,
+    STATUS_INTERFACE,
+    TREE_INTERFACE,
+    NotReachable,
+    RemoteError,
+    no_bus,
+    no_daemon,
+)
+from scomod.buswire import (
+    BUS,
+    Message,
+    MessageType,
+    PacedBus,
+    clean,
+    open_bus,
+    owner_change,
+    owner_rule,
+    unpack,
+)
+from scomod.facade import AgentGone, Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+CALL_TIMEOUT_S: Final = 30.0
+_ABSENT: Final = (
+    f"{BUS}.Error.ServiceUnknown",
+    f"{BUS}.Error.NameHasNoOwner",
+    f"{BUS}.Error.NoReply",
+    f"{BUS}.Error.TimedOut",
+    f"{BUS}.Error.Spawn.",
+)
+_SIGNAL_RULE: Final = f"type='signal',sender='{BUS_NAME}',path='{OBJECT_PATH}'"
+_DAEMON_CAME: Final = object()
+
+
+class Client:
+    """One connection to the bus, used by one caller; `async with await Client.connect(...)`."""
+
+    def __init__(self, bus: PacedBus, address: str) -> None:
+        self._bus = bus
+        self._address = address
+        self._owner = ""  # unique name of the daemon, known once we follow it
+
+    @classmethod
+    async def connect(cls, address: str) -> Self:
+        """Connect to the bus (not yet to the daemon); raises `NotReachable`."""
+        return cls(await open_bus(address), address)
+
+    async def close(self) -> None:
+        """End the connection; what waits on it ends with `NotReachable`."""
+        await self._bus.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def status(self) -> Record:
+        """`Facade.status`; like all calls raises `RemoteError` and `NotReachable`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetStatus"))
+
+    async def inventory(self) -> Record:
+        """`Facade.inventory`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetInventory"))
+
+    async def operations(self) -> list[Record]:
+        """`Facade.operations`."""
+        return list(await self._call(STATUS_INTERFACE, "GetOperations"))
+
+    async def prompts(self) -> list[Record]:
+        """`Facade.prompts`."""
+        return list(await self._call(STATUS_INTERFACE, "GetPrompts"))
+
+    async def run_session(self, server_id: str) -> Record:
+        """`Facade.run_session`; returns when the session has ended, however long it takes."""
+        call = self._call(CONTROL_INTERFACE, "RunSession", "s", server_id, timeout_s=None)
+        return dict(await call)
+
+    async def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+        """`Facade.answer`."""
+        await self._call(CONTROL_INTERFACE, "Answer", "tb", operation_id, is_accepted)
+
+    async def bootstrap(self, profile: bytes) -> list[str]:
+        """`Facade.bootstrap`."""
+        return list(await self._call(CONTROL_INTERFACE, "Bootstrap", "ay", profile))
+
+    async def tree_children(self, uri: str) -> list[str]:
+        """`Facade.tree_children`."""
+        return list(await self._call(TREE_INTERFACE, "Children", "s", uri))
+
+    async def tree_node(self, uri: str) -> Record:
+        """`Facade.tree_node`."""
+        return dict(await self._call(TREE_INTERFACE, "Node", "s", uri))
+
+    async def subscribe(self) -> AsyncIterator[tuple[str, Record]]:
+        """Return an iterator over (signal name, record) from this moment on.
+
+        It survives restarts of the daemon and raises `NotReachable` when the bus goes.
+        """
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        await self._follow_owner(lambda _: None)
+        self._on_message(MessageType.SIGNAL, STATUS_INTERFACE, events.put_nowait)
+        self._bus.on_gone(lambda: events.put_nowait(None))
+        await self._bus.invoke_bus("AddMatch", _SIGNAL_RULE)
+        return self._records(events)
+
+    async def _records(self, events: asyncio.Queue[Any]) -> AsyncIterator[tuple[str, Record]]:
+        while (message := await events.get()) is not None:
+            yield message.member, _record_of(message)
+        raise no_bus(self._address, "it went away")
+
+    async def serve_agent(
+        self,
+        ask: Callable[[Record], Awaitable[bool]],
+        inform: Callable[[Record], None],
+        ready: Callable[[], None],
+    ) -> None:
+        """Be the agent until cancelled; raises `NotReachable`, or `RemoteError` if refused.
+
+        `ask` answers one prompt at a time or raises `AgentGone`; `inform` tells.
+        Whenever the daemon comes (back) the agent is registered and `ready` called.
+        """
+        turns: asyncio.Queue[Any] = asyncio.Queue()
+
+        def take(call: Message) -> None:
+            if call.member == "Ask":
+                turns.put_nowait(call)
+            else:
+                inform(unpack(call.body[0]))
+
+        self._bus.on_gone(lambda: turns.put_nowait(None))
+        self._on_message(MessageType.METHOD_CALL, AGENT_INTERFACE, take)
+        await self._follow_owner(lambda owner: turns.put_nowait(_DAEMON_CAME) if owner else None)
+        await self._register(ready)
+        while (turn := await turns.get()) is not None:
+            if turn is _DAEMON_CAME:
+                with contextlib.suppress(NotReachable):  # gone again: it will be back
+                    await self._register(ready)
+            else:
+                self._bus.send(await _answer(turn, ask))
+        raise no_bus(self._address, "it went away")
+
+    async def _register(self, ready: Callable[[], None]) -> None:
+        await self._call(CONTROL_INTERFACE, "RegisterAgent", "o", AGENT_PATH)
+        ready()
+
+    async def _follow_owner(self, changed: Callable[[str], None]) -> None:
+        """Learn and keep up who owns the daemon's name: only its owner is listened to."""
+
+        def take(message: Message) -> None:
+            if (change := owner_change(message)) and change[0] == BUS_NAME:
+                self._owner = change[1]
+                changed(self._owner)
+
+        self._bus.add_message_handler(take)
+        await self._bus.invoke_bus("AddMatch", owner_rule(BUS_NAME))
+        with contextlib.suppress(RemoteError):  # nobody owns it yet
+            self._owner = await self._bus.invoke_bus("GetNameOwner", BUS_NAME)
+
+    def _on_message(
+        self, kind: MessageType, interface: str, take: Callable[[Message], None]
+    ) -> None:
+        """Give `take` what the daemon sends of a kind on an interface."""
+
+        def handle(message: Message) -> bool:
+            is_ours = message.message_type is kind and message.interface == interface
+            if is_ours and message.sender == self._owner:
+                take(message)
+                return True
+            return False
+
+        self._bus.add_message_handler(handle)
+
+    async def _call(
+        self,
+        interface: str,
+        member: str,
+        signature: str = "",
+        *body: Any,
+        timeout_s: float | None = CALL_TIMEOUT_S,
+    ) -> Any:
+        message = Message(
+            destination=BUS_NAME,
+            path=OBJECT_PATH,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=[clean(value) if isinstance(value, str) else value for value in body],
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply = await self._bus.invoke(message)
+        except TimeoutError as error:
+            raise NotReachable(
+                f"scomod did not answer for {timeout_s:.0f} s: see its log"
+            ) from error
+        except RemoteError as error:
+            if error.name.startswith(_ABSENT):
+                raise no_daemon(self._address) from error
+            raise
+        return unpack(reply[0]) if reply else None
+
+
+def _record_of(message: Message) -> Record:
+    """Return the record of a signal; Progress carries its three numbers bare."""
+    if message.member == "Progress":
+        return dict(zip(("id", "done", "total"), message.body, strict=True))
+    return dict(unpack(message.body[0]))
+
+
+async def _answer(call: Message, ask: Callable[[Record], Awaitable[bool]]) -> Message:
+    try:
+        accepted = await ask(unpack(call.body[0]))
+    except AgentGone as error:
+        return Message.new_error(call, ERROR_FAILED, str(error))
+    return Message.new_method_return(call, "b", [accepted])

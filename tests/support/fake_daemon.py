@@ -1,0 +1,224 @@
+"""A daemon without a device: a `Facade` with memory that behaves, for tests of the edges.
+
+Sessions count, answers take their prompt away and move the operation on,
+bootstrap makes accounts.  `running_daemon` puts it on a bus, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from scomod.bus import BusServer
+from scomod.clock import SystemClock
+from scomod.codes import ResultCode
+from scomod.facade import Record, Refused, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SERVER: Record = {"server_id": "srv1", "name": "Example", "address": "https://dm.example.org/"}
+OPERATION: Record = {
+    "id": 7,
+    "primitive": "DownloadInstall",
+    "uri": "./SCOMO/Download/hello/Operations/DownloadInstall",
+    "node": "./SCOMO/Download/hello",
+    "server": "srv1",
+    "correlator": "c-7",
+    "phase": "waiting",
+    "step": "consent",
+    "reason": "",
+    "detail": "",
+    "pkg_id": "hello-1.2",
+    "component": "",
+    "name": "Hello",
+    "created": 1_700_000_000.0,
+    "changed": 1_700_000_001.0,
+    "reported": False,
+}
+PROMPT: Record = {
+    "operation": 7,
+    "primitive": "DownloadInstall",
+    "what": "hello-1.2",
+    "name": "Hello",
+    "version": "1.2",
+    "size": 1_572_864,
+    "server": "srv1",
+    "server_name": "Example",
+    "url": "https://pkg.example.org/hello.deb",
+    "deadline": 1_700_086_400.0,
+}
+INVENTORY: Record = {
+    "deployed": [
+        {
+            "uri": "./SCOMO/Inventory/Deployed/bash",
+            "id": "bash",
+            "name": "bash",
+            "version": "5.2",
+            "state": "active",
+            "status": 10,
+            "environment": "dpkg",
+            "pkg_id_ref": "",
+        }
+    ],
+    "delivered": [],
+    "download": [
+        {"uri": "./SCOMO/Download/hello", "pkg_id": "hello-1.2", "name": "Hello", "status": 10}
+    ],
+}
+TREE: dict[str, str | None] = {
+    ".": None,
+    "./DevInfo": None,
+    "./DevInfo/DevId": "urn:uuid:42",
+    "./DevInfo/Man": "Example",
+    "./SCOMO": None,
+}
+
+
+class FakeDaemon:
+    """One server, one waiting operation, one prompt, a small inventory and tree."""
+
+    def __init__(self) -> None:
+        self.servers = [dict(SERVER)]
+        self.records = [dict(OPERATION)]
+        self.waiting = {7: dict(PROMPT)}
+        self.inventory_record: Record = dict(INVENTORY)
+        self.profiles: list[bytes] = []
+        self.sessions = 0
+        self.session_outcome = "ok"
+        self.emit: Callable[[str, Record], None] = lambda _event, _record: None
+        self.has_agent: Callable[[], bool] = lambda: False
+
+    def status(self) -> Record:
+        return {
+            "version": "0.0",
+            "device_id": "urn:uuid:42",
+            "root": "/",
+            "servers": self.servers,
+            "session": "",
+            "operations_live": len(self.waiting),
+            "alerts_waiting": 0,
+            "agent": self.has_agent(),
+        }
+
+    def inventory(self) -> Record:
+        return self.inventory_record
+
+    def operations(self) -> list[Record]:
+        return self.records
+
+    def prompts(self) -> list[Record]:
+        return list(self.waiting.values())
+
+    async def run_session(self, server_id: str) -> Record:
+        server = next((s for s in self.servers if s["server_id"] == server_id), None)
+        if server is None:
+            raise Unknown(f"no account {server_id}: see scomoctl status")
+        await asyncio.sleep(0)
+        self.sessions += 1
+        is_ok = self.session_outcome == "ok"
+        result = {
+            "server": server_id,
+            "outcome": self.session_outcome,
+            "detail": "" if is_ok else "the server refused the credentials",
+            "messages": 4,
+            "bytes_sent": 1234,
+            "bytes_received": 5_000_000,
+            "duration_s": 0.25,
+            "alerts_delivered": 1,
+            "commands": 3,
+        }
+        server["last_session"] = result
+        self.emit("SessionEnded", result)
+        return result
+
+    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+        if operation_id not in self.waiting:
+            raise Unknown(f"operation {operation_id} asks nothing")
+        prompt = self.waiting.pop(operation_id)
+        operation = next(r for r in self.records if r["id"] == operation_id)
+        if is_accepted:
+            operation.update(phase="running", step="acquire")
+        else:
+            operation.update(phase="failed", reason="cancelled", result=ResultCode.USER_CANCELLED)
+        self.emit("PromptChanged", {**prompt, "is_waiting": False})
+        self.emit("OperationChanged", operation)
+
+    def bootstrap(self, profile: bytes) -> list[str]:
+        if b"<wap-provisioningdoc" not in profile:
+            raise Refused("that is no provisioning document")
+        self.profiles.append(profile)
+        self.servers.append({**SERVER, "server_id": "srv2"})
+        return ["srv2"]
+
+    def tree_children(self, uri: str) -> list[str]:
+        self.tree_node(uri)
+        return [u.removeprefix(f"{uri}/") for u in TREE if u.rpartition("/")[0] == uri]
+
+    def tree_node(self, uri: str) -> Record:
+        if uri not in TREE:
+            raise Unknown(f"no node {uri}")
+        value = TREE[uri]
+        form = "node" if value is None else "chr"
+        return {"uri": uri, "format": form, "type": "", "acl": "Get=*", "value": value or ""}
+
+
+class RunningDaemon:
+    """A fake daemon in another thread; `do` runs something in its loop."""
+
+    def __init__(self, daemon: Any, bus: BusServer, loop: asyncio.AbstractEventLoop) -> None:
+        self.daemon = daemon
+        self.bus = bus
+        self._loop = loop
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        result: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - it is raised in the test
+                result.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return result.result(timeout=10)
+
+    def ask(self, prompt: Record) -> Future[bool]:
+        return asyncio.run_coroutine_threadsafe(self.bus.ask(prompt), self._loop)
+
+
+@contextlib.contextmanager
+def running_daemon(address: str, daemon: Any = None) -> Iterator[RunningDaemon]:
+    """Serve `daemon` (a `FakeDaemon` unless given) on the bus at `address`."""
+    started: Future[tuple[RunningDaemon, asyncio.Event]] = Future()
+    facade = FakeDaemon() if daemon is None else daemon
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            bus = BusServer(facade, tasks, SystemClock())
+            facade.emit, facade.has_agent = bus.emit, bus.is_present
+            await bus.connect(address)
+            started.set_result((RunningDaemon(facade, bus, asyncio.get_running_loop()), stop))
+            await stop.wait()
+            await bus.close()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the test
+            if not started.done():
+                started.set_exception(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        running, stop = started.result(timeout=10)
+        yield running
+        running.do(stop.set)
+    finally:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
