@@ -1,0 +1,187 @@
+"""`scomod-lab`: the bench on the command line.
+
+`serve` runs it; the other commands talk to a running one through its admin
+interface, which they find by the file `url` in the bench's directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from scomod.clock import SystemClock
+from scomod.errors import ScomodError
+from scomod.lab.packages import payload_of
+from scomod.lab.pki import Pki
+from scomod.lab.scomo import ORDERS
+
+URL_FILE: Final = "url"
+TIMEOUT_S: Final = 30.0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+class BenchError(ScomodError):
+    """The bench cannot be reached or refuses; the text says what to do."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.action(arguments)
+    except (ScomodError, OSError) as error:
+        print(f"scomod-lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scomod-lab", description="A DM server, package server and push sender to test with."
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=Path("scomod-lab.d"), help="where the bench keeps its things"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the bench until interrupted")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument("--port", type=int, default=8443)
+    serve.set_defaults(action=_serve)
+    profile = commands.add_parser("profile", help="print what a device is bootstrapped from")
+    profile.add_argument("user", help="name of the account; made if it does not exist")
+    profile.set_defaults(action=_profile)
+    devices = commands.add_parser("devices", help="list devices, or show all of one")
+    devices.add_argument("name", nargs="?", help="user or device id")
+    devices.set_defaults(action=_devices)
+    order = commands.add_parser("order", help="queue something for a device's next session")
+    order.add_argument("name", help="user or device id")
+    order.add_argument("kind", choices=ORDERS)
+    order.add_argument("params", nargs="*", metavar="KEY=VALUE", help="file=X.deb fills the rest")
+    order.set_defaults(action=_order)
+    push = commands.add_parser("push", help="ask a device for a session (package #0 by UDP)")
+    push.add_argument("name", help="user or device id")
+    push.add_argument("address", metavar="HOST[:PORT]")
+    push.set_defaults(action=_push)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    asyncio.run(_serve_until_interrupted(arguments))
+
+
+async def _serve_until_interrupted(arguments: argparse.Namespace) -> None:
+    from scomod.lab.bench import Bench  # noqa: PLC0415 - aiohttp, not needed by the others
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    bench = Bench(
+        arguments.dir,
+        clock=SystemClock(),
+        random=secrets.token_bytes,
+        host=arguments.host,
+        port=arguments.port,
+    )
+    async with bench:
+        url_file = arguments.dir / URL_FILE
+        url_file.write_text(bench.base_url)
+        print(f"DM server at {bench.dm_url}, devices must trust {bench.pki.ca_file}", flush=True)
+        try:
+            await stop.wait()
+        finally:
+            url_file.unlink(missing_ok=True)
+
+
+def _profile(arguments: argparse.Namespace) -> None:
+    known = {account["user"] for account in _call(arguments, "devices")}
+    if arguments.user not in known:
+        _call(arguments, "devices", {"user": arguments.user})
+    print(_fetch(arguments, f"devices/{arguments.user}/profile").decode(), end="")
+
+
+def _devices(arguments: argparse.Namespace) -> None:
+    if arguments.name is None:
+        for account in _call(arguments, "devices"):
+            print(f"{account['user']:<20} {account['device_id'] or '(no device yet)'}")
+        return
+    account = _call(arguments, f"devices/{arguments.name}")
+    account["orders"] = _call(arguments, f"devices/{arguments.name}/orders")
+    account["records"] = _call(arguments, f"devices/{arguments.name}/records")
+    print(json.dumps(account, indent=2, ensure_ascii=False))
+
+
+def _order(arguments: argparse.Namespace) -> None:
+    pairs = [text.partition("=") for text in arguments.params]
+    if any(not equals for _, equals, _ in pairs):
+        raise BenchError("parameters are KEY=VALUE")
+    params = {key: value for key, _, value in pairs}
+    if "file" in params:
+        params = _publish(arguments, Path(params.pop("file"))) | params
+    order = _call(
+        arguments, f"devices/{arguments.name}/orders", {"kind": arguments.kind, "params": params}
+    )
+    print(f"order {order['id']} is queued, correlator {order['correlator']}")
+
+
+def _publish(arguments: argparse.Namespace, archive: Path) -> dict[str, str]:
+    """Copy a package to where it is served, and say what an order must tell of it."""
+    target = arguments.dir / "packages" / archive.name
+    payload = payload_of(archive, Pki(arguments.dir / "pki"))
+    if not target.exists() or not target.samefile(archive):
+        shutil.copyfile(archive, target)
+    return payload.order_params(f"{_base_url(arguments)}/packages/{archive.name}")
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    host, _, port = arguments.address.partition(":")
+    wanted = {"host": host} | ({"port": int(port)} if port.isdigit() else {})
+    answer = _call(arguments, f"devices/{arguments.name}/push", wanted)
+    print(f"asked {arguments.address} for session {answer['session_id']:X}")
+
+
+def _call(arguments: argparse.Namespace, path: str, body: Any = None) -> Any:
+    return json.loads(_fetch(arguments, path, body))
+
+
+def _fetch(arguments: argparse.Namespace, path: str, body: Any = None) -> bytes:
+    """Ask the running bench; raises `BenchError` if it is not there or refuses."""
+    request = urllib.request.Request(  # noqa: S310 - the URL is our own file's, https
+        f"{_base_url(arguments)}/api/{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    context = Pki(arguments.dir / "pki").client_context()
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=context) as response:  # noqa: S310
+            return bytes(response.read())
+    except urllib.error.HTTPError as error:
+        text = error.read().decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            text = json.loads(text)["error"]
+        raise BenchError(text) from error
+    except urllib.error.URLError as error:
+        raise BenchError(f"no bench at {request.full_url}: {error.reason}") from error
+
+
+def _base_url(arguments: argparse.Namespace) -> str:
+    try:
+        return str((arguments.dir / URL_FILE).read_text())
+    except FileNotFoundError as error:
+        raise BenchError(
+            f"no bench runs in {arguments.dir}: start it with 'scomod-lab serve', or say --dir"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

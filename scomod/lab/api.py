@@ -1,0 +1,177 @@
+"""The bench's JSON interface: register devices, order things, push, read what they said.
+
+For this machine only: everybody else is refused.  Secrets leave through the
+profile alone.
+
+    GET  /api/devices                  all accounts
+    POST /api/devices                  {"user", "device_id"?, "server_id"?, "password"?, ...}
+    GET  /api/devices/NAME             one account, NAME is a user or a device id
+    GET  /api/devices/NAME/records     everything it ever said
+    GET  /api/devices/NAME/orders      its orders, with what came back
+    POST /api/devices/NAME/orders      {"kind", "params": {...}}
+    POST /api/devices/NAME/push        {"host", "port"?, "ui_mode"?}
+    GET  /api/devices/NAME/profile     the provisioning document (XML, with secrets)
+    POST /api/packages/NAME/fault      {"fault": "404"|...|"none", "count"?}
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from scomod.dmclient.notification import UiMode
+from scomod.errors import ScomodError
+from scomod.lab import profile, push, scomo
+from scomod.lab.devices import AccountError
+from scomod.lab.dmserver import PATH as DM_PATH
+from scomod.lab.packageserver import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from scomod.lab.devices import Account, Register
+    from scomod.lab.packageserver import PackageServer
+
+PREFIX: Final = "/api/"
+REGISTER_KEYS: Final = ("user", "password", "server_id", "server_password", "device_id")
+NO_FAULT: Final = "none"
+
+
+class RequestError(ScomodError):
+    """The request makes no sense; the text says what is expected."""
+
+
+class Api:
+    """The handlers; `base_url` is what a device reaches this server under."""
+
+    def __init__(
+        self, register: Register, packages: PackageServer, base_url: Callable[[], str]
+    ) -> None:
+        self._register = register
+        self._packages = packages
+        self._base_url = base_url
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what the application serves."""
+        return [
+            web.get("/api/devices", self._list),
+            web.post("/api/devices", self._add),
+            web.get("/api/devices/{name}", self._one),
+            web.get("/api/devices/{name}/records", self._records),
+            web.get("/api/devices/{name}/orders", self._orders),
+            web.post("/api/devices/{name}/orders", self._order),
+            web.post("/api/devices/{name}/push", self._push),
+            web.get("/api/devices/{name}/profile", self._profile),
+            web.post("/api/packages/{name}/fault", self._fault),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response([view(account) for account in self._register])
+
+    async def _add(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, *REGISTER_KEYS)
+        texts = {name: _text(wanted, name) for name in wanted}
+        return web.json_response(view(self._register.add(texts.pop("user", ""), **texts)))
+
+    async def _one(self, request: web.Request) -> web.Response:
+        return web.json_response(view(self._account(request)))
+
+    async def _records(self, request: web.Request) -> web.Response:
+        return web.json_response(self._account(request).records)
+
+    async def _orders(self, request: web.Request) -> web.Response:
+        return web.json_response([asdict(order) for order in self._account(request).orders])
+
+    async def _order(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, "kind", "params")
+        params = wanted.get("params", {})
+        if not isinstance(params, dict):
+            raise RequestError("params must be an object of texts")
+        texts = {str(name): _text(params, name) for name in params}
+        kind = _text(wanted, "kind")
+        scomo.check(kind, texts)
+        return web.json_response(
+            asdict(self._register.enqueue(self._account(request), kind, texts))
+        )
+
+    async def _push(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, "host", "port", "ui_mode")
+        host, port = _text(wanted, "host"), wanted.get("port", push.PORT)
+        mode = wanted.get("ui_mode", UiMode.BACKGROUND)
+        if not isinstance(port, int) or mode not in list(UiMode):
+            raise RequestError("port must be a number, ui_mode 0 to 3")
+        account = self._account(request)
+        session_id = account.next_session_id()
+        self._register.save(account)
+        try:
+            push.send(push.push_of(account, session_id, UiMode(mode)), host, port)
+        except OSError as error:
+            raise RequestError(f"cannot send to {host}:{port}: {error}") from error
+        self._register.record(account, "push", host=host, port=port, session=f"{session_id:X}")
+        return web.json_response({"session_id": session_id})
+
+    async def _profile(self, request: web.Request) -> web.Response:
+        text = profile.profile_of(self._account(request), self._base_url() + DM_PATH)
+        return web.Response(text=text, content_type="text/vnd.wap.connectivity-xml")
+
+    async def _fault(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, "fault", "count")
+        name, count = _text(wanted, "fault"), wanted.get("count")
+        if name not in (NO_FAULT, *Fault) or not isinstance(count, int | None):
+            raise RequestError(f"fault must be one of {', '.join(Fault)}, none; count a number")
+        fault = None if name == NO_FAULT else Fault(name)
+        self._packages.set_fault(request.match_info["name"], fault, count)
+        return web.json_response({})
+
+    def _account(self, request: web.Request) -> Account:
+        return self._register.get(request.match_info["name"])
+
+
+def view(account: Account) -> dict[str, Any]:
+    """Return what may be shown of an account."""
+    return {
+        "user": account.user,
+        "server_id": account.server_id,
+        "device_id": account.device_id,
+        "devinfo": account.devinfo,
+        "orders": {order.id: order.phase for order in account.orders},
+    }
+
+
+@web.middleware
+async def guard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Let only this machine use the interface, and turn our errors into 400 and 404."""
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
+    if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104 - "nobody"
+        return web.json_response({"error": "for this machine only"}, status=403)
+    try:
+        return await handler(request)
+    except AccountError as error:
+        return web.json_response({"error": str(error)}, status=404)
+    except ScomodError as error:
+        return web.json_response({"error": str(error)}, status=400)
+
+
+async def _json_of(request: web.Request, *names: str) -> dict[str, Any]:
+    """Return the object in the body; raises `RequestError` for other names than these."""
+    try:
+        value = await request.json()
+    except ValueError as error:
+        raise RequestError(f"the body is no JSON: {error}") from error
+    if not isinstance(value, dict) or set(value) - set(names):
+        raise RequestError(f"the body must be an object with {', '.join(names)}")
+    return value
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name, "")
+    if not isinstance(value, str):
+        raise RequestError(f"{name} must be a text")
+    return value

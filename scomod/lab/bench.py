@@ -1,0 +1,86 @@
+"""The bench put together: DM server, package server and admin interface on one HTTPS port.
+
+    async with Bench(directory, clock=SystemClock(), random=secrets.token_bytes) as bench:
+        account = bench.register.add("device-1")
+
+Everything it keeps is below `directory`: keys, packages, devices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohttp import web
+
+from scomod.lab import api
+from scomod.lab.devices import Register
+from scomod.lab.dmserver import PATH, DmServer
+from scomod.lab.packageserver import PackageServer
+from scomod.lab.pki import Pki
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scomod.clock import Clock
+
+MAX_API_BYTES: Final = 64 << 20  # a package may come inside an order
+SHUTDOWN_S: Final = 1.0
+
+
+class Bench:
+    """A server that runs while it is entered; `port` 0 takes a free one."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "localhost",
+    ) -> None:
+        self.pki = Pki(directory / "pki")
+        self.register = Register(directory / "devices", clock, random)
+        self.packages = PackageServer(directory / "packages")
+        self.dm = DmServer(self.register, clock)
+        self._host = host
+        self._port = port
+        self._name = name
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What a device reaches this server under."""
+        return f"https://{self._name}:{self._port}"
+
+    @property
+    def dm_url(self) -> str:
+        """Where DM messages go."""
+        return self.base_url + PATH
+
+    def package_url(self, path: Path) -> str:
+        """Return where a file of the package directory is served."""
+        return f"{self.base_url}/packages/{path.name}"
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.pki.ensure)
+        app = web.Application(middlewares=[api.guard], client_max_size=MAX_API_BYTES)
+        app.add_routes(self.dm.routes())
+        app.add_routes(self.packages.routes())
+        app.add_routes(api.Api(self.register, self.packages, lambda: self.base_url).routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, self._host, self._port, ssl_context=self.pki.server_context()
+        )
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

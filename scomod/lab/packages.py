@@ -1,0 +1,182 @@
+"""Builds the demo's packages on the spot, and says what a device must be told of a package.
+
+Real archives made by dpkg-deb; no maintainer scripts, so that they install into
+a scratch root that holds no shell.  The text for InstallParams is
+`sha256=<hex>;ed25519=<base64>`, the signature being over the 32 octets of the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scomod.errors import ScomodError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scomod.lab.pki import Pki
+
+DPKG_DEB = "/usr/bin/dpkg-deb"
+DEADLINE_S = 120.0
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+FILLER_BYTES = 2 << 20
+READ_BYTES = 1 << 20
+EXECUTABLE = 0o755
+PLAIN = 0o644
+PROGRAM_DIRS = ("usr/bin/",)
+
+
+class PackageError(ScomodError):
+    """dpkg-deb failed or is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What goes into a package: `files` maps paths below the root to their text."""
+
+    name: str
+    version: str
+    summary: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    filler_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """A package file and what proves it."""
+
+    path: Path
+    name: str
+    version: str
+    size_bytes: int
+    sha256: str
+    signature: str
+
+    @property
+    def install_params(self) -> str:
+        """The text of the InstallParams leaf."""
+        return f"sha256={self.sha256};ed25519={self.signature}"
+
+    def order_params(self, url: str, *, node: str = "", description: str = "") -> dict[str, str]:
+        """Return the parameters of an `install` order (scomo.ORDERS) for the file at `url`."""
+        return {
+            "node": node or self.name,
+            "pkg_id": f"{self.name}-{self.version}",
+            "url": url,
+            "name": self.name,
+            "params": self.install_params,
+            "description": description,
+        }
+
+
+HELLO = Recipe(
+    name="hello-scomod",
+    version="1.0",
+    summary="says hello, to show that it was installed",
+    files={
+        "usr/bin/hello-scomod": '#!/bin/sh\necho "hello from scomod"\n',
+        "usr/share/hello-scomod/greeting": "hello\n",
+        "usr/share/doc/hello-scomod/README": "A package made by scomod-lab for its demo.\n",
+    },
+    filler_bytes=FILLER_BYTES,
+)
+DECLINED = Recipe(
+    name="unwanted-scomod",
+    version="1.0",
+    summary="a package that the person does not want",
+    files={"usr/share/unwanted-scomod/README": "Nobody asked for this.\n"},
+)
+FORGED = Recipe(
+    name="forged-scomod",
+    version="1.0",
+    summary="a package that is not what the server announced",
+    files={"usr/share/forged-scomod/README": "This must never be installed.\n"},
+)
+
+
+def build(recipe: Recipe, directory: Path, pki: Pki) -> Payload:
+    """Build a package into `directory`; the same recipe gives the same octets."""
+    archive = directory / f"{recipe.name}_{recipe.version}_all.deb"
+    with tempfile.TemporaryDirectory(prefix="scomod-lab-") as scratch:
+        tree = Path(scratch) / "tree"
+        _lay_out(recipe, tree)
+        _run("--root-owner-group", "-Zgzip", "--build", str(tree), str(archive))
+    return payload_of(archive, pki)
+
+
+def payload_of(archive: Path, pki: Pki) -> Payload:
+    """Say what a device must be told of any .deb; raises `PackageError` when it is none."""
+    fields = _run("--showformat=${Package}\n${Version}\n", "--show", str(archive)).splitlines()
+    name, version = fields[:2]
+    digest = hashlib.sha256()
+    with archive.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return Payload(
+        path=archive,
+        name=name,
+        version=version,
+        size_bytes=archive.stat().st_size,
+        sha256=digest.hexdigest(),
+        signature=pki.sign(digest.digest()),
+    )
+
+
+def contents(archive: Path) -> list[str]:
+    """List the files (no directories) of a package, relative to the root: `dpkg-deb -c`.
+
+    A link is listed under its own name; names are taken as the archive has them.
+    """
+    listing = [line.split(maxsplit=5) for line in _run("-c", str(archive)).splitlines()]
+    names = [parts[5].split(" -> ")[0].split(" link to ")[0] for parts in listing]
+    return [name.removeprefix("./") for name in names if not name.endswith("/")]
+
+
+def _lay_out(recipe: Recipe, tree: Path) -> None:
+    """Write the tree that dpkg-deb packs, with one fixed time so that builds agree."""
+    for name, text in recipe.files.items():
+        mode = EXECUTABLE if name.startswith(PROGRAM_DIRS) else PLAIN
+        _put(tree / name, text.encode(), mode)
+    if recipe.filler_bytes:
+        filler = hashlib.shake_256(recipe.name.encode()).digest(recipe.filler_bytes)
+        _put(tree / "usr/share" / recipe.name / "filler", filler, PLAIN)
+    _put(tree / "DEBIAN/control", _control(recipe).encode(), PLAIN)
+    for directory in (tree, *(path for path in tree.rglob("*") if path.is_dir())):
+        directory.chmod(EXECUTABLE)  # whatever the umask of who runs the bench
+
+
+def _control(recipe: Recipe) -> str:
+    return (
+        f"Package: {recipe.name}\nVersion: {recipe.version}\nArchitecture: all\n"
+        f"Maintainer: scomod-lab <lab@localhost>\nSection: misc\nPriority: optional\n"
+        f"Description: {recipe.summary}\n"
+    )
+
+
+def _put(path: Path, content: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def _run(*arguments: str) -> str:
+    """Run dpkg-deb; SOURCE_DATE_EPOCH clamps all times in the archive."""
+    try:
+        done = subprocess.run(  # packages are built on the bench, not on a device
+            [DPKG_DEB, *arguments],
+            env={**ENVIRONMENT, "SOURCE_DATE_EPOCH": "1"},
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        text = error.stderr.decode("utf-8", "replace").strip()
+        raise PackageError(f"dpkg-deb {arguments[0]} failed: {text}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PackageError(f"dpkg-deb cannot run: {error}") from error
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,64 @@
+"""Writes the provisioning document of an account: what a device is bootstrapped from.
+
+Client provisioning, application w7 (omadm §8.3, §9.2); XML form, no security
+wrapper, handed over as a file.  Writes only: the device has its own reader.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+if TYPE_CHECKING:
+    from scomod.lab.devices import Account
+
+NAME = "scomod-lab"
+
+
+def profile_of(account: Account, url: str) -> str:
+    """Return the document; it holds the secrets of both sides.
+
+    APPSRV is how the device proves itself to the server, CLIENT the other way round.
+    """
+    device = _auth("APPSRV", account.user, account.password.reveal(), account.client_nonce)
+    server = _auth(
+        "CLIENT", account.server_id, account.server_password.reveal(), account.server_nonce
+    )
+    application = [
+        _parm("APPID", "w7"),
+        _parm("PROVIDER-ID", account.server_id),
+        _parm("NAME", NAME),
+        _parm("ADDR", url),
+        *_characteristic("APPAUTH", device),
+        *_characteristic("APPAUTH", server),
+    ]
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<wap-provisioningdoc version="1.1">',
+        *_indent(_characteristic("APPLICATION", application)),
+        "</wap-provisioningdoc>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _auth(level: str, name: str, secret: str, nonce: bytes) -> list[str]:
+    return [
+        _parm("AAUTHLEVEL", level),
+        _parm("AAUTHTYPE", "DIGEST"),
+        _parm("AAUTHNAME", name),
+        _parm("AAUTHSECRET", secret),
+        _parm("AAUTHDATA", base64.b64encode(nonce).decode()),
+    ]
+
+
+def _characteristic(kind: str, inner: list[str]) -> list[str]:
+    return [f"<characteristic type={quoteattr(kind)}>", *_indent(inner), "</characteristic>"]
+
+
+def _parm(name: str, value: str) -> str:
+    return f"<parm name={quoteattr(name)} value={quoteattr(value)}/>"
+
+
+def _indent(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
