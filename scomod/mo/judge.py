@@ -1,0 +1,111 @@
+"""May a server's command be done at a place: ACL, access type, format (omadm §7.4 to §7.6).
+
+Reads nodes and rules, changes nothing.  The order in which a command asks these
+questions is the tree's: existence, ACL, access type, parameters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import BadFormat, DeviceFull, NodeNotFound, NotAllowed, PermissionDenied
+from scomod.mo import acl, uri
+from scomod.mo.ddf import AccessType
+from scomod.mo.node import Format, Node, check_value, decode_base64
+
+if TYPE_CHECKING:
+    from scomod.mo.acl import Right
+    from scomod.mo.ddf import Ddf, Rule
+    from scomod.mo.store import NodeStore
+
+BINARY_TYPE: Final = "application/octet-stream"  # of a binary leaf that nobody gave a type
+
+
+class Judge:
+    """Answers by raising the `CommandError` that says why not."""
+
+    def __init__(self, store: NodeStore, ddf: Ddf) -> None:
+        self._store = store
+        self._ddf = ddf
+
+    def existing(self, path: str) -> Node:
+        """Return the node; raises `NodeNotFound`."""
+        node = self._store.get(path)
+        if node is None:
+            raise NodeNotFound(f"no node {path}")
+        return node
+
+    def nearest(self, path: str) -> Node:
+        """Return the nearest ancestor that exists."""
+        while path := uri.parent(path):
+            node = self._store.get(path)
+            if node is not None:
+                return node
+        raise NodeNotFound("the tree has no root")
+
+    def allows(self, right: Right, path: str, server_id: str) -> bool:
+        """Tell whether the effective ACL of a node grants a right."""
+        return acl.effective(self._store.acl_chain(path)).allows(right, server_id)
+
+    def require(self, right: Right, path: str, server_id: str) -> None:
+        """Raise `PermissionDenied` unless the effective ACL grants the right."""
+        if not self.allows(right, path, server_id):
+            raise PermissionDenied(f"{server_id} has no {right} right on {path}")
+
+    def require_access(self, access: AccessType, path: str) -> None:
+        """Raise `NotAllowed` unless the DDF lists the command for this place."""
+        if access not in self.rule(path).access:
+            raise NotAllowed(f"{path} takes no {access}")
+
+    def require_dynamic(self, path: str) -> None:
+        """Raise `NotAllowed` for a permanent node, or one that holds a permanent node."""
+        for each in (path, *self._store.descendants(path)):
+            rule = self._ddf.rule_for(each)
+            if rule is not None and rule.is_permanent:
+                raise NotAllowed(f"{each} is permanent")
+
+    def require_addable(self, path: str) -> None:
+        """Raise `NotAllowed` or `DeviceFull` if a server cannot make a node here."""
+        self.require_access(AccessType.ADD, path)
+        rule = self.rule(path)
+        if rule.is_permanent:
+            raise NotAllowed(f"{path} is permanent")
+        if rule.max_count and self._store.count_children(uri.parent(path)) >= rule.max_count:
+            raise DeviceFull(f"{uri.parent(path)} holds {rule.max_count} nodes already")
+
+    def rule(self, path: str) -> Rule:
+        """Return what the DDF says of a place; raises `NotAllowed` where no node can be."""
+        rule = self._ddf.rule_for(path)
+        if rule is None:
+            raise NotAllowed(f"no node can be at {path}")
+        return rule
+
+    def described(
+        self, path: str, format_: str | None, type_: str | None, value: bytes | None
+    ) -> Node:
+        """Return the node that format, type and value of a command describe.
+
+        What is None comes from the DDF; base64 text for a `bin` node is decoded.
+        Raises `BadFormat` for what the place does not take.
+        """
+        rule = self.rule(path)
+        if rule.format is Format.NODE:
+            if format_ not in (None, Format.NODE) or value:
+                raise BadFormat(f"{path} is an interior node")
+            return Node(path=path, format=rule.format, type=rule.type)
+        octets = value or b""
+        if rule.format is Format.BIN and format_ == Format.B64:
+            octets = decode_base64(octets)
+        elif format_ not in (None, rule.format):
+            raise BadFormat(f"{path} has format {rule.format}, not {format_}")
+        check_value(rule.format, octets)
+        return Node(path=path, format=rule.format, type=_leaf_type(rule, type_), value=octets)
+
+
+def _leaf_type(rule: Rule, given: str | None) -> str:
+    """Return the type of a leaf; parameters such as a charset do not make a difference."""
+    if not rule.type:
+        return given or BINARY_TYPE
+    if given and given.partition(";")[0].strip().lower() != rule.type:
+        raise BadFormat(f"type {rule.type} expected, not {given}")
+    return rule.type
