@@ -1,0 +1,257 @@
+"""The engine: picks operations, walks their plans, journals every transition (design §7).
+
+Crash-only: `run` begins by resuming whatever the journal says is unfinished,
+by the same code that runs it the first time.  A crash loop ends: a step may be
+begun `ATTEMPTS_LIMIT` times, a row written `STORES_LIMIT` times (I7).
+
+    QUEUED -> RUNNING <-> WAITING (a person)      RUNNING -> SUCCEEDED
+                 |                                RUNNING -> ROLLING_BACK -> FAILED
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from scomod.codes import ResultCode
+from scomod.confirm import Verdict
+from scomod.errors import OperationError, Reason, ScomodError
+from scomod.log import Event, bound, event
+from scomod.operation import Operation, Phase, StepKind
+from scomod.outcome import result_for
+from scomod.steps import ACTIONS, Done, Retry, Steps, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.clock import Clock
+    from scomod.journal import Journal
+    from scomod.ledger import Ledger
+
+ATTEMPTS_LIMIT: Final = 5
+STORES_LIMIT: Final = 40
+
+log = logging.getLogger(__name__)
+
+REFUSALS: Final = {
+    Verdict.REFUSED: "declined by the person at the device",
+    Verdict.UNANSWERED: "nobody answered in time",
+}
+
+
+class Engine:
+    """One operation at a time; operations that wait for a person block nobody.
+
+    `observer(text)` is told each boundary ("install begun", "install done",
+    "install kept"): it goes to the log, and the kill tests die there.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        steps: Steps,
+        clock: Clock,
+        *,
+        on_finished: Callable[[Operation], None],
+        observer: Callable[[str], None],
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._steps = steps
+        self._clock = clock
+        self._on_finished = on_finished
+        self._observe = observer
+        self._wake = asyncio.Event()
+        self._not_before_s: dict[int, float] = {}
+        self._verdicts: dict[int, Verdict] = {}
+        self._asked: set[int] = set()
+        self._begun: set[int] = set()
+
+    def wake(self) -> None:
+        """Look for work again: an operation was queued."""
+        self._wake.set()
+
+    def verdict(self, operation_id: int, verdict: Verdict) -> None:
+        """Take the person's answer for a waiting operation."""
+        self._verdicts[operation_id] = verdict
+        self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no operation has work left that needs this process."""
+        return not self._journal.live()
+
+    @property
+    def is_installing(self) -> bool:
+        """Tell whether a backend may be at work: what it reports now is not settled."""
+        return any(operation.step in ACTIONS for operation in self._journal.live())
+
+    async def run(self) -> None:
+        """Work for ever, resuming first; ends only by being cancelled."""
+        while True:
+            self._wake.clear()
+            operation = self._next()
+            if operation is not None:
+                with bound(operation=str(operation.id), server=operation.server_id):
+                    await self._advance(operation)
+                continue
+            try:
+                async with asyncio.timeout(self._sleep_s()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    # -- choosing -------------------------------------------------------------
+
+    def _next(self) -> Operation | None:
+        """Return the oldest operation that can go on now."""
+        now = self._clock.monotonic_s()
+        for operation in self._journal.live():
+            if operation.phase is Phase.WAITING:
+                if operation.id in self._verdicts or operation.id not in self._asked:
+                    return operation
+            elif self._not_before_s.get(operation.id, now) <= now:
+                return operation
+        return None
+
+    def _sleep_s(self) -> float | None:
+        """Return the seconds until a retry is due; None if only a wake-up can help."""
+        if not self._not_before_s:
+            return None
+        return max(0.0, min(self._not_before_s.values()) - self._clock.monotonic_s())
+
+    # -- walking --------------------------------------------------------------
+
+    async def _advance(self, operation: Operation) -> None:
+        """Move one operation by one step."""
+        self._not_before_s.pop(operation.id, None)
+        if operation.phase is Phase.ROLLING_BACK:
+            await self._roll_back(operation)
+            return
+        if operation.id in self._verdicts:
+            await self._judge(operation, self._verdicts.pop(operation.id))
+            return
+        operation = self._begin(operation)
+        if operation.attempts > ATTEMPTS_LIMIT or operation.stores > STORES_LIMIT:
+            error = OperationError(Reason.CRASH_LOOP, f"{operation.step} was begun too often")
+            await self._fail(operation, error)
+            return
+        await self._step(operation)
+
+    def _begin(self, operation: Operation) -> Operation:
+        """Journal that a step begins, unless the last transition already said so."""
+        if operation.id in self._begun:
+            return operation
+        self._begun.add(operation.id)
+        if operation.phase is Phase.QUEUED:
+            log.info("%s of %s begins", operation.primitive, operation.node)
+        phase = operation.phase if operation.phase is Phase.WAITING else Phase.RUNNING
+        return self._ledger.record(replace(operation, phase=phase, attempts=operation.attempts + 1))
+
+    async def _step(self, operation: Operation) -> None:
+        step = operation.step
+        self._observe(f"{step} begun")
+        try:
+            with bound(step=str(step)):
+                result = await self._steps.do(operation)
+        except OperationError as error:
+            await self._fail(operation, error)
+            return
+        except (OSError, ScomodError) as error:
+            await self._fail(operation, OperationError(Reason.INTERNAL, str(error)))
+            return
+        self._observe(f"{step} done")
+        match result:
+            case Wait():
+                self._asked.add(operation.id)
+                if operation.phase is not Phase.WAITING:
+                    self._ledger.record(replace(operation, phase=Phase.WAITING))
+            case Retry():
+                self._retry(operation, result)
+            case Done():
+                self._finish_step(operation, result)
+
+    def _finish_step(self, operation: Operation, result: Done) -> None:
+        """Journal the end of a step and, in the same write, the begin of the next."""
+        step = operation.step
+        operation = replace(operation, data={**operation.data, **result.data})
+        if operation.cursor + 1 < len(operation.plan):
+            self._ledger.record(
+                replace(operation, phase=Phase.RUNNING, cursor=operation.cursor + 1, attempts=1)
+            )
+            self._observe(f"{step} kept")
+            return
+        operation = self._ledger.succeed(operation, result.items)
+        self._observe(f"{step} kept")
+        self._finished(operation)
+
+    def _retry(self, operation: Operation, result: Retry) -> None:
+        log.warning("%s: %s; again in %.0f s", operation.step, result.error, result.after_s)
+        self._ledger.record(replace(operation, attempts=operation.attempts + 1))
+        self._not_before_s[operation.id] = self._clock.monotonic_s() + result.after_s
+
+    async def _judge(self, operation: Operation, verdict: Verdict) -> None:
+        """Go on after the person's answer."""
+        self._asked.discard(operation.id)
+        if verdict is Verdict.GRANTED:
+            self._begun.add(operation.id)
+            self._finish_step(operation, Done())
+            return
+        await self._fail(operation, OperationError(Reason.CANCELLED, REFUSALS[verdict]))
+
+    # -- failing ----------------------------------------------------------------
+
+    async def _fail(self, operation: Operation, error: OperationError) -> None:
+        """Record the first failure, then undo what was done."""
+        log.warning("%s failed: %s", operation.step, error)
+        operation = self._ledger.record(
+            replace(
+                operation,
+                phase=Phase.ROLLING_BACK,
+                reason=error.reason,
+                failed_step=operation.step,
+                detail=str(error),
+            )
+        )
+        self._observe(f"{operation.step} failed")
+        await self._roll_back(operation)
+
+    async def _roll_back(self, operation: Operation) -> None:
+        """Undo from the failed step back to the first; a failed undo is told, not hidden."""
+        for step in reversed(operation.plan[: operation.cursor + 1]):
+            try:
+                await self._steps.undo(operation, step)
+            except (OSError, ScomodError) as error:
+                event(Event.OPERATION_STUCK, "undo of %s failed: %s", step, error)
+                operation = replace(operation, detail=f"{operation.detail}; undo: {error}")
+        self._observe(f"{operation.step} undone")
+        operation = self._ledger.fail(operation, _result(operation))
+        self._observe(f"{operation.step} reported")
+        self._finished(operation)
+
+    def _finished(self, operation: Operation) -> None:
+        """Clean up after the last transition; all of it may be lost in a crash without harm."""
+        self._begun.discard(operation.id)
+        self._asked.discard(operation.id)
+        self._verdicts.pop(operation.id, None)
+        self._steps.forget(operation)
+        kind = Event.OPERATION_SUCCEEDED
+        if operation.phase is Phase.FAILED:
+            kind = Event.OPERATION_FAILED
+        event(
+            kind,
+            "%s of %s ended with %s %s",
+            operation.primitive,
+            operation.node,
+            int(operation.result or ResultCode.UNDEFINED_ERROR),
+            operation.detail,
+        )
+        self._on_finished(operation)
+
+
+def _result(operation: Operation) -> ResultCode:
+    step = operation.failed_step or StepKind.SETTLE
+    return result_for(step, operation.reason or Reason.INTERNAL)

@@ -1,0 +1,82 @@
+"""The database of a device and what lives in it: all that works without a running daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import uuid
+from typing import TYPE_CHECKING
+
+from scomod import config
+from scomod.clock import SystemClock
+from scomod.control import import_profile
+from scomod.db import Database
+from scomod.facade import Refused
+from scomod.journal import Journal
+from scomod.mo import devdetail, devinfo, dmacc
+from scomod.mo.inventory import Inventory
+from scomod.mo.registry import Registry, load_ddf
+from scomod.mo.scomo import Scomo
+from scomod.mo.store import NodeStore
+from scomod.mo.tree import Tree
+from scomod.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scomod.settings import Paths, Settings
+
+
+class Records:
+    """The database and what lives in it: all that works without a running daemon."""
+
+    def __init__(
+        self, settings: Settings, paths: Paths, on_queued: Callable[[], None] = lambda: None
+    ) -> None:
+        clock = SystemClock()
+        self.db = Database.open(paths.database)
+        registry = Registry()
+        ddf = load_ddf(settings.scomo.root)
+        self.tree = Tree(NodeStore(self.db), ddf, registry, devdetail.LIMITS, clock)
+        self.journal = Journal(self.db)
+        self.outbox = Outbox(self.db)
+        self.scomo = Scomo(self.tree, self.journal, clock, settings.scomo.root, on_queued)
+        self.inventory = Inventory(self.tree, self.scomo)
+        registry.register(settings.scomo.root, self.scomo)
+        with self.db.transaction():
+            self.device_id = self._device_id(settings)
+            devinfo.install(self.tree, settings.device, self.device_id)
+            devdetail.install(self.tree, settings.device)
+            dmacc.install(self.tree)
+            self.scomo.install(settings.scomo.version)
+
+    def _device_id(self, settings: Settings) -> str:
+        """Return the configured identity, or one made up once and kept."""
+        kept = settings.device.id or self.db.meta("device-id")
+        if kept is None:
+            kept = f"urn:uuid:{uuid.uuid4()}"
+            self.db.set_meta("device-id", kept)
+        return kept
+
+
+@contextlib.contextmanager
+def owner_lock(paths: Paths) -> Iterator[None]:
+    """Hold the state directory for this process alone; raises `Refused` if another has it."""
+    paths.run_dir.mkdir(parents=True, exist_ok=True)
+    with (paths.run_dir / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(f"another scomod works on {paths.root}") from error
+        yield
+
+
+def bootstrap_offline(paths: Paths, profile: bytes) -> list[str]:
+    """Make accounts while no daemon runs, e.g. when an image is built; returns server ids."""
+    with owner_lock(paths):
+        store = Records(config.load(paths), paths)
+        try:
+            found = import_profile(store.db, store.tree, profile)
+        finally:
+            store.db.close()
+    return [account.server_id for account in found]

@@ -1,0 +1,147 @@
+"""Decides when a DM session runs: one at a time, wishes coalesced, failures backed off.
+
+A wish is "a session with that server"; a notification's wish carries its
+session id.  Retries have full jitter, so that a fleet does not return at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from scomod.codes import AlertCode
+from scomod.facade import Unknown
+from scomod.log import Event, bound, event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from scomod.clock import Clock
+    from scomod.dmclient.client import SessionReport
+    from scomod.settings import Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A session that should run; `is_kept` ones are tried again when they fail."""
+
+    server_id: str
+    trigger: AlertCode = AlertCode.CLIENT_INITIATED_MANAGEMENT
+    session_id: str = ""
+    is_kept: bool = False
+    failures: int = 0
+    due_s: float = 0.0
+    waiters: tuple[asyncio.Future[SessionReport], ...] = field(default=(), compare=False)
+
+
+class Scheduler:
+    """The queue of wishes and the worker that grants them."""
+
+    def __init__(
+        self,
+        limits: Session,
+        clock: Clock,
+        run_session: Callable[[Wish], Awaitable[SessionReport]],
+        random: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._run_session = run_session
+        self._random = random
+        self._wishes: list[Wish] = []
+        self._wake = asyncio.Event()
+        self.running = ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no session runs or is wished for."""
+        return not self.running and not self._wishes
+
+    def want(self, wish: Wish) -> None:
+        """Queue a wish; one that waits for the same server takes it up."""
+        for index, other in enumerate(self._wishes):
+            if other.server_id == wish.server_id:
+                self._wishes[index] = _merged(other, wish)
+                break
+        else:
+            self._wishes.append(wish)
+        self._wake.set()
+
+    async def run_now(self, server_id: str) -> SessionReport:
+        """Run a session soon and return its report."""
+        waiter: asyncio.Future[SessionReport] = asyncio.get_running_loop().create_future()
+        self.want(Wish(server_id=server_id, waiters=(waiter,)))
+        return await waiter
+
+    async def run(self) -> None:
+        """Work for ever; ends only by being cancelled."""
+        while True:
+            self._wake.clear()
+            wish = self._next()
+            if wish is not None:
+                await self._grant(wish)
+                continue
+            try:
+                async with asyncio.timeout(self._sleep_s()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _next(self) -> Wish | None:
+        now = self._clock.monotonic_s()
+        for index, wish in enumerate(self._wishes):
+            if wish.due_s <= now:
+                return self._wishes.pop(index)
+        return None
+
+    def _sleep_s(self) -> float | None:
+        if not self._wishes:
+            return None
+        return max(0.0, min(w.due_s for w in self._wishes) - self._clock.monotonic_s())
+
+    async def _grant(self, wish: Wish) -> None:
+        self.running = wish.server_id
+        try:
+            with bound(server=wish.server_id):
+                report = await self._run_session(wish)
+        except Unknown as error:
+            for waiter in wish.waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
+            return
+        finally:
+            self.running = ""
+        for waiter in wish.waiters:
+            if not waiter.done():
+                waiter.set_result(report)
+        if report.outcome != "ok":
+            self._retry(wish, report)
+
+    def _retry(self, wish: Wish, report: SessionReport) -> None:
+        """Try a kept wish again, later and later (full jitter), a bounded number of times."""
+        event(Event.SESSION_FAILED, "session with %s failed: %s", wish.server_id, report.detail)
+        if not (wish.is_kept and report.is_retryable) or wish.failures >= self._limits.retry_count:
+            return
+        longest_s = self._limits.retry_wait_s * 2.0**wish.failures
+        wait_s = longest_s * (0.5 + 0.5 * self._random())
+        log.info("session with %s: again in %.1f s", wish.server_id, wait_s)
+        due_s = self._clock.monotonic_s() + wait_s
+        self.want(replace(wish, failures=wish.failures + 1, due_s=due_s, waiters=()))
+
+
+def _merged(waiting: Wish, new: Wish) -> Wish:
+    """Return one wish for both: the sooner time, the notification's session id."""
+    notified = new if new.session_id else waiting
+    return Wish(
+        server_id=waiting.server_id,
+        trigger=notified.trigger,
+        session_id=notified.session_id,
+        is_kept=waiting.is_kept or new.is_kept,
+        failures=min(waiting.failures, new.failures),
+        due_s=min(waiting.due_s, new.due_s),
+        waiters=waiting.waiters + new.waiters,
+    )

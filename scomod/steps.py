@@ -1,0 +1,277 @@
+"""What each step does, undoes, and how it survives a crash (design §7, the step table).
+
+Every `do` may be run twice: that is the whole recovery (I6).  Consent asks
+again, acquire resumes its part file, verify reads only, install and the other
+jobs are idempotent on the installing side, settle compares.  Failures are
+raised as `OperationError`; the engine decides what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.download.job import FetchRequest
+from scomod.errors import DownloadError, InstallerError, OperationError, Reason, VerifyError
+from scomod.installers.base import Action, Job
+from scomod.mo.inventory import InventoryItem
+from scomod.operation import Branch, Operation, StepKind
+from scomod.verify import InstallParams, check_signature, parse_install_params
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from scomod.confirm import Confirmations
+    from scomod.download.job import Fetcher
+    from scomod.download.spool import Spool
+    from scomod.installers.base import InstalledItem, Runner
+    from scomod.settings import Paths, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The step is over; `data` goes to the journal, `items` to the inventory."""
+
+    data: Mapping[str, object] = field(default_factory=dict)
+    items: tuple[InventoryItem, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The step waits for a person; the engine is told when it may go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The step failed in a way that time may heal."""
+
+    after_s: float
+    error: DownloadError
+
+
+StepResult = Done | Wait | Retry
+
+ACTIONS: Final[Mapping[StepKind, Action]] = {
+    StepKind.INSTALL: Action.INSTALL,
+    StepKind.INSTALL_INACTIVE: Action.INSTALL_INACTIVE,
+    StepKind.ACTIVATE: Action.ACTIVATE,
+    StepKind.DEACTIVATE: Action.DEACTIVATE,
+    StepKind.REMOVE: Action.REMOVE,
+}
+BACKENDS: Final[Mapping[str, str]] = {"": "dpkg", "deb": "dpkg", "dpkg": "dpkg", "debian": "dpkg"}
+
+
+class Steps:
+    """The steps, gluing download, verification and installers."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        paths: Paths,
+        fetcher: Fetcher,
+        spool: Spool,
+        runner: Runner,
+        confirmations: Confirmations,
+        server_name: Callable[[str], str],
+        on_progress: Callable[[int, int, int | None], None],
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._fetcher = fetcher
+        self._spool = spool
+        self._runner = runner
+        self._confirmations = confirmations
+        self._server_name = server_name
+        self._on_progress = on_progress
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """End a running fetch soon; its part file stays."""
+        self._is_stopping = True
+
+    async def do(self, operation: Operation) -> StepResult:
+        """Run the current step.  Raises `OperationError`."""
+        step = operation.step
+        if step in ACTIONS:
+            return await self._job(operation)
+        if step is StepKind.CONSENT:
+            return self._consent(operation)
+        if step is StepKind.ACQUIRE:
+            return await self._acquire(operation)
+        if step is StepKind.SETTLE:
+            return Done(items=await self.inventory())
+        return await asyncio.to_thread(self._file_step, operation)
+
+    async def undo(self, operation: Operation, step: StepKind) -> None:
+        """Take back one step; steps that leave nothing have nothing to take back."""
+        if step in (StepKind.ACQUIRE, StepKind.VERIFY, StepKind.DELIVER):
+            await asyncio.to_thread(self._spool.discard, operation.id)
+        elif step in (StepKind.INSTALL, StepKind.INSTALL_INACTIVE) and operation.step is not step:
+            # Only a later step can have failed: a failed install has undone itself.
+            for component_id in _strings(operation.data.get("components")):
+                await self._runner.run(self._removal(operation, component_id))
+
+    def forget(self, operation: Operation) -> None:
+        """Let go of what was kept for a finished operation."""
+        self._spool.discard(operation.id)
+        for step in operation.plan:
+            if step in ACTIONS:
+                self._runner.forget(_job_id(operation, step))
+
+    async def inventory(self) -> tuple[InventoryItem, ...]:
+        """Return what is installed, in the words of the tree."""
+        return tuple(_items(await asyncio.to_thread(self._runner.inventory)))
+
+    # -- the steps, in the order of the plans ---------------------------------
+
+    def _consent(self, operation: Operation) -> StepResult:
+        environment = operation.subject.environment.lower()
+        if environment not in BACKENDS:
+            raise OperationError(
+                Reason.UNSUPPORTED_ENV, f"no backend for environment {environment!r}"
+            )
+        is_free = self._confirmations.decide(operation.id, self._prompt(operation))
+        return Done() if is_free else Wait()
+
+    def _prompt(self, operation: Operation) -> dict[str, Any]:
+        """Say what is asked: what, how big, who asks (USA-4)."""
+        subject = operation.subject
+        prompt: dict[str, Any] = {
+            "operation": operation.id,
+            "what": str(operation.primitive),
+            "name": subject.name or subject.pkg_id or subject.component_id,
+            "description": subject.description,
+            "version": subject.version,
+            "server": operation.server_id,
+            "server_name": self._server_name(operation.server_id),
+            "url": subject.url,
+        }
+        size = _params(operation).rest.get("size", "")
+        if size.isdecimal():
+            prompt["size"] = int(size)
+        return prompt
+
+    async def _acquire(self, operation: Operation) -> StepResult:
+        request = self._request(operation)
+
+        def progress(done: int, total: int | None) -> None:
+            self._on_progress(operation.id, done, total)
+
+        try:
+            result = await asyncio.to_thread(
+                self._fetcher.fetch, request, progress, lambda: self._is_stopping
+            )
+        except DownloadError as error:
+            limits = self._settings.download
+            if error.is_retryable and operation.attempts < limits.attempts_count:
+                return Retry(after_s=limits.retry_wait_s, error=error)
+            raise
+        return Done(data={"sha256": result.sha256, "size": result.size_bytes})
+
+    def _request(self, operation: Operation) -> FetchRequest:
+        limits, transport = self._settings.download, self._settings.transport
+        ca_file = limits.ca_file or transport.ca_file
+        return FetchRequest(
+            url=operation.subject.url,
+            part=self._spool.part(operation.id),
+            sha256=_params(operation).sha256,
+            max_bytes=limits.max_bytes,
+            reserve_bytes=limits.reserve_bytes,
+            connect_timeout_s=limits.connect_timeout_s,
+            idle_timeout_s=limits.idle_timeout_s,
+            total_timeout_s=limits.total_timeout_s,
+            allow_http=transport.allow_http,
+            ca_file=str(self._paths.below_root(ca_file)) if ca_file else "",
+        )
+
+    def _file_step(self, operation: Operation) -> StepResult:
+        """Run a step that only touches files."""
+        if operation.step is StepKind.VERIFY:
+            self._verify(operation)
+        elif operation.step is StepKind.DELIVER:
+            self._spool.promote(self._spool.part(operation.id), _digest(operation))
+        return Done()
+
+    def _verify(self, operation: Operation) -> None:
+        """Check the signature over the digest that the fetch computed on the way."""
+        policy, params = self._settings.verify, _params(operation)
+        if policy.signature == "required" and not params.signature:
+            raise VerifyError(
+                Reason.POLICY, "the package is not signed, and signatures are required"
+            )
+        if params.signature:
+            key_dir = self._paths.below_root(policy.key_dir)
+            check_signature(_digest(operation), params.signature, key_dir)
+
+    async def _job(self, operation: Operation) -> StepResult:
+        step = operation.step
+        action = ACTIONS[step]
+        is_install = action in (Action.INSTALL, Action.INSTALL_INACTIVE)
+        payload = self._payload(operation) if is_install else None
+        result = await self._runner.run(
+            Job(
+                id=_job_id(operation, step),
+                backend=BACKENDS[operation.subject.environment.lower()],
+                action=action,
+                component_id=operation.subject.component_id,
+                package_id=operation.subject.pkg_id,
+                payload=str(payload or ""),
+                digest=_digest(operation) if is_install else "",
+                signature=_params(operation).signature,
+                params=operation.subject.install_params,
+                keep_payload=operation.branch is Branch.DELIVERED,
+            )
+        )
+        if not result.is_ok:
+            raise InstallerError(_reason(result.reason), result.detail)
+        return Done(data={"components": [item.id for item in result.components]})
+
+    def _payload(self, operation: Operation) -> Path:
+        if operation.branch is Branch.DELIVERED:
+            return self._paths.delivered_dir / _digest(operation)
+        return self._spool.part(operation.id)
+
+    def _removal(self, operation: Operation, component_id: str) -> Job:
+        return Job(
+            id=f"{_job_id(operation, StepKind.INSTALL)}-undo",
+            backend=BACKENDS[operation.subject.environment.lower()],
+            action=Action.REMOVE,
+            component_id=component_id,
+        )
+
+
+def _params(operation: Operation) -> InstallParams:
+    return parse_install_params(operation.subject.install_params)
+
+
+def _digest(operation: Operation) -> str:
+    return operation.subject.digest or str(operation.data.get("sha256", ""))
+
+
+def _job_id(operation: Operation, step: StepKind) -> str:
+    """Return an id that no other operation has, even after the database was lost."""
+    return f"{operation.id}-{int(operation.created_s * 1000):x}-{step.replace(' ', '-')}"
+
+
+def _reason(text: str) -> Reason:
+    return Reason(text) if text in set(Reason) else Reason.INTERNAL
+
+
+def _strings(value: object) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list) else []
+
+
+def _items(found: Iterable[InstalledItem]) -> Iterable[InventoryItem]:
+    for item in found:
+        yield InventoryItem(
+            id=item.id,
+            version=item.version,
+            environment=item.environment,
+            is_active=item.is_active,
+            name=item.name,
+            description=item.description,
+            pkg_id_ref=item.package_id,
+        )

@@ -1,0 +1,109 @@
+"""From a datagram to a wish for a session: package #0 checked against every account.
+
+What is wrong is dropped without an answer (omadm §10.2); the log says why.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Final
+
+from scomod.codes import AlertCode
+from scomod.dmclient import notification, push
+from scomod.errors import RemoteProtocolError
+from scomod.mo import dmacc
+from scomod.scheduler import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.db import Database
+    from scomod.dmclient.client import DmClient
+    from scomod.dmclient.notification import Notification
+    from scomod.mo.dmacc import Account
+    from scomod.mo.tree import Tree
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPES: Final = (
+    "application/vnd.syncml.notification",
+    "application/vnd.syncml.dm.notification",
+)
+APPLICATIONS: Final = ("x-wap-application:syncml.dm", None)
+SEEN_COUNT: Final = 32  # accepted notifications remembered against replay
+SEEN_KEY: Final = "notifications-seen"
+
+
+class Doorbell:
+    """Takes datagrams, rings for a session once per genuine notification."""
+
+    def __init__(
+        self, db: Database, tree: Tree, client: DmClient, ring: Callable[[Wish], None]
+    ) -> None:
+        self._db = db
+        self._tree = tree
+        self._client = client
+        self._ring = ring
+
+    def datagram(self, octets: bytes, sender: str) -> None:
+        """Take one datagram from the network."""
+        try:
+            found = notification.parse(_body(octets))
+        except RemoteProtocolError as error:
+            log.info("datagram from %s dropped: %s", sender, error)
+            return
+        account = dmacc.by_server(self._tree, found.server_id)
+        if account is None:
+            log.info("notification dropped: no account for server %s", found.server_id)
+        elif not self._is_genuine(found, account):
+            log.warning("notification dropped: wrong digest for server %s", found.server_id)
+        elif not self._is_new(found):
+            log.info("notification dropped: seen before, server %s", found.server_id)
+        else:
+            self._accept(found)
+
+    def _accept(self, found: Notification) -> None:
+        session_id = notification.session_id_text(found.session_id)
+        log.info("notification of server %s, session %s", found.server_id, session_id)
+        self._ring(
+            Wish(
+                server_id=found.server_id,
+                trigger=AlertCode.SERVER_INITIATED_MANAGEMENT,
+                session_id=session_id,
+                is_kept=True,
+            )
+        )
+
+    def _is_genuine(self, found: Notification, account: Account) -> bool:
+        """Check the digest with the identifier and the name the server may use (omadm §10.1)."""
+        login = account.server
+        if login is None:
+            return False
+        nonces = (login.nonce, *self._client.pending_nonces(account))
+        names = dict.fromkeys((account.server_id, login.name))
+        return notification.is_authentic(found, names, login.secret, nonces)
+
+    def _is_new(self, found: Notification) -> bool:
+        """Remember a notification on flash, so that a replay after a reboot is refused too."""
+        seen = json.loads(self._db.meta(SEEN_KEY) or "[]")
+        mark = found.digest.hex()
+        if mark in seen:
+            return False
+        with self._db.transaction():
+            self._db.set_meta(SEEN_KEY, json.dumps([*seen, mark][-SEEN_COUNT:]))
+        return True
+
+
+def _body(octets: bytes) -> bytes:
+    """Return package #0 out of a push; a bare one is taken too, its digest guards it.
+
+    Raises `RemoteProtocolError` for a push meant for somebody else.
+    """
+    try:
+        parcel = push.parse_push(octets)
+    except RemoteProtocolError:
+        return octets
+    if parcel.content_type not in CONTENT_TYPES or parcel.application_id not in APPLICATIONS:
+        raise RemoteProtocolError(f"a push of {parcel.content_type} is not for us")
+    return parcel.body
