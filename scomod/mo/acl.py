@@ -109,12 +109,13 @@ def _entry(text: str) -> tuple[Right, tuple[str, ...]]:
         raise BadRequest(f"not an ACL entry: {text!r}")
     ids = tuple(id_list.split("+")) if id_list else ()
     for known in ids:
-        if known != EVERYONE and not _is_id(known):
+        if known != EVERYONE and not is_server_id(known):
             raise BadRequest(f"not a server id in an ACL: {known!r}")
     return Right(command), ids
 
 
-def _is_id(text: str) -> bool:
+def is_server_id(text: str) -> bool:
+    """Tell whether an ACL can name this server."""
     return bool(text) and not any(
         char in FORBIDDEN_IN_ID or char.isspace() or not char.isprintable() for char in text
     )
