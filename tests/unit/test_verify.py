@@ -1,0 +1,208 @@
+"""Digest, signature, policy and install parameters."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from scomod.errors import Reason, VerifyError
+from scomod.verify import (
+    InstallParams,
+    check_digest,
+    check_signature,
+    parse_install_params,
+    sha256_of,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+CONTENT = b"a package" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+HEX = "ab" * 32
+
+
+@pytest.fixture
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+def install(directory: Path, name: str, key: Ed25519PublicKey | EllipticCurvePublicKey) -> None:
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (directory / name).write_bytes(pem)
+
+
+def sign(key: Ed25519PrivateKey, digest: str = DIGEST) -> str:
+    return base64.b64encode(key.sign(bytes.fromhex(digest))).decode()
+
+
+def reason_of(error: pytest.ExceptionInfo[VerifyError]) -> Reason:
+    return error.value.reason
+
+
+def test_digest_counts_from_the_beginning_of_the_file() -> None:
+    file = io.BytesIO(CONTENT)
+    file.seek(100)
+    assert sha256_of(file) == DIGEST
+
+
+def test_expected_digest_may_be_in_capitals() -> None:
+    assert check_digest(io.BytesIO(CONTENT), DIGEST.upper()) == DIGEST
+
+
+def test_other_content_is_a_digest_error() -> None:
+    with pytest.raises(VerifyError, match=DIGEST) as error:
+        check_digest(io.BytesIO(CONTENT + b"!"), DIGEST)
+    assert reason_of(error) is Reason.DIGEST
+
+
+@pytest.mark.parametrize("text", ["", "abc", "zz" * 32, HEX + "00", HEX + "\n"])
+def test_what_is_no_digest_is_malformed(text: str) -> None:
+    with pytest.raises(VerifyError) as error:
+        check_digest(io.BytesIO(CONTENT), text)
+    assert reason_of(error) is Reason.MALFORMED
+
+
+def test_any_installed_key_may_have_signed(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    install(tmp_path, "a.pem", Ed25519PrivateKey.generate().public_key())
+    install(tmp_path, "b.pem", key.public_key())
+    check_signature(DIGEST, sign(key), tmp_path)
+
+
+def test_an_unusable_key_file_hinders_no_other(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    (tmp_path / "a.pem").write_bytes(b"rubbish")
+    (tmp_path / "b.pem").mkdir()
+    install(tmp_path, "c.pem", generate_private_key(SECP256R1()).public_key())
+    install(tmp_path, "d.pem", key.public_key())
+    check_signature(DIGEST, sign(key), tmp_path)
+    with pytest.raises(VerifyError, match=r"none of the 1 keys .*a\.pem, b\.pem, c\.pem"):
+        check_signature(HEX, sign(key), tmp_path)
+
+
+def test_a_key_file_without_pem_at_its_end_does_not_count(
+    tmp_path: Path, key: Ed25519PrivateKey
+) -> None:
+    install(tmp_path, "a.pem.old", key.public_key())
+    with pytest.raises(VerifyError, match="no keys are installed"):
+        check_signature(DIGEST, sign(key), tmp_path)
+
+
+def test_a_missing_key_directory_means_no_keys(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    with pytest.raises(VerifyError, match="no keys are installed") as error:
+        check_signature(DIGEST, sign(key), tmp_path / "absent")
+    assert reason_of(error) is Reason.SIGNATURE
+
+
+def test_signature_of_a_foreign_key_is_refused(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    install(tmp_path, "a.pem", key.public_key())
+    with pytest.raises(VerifyError) as error:
+        check_signature(DIGEST, sign(Ed25519PrivateKey.generate()), tmp_path)
+    assert reason_of(error) is Reason.SIGNATURE
+
+
+@pytest.mark.parametrize("signature", ["", "****", "YWJj", "ümlaut"])
+def test_a_signature_of_wrong_shape_is_refused(
+    tmp_path: Path, key: Ed25519PrivateKey, signature: str
+) -> None:
+    install(tmp_path, "a.pem", key.public_key())
+    with pytest.raises(VerifyError) as error:
+        check_signature(DIGEST, signature, tmp_path)
+    assert reason_of(error) is Reason.SIGNATURE
+
+
+def test_required_and_absent_signature_is_against_the_policy(tmp_path: Path) -> None:
+    with pytest.raises(VerifyError, match="not signed") as error:
+        verify(
+            io.BytesIO(CONTENT),
+            digest=DIGEST,
+            signature="",
+            signature_required=True,
+            key_dir=tmp_path,
+        )
+    assert reason_of(error) is Reason.POLICY
+
+
+def test_a_given_signature_is_checked_where_none_is_required(tmp_path: Path) -> None:
+    with pytest.raises(VerifyError) as error:
+        verify(
+            io.BytesIO(CONTENT),
+            digest="",
+            signature="YWJj",
+            signature_required=False,
+            key_dir=tmp_path,
+        )
+    assert reason_of(error) is Reason.SIGNATURE
+
+
+def test_a_signed_payload_passes_and_gives_its_digest(
+    tmp_path: Path, key: Ed25519PrivateKey
+) -> None:
+    install(tmp_path, "a.pem", key.public_key())
+    for digest in ("", DIGEST):
+        found = verify(
+            io.BytesIO(CONTENT),
+            digest=digest,
+            signature=sign(key),
+            signature_required=True,
+            key_dir=tmp_path,
+        )
+        assert found == DIGEST
+
+
+def test_wrong_digest_is_named_before_the_signature(tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    install(tmp_path, "a.pem", key.public_key())
+    with pytest.raises(VerifyError) as error:
+        verify(
+            io.BytesIO(CONTENT),
+            digest=HEX,
+            signature=sign(key),
+            signature_required=True,
+            key_dir=tmp_path,
+        )
+    assert reason_of(error) is Reason.DIGEST
+
+
+def test_neither_digest_nor_signature_passes_where_none_is_required(tmp_path: Path) -> None:
+    found = verify(
+        io.BytesIO(CONTENT), digest="", signature="", signature_required=False, key_dir=tmp_path
+    )
+    assert found == DIGEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"sha256={HEX};ed25519=QUJD+/==;other=x",
+        f"sha256={HEX}&ed25519=QUJD+/==&other=x",
+        f" sha256 = {HEX.upper()} ;\r\n ed25519 = QUJD+/== \nother= x\n",
+        f"SHA256={HEX} Ed25519=QUJD+/== other=x",
+        f"other=x;;sha256={HEX};sha256={HEX};ed25519=QUJD+/==;noise",
+    ],
+)
+def test_install_parameters_are_read_in_any_common_spelling(text: str) -> None:
+    assert parse_install_params(text) == InstallParams(
+        sha256=HEX, signature="QUJD+/==", rest={"other": "x"}
+    )
+
+
+@pytest.mark.parametrize("text", ["", "  ", '<list><item type="1"/></list>', "--force"])
+def test_opaque_install_parameters_say_nothing(text: str) -> None:
+    assert parse_install_params(text) == InstallParams(sha256="", signature="", rest={})
+
+
+@pytest.mark.parametrize("text", ["sha256=12", "sha256=xyz;a=b", f"sha256={HEX};sha256={DIGEST}"])
+def test_bad_or_contradicting_digests_are_malformed(text: str) -> None:
+    with pytest.raises(VerifyError) as error:
+        parse_install_params(text)
+    assert reason_of(error) is Reason.MALFORMED
