@@ -1,0 +1,264 @@
+"""Fetches one file over HTTP(S) into a part file; goes on where an earlier fetch was cut.
+
+Not a scheduler: one call is one try, whether to try again is for the caller.
+Blocking, meant for a thread.  The octets are hashed as they are written, so a
+file of any size costs the same memory and is read once.  Ranges and validators
+are those of RFC 9110 §13 and §14.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NoReturn
+
+from scomod import net
+from scomod.download.job import FetchResult
+from scomod.download.part import PIECE_BYTES, Origin, PartFile
+from scomod.errors import DownloadError, Reason, VerifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from requests import Response, Session
+
+    from scomod.clock import Clock
+    from scomod.download.job import FetchRequest
+
+REDIRECTS = net.REDIRECTS | {HTTPStatus.SEE_OTHER}
+LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,18})-\d+/(?P<total>\d{1,18}|\*)", re.ASCII)
+
+# how talking failed -> reason, and whether trying again may help
+FAILURES: Mapping[net.Failure, tuple[Reason, bool]] = {
+    net.Failure.UNREACHABLE: (Reason.UNREACHABLE, True),
+    net.Failure.TIMEOUT: (Reason.TIMEOUT, True),
+    net.Failure.BROKEN: (Reason.SERVER_UNAVAILABLE, True),
+    net.Failure.UNTRUSTED: (Reason.INSECURE_URL, False),
+    net.Failure.UNTIMELY: (Reason.INSECURE_URL, True),
+}
+# what the server answered -> the same; the rest is in `_refusal`
+STATUSES: Mapping[int, tuple[Reason, bool]] = {
+    HTTPStatus.UNAUTHORIZED: (Reason.UNAUTHORISED, False),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (Reason.UNAUTHORISED, False),
+    HTTPStatus.REQUEST_TIMEOUT: (Reason.SERVER_UNAVAILABLE, True),
+    HTTPStatus.TOO_MANY_REQUESTS: (Reason.SERVER_UNAVAILABLE, True),
+    HTTPStatus.SERVICE_UNAVAILABLE: (Reason.SERVER_UNAVAILABLE, True),
+}
+
+
+class HttpFetcher:
+    """The fetcher for http and https; `boot_id` tells parts of this boot from older ones."""
+
+    def __init__(self, *, clock: Clock, boot_id: str, user_agent: str) -> None:
+        self._clock = clock
+        self._boot_id = boot_id
+        self._user_agent = user_agent
+
+    def fetch(
+        self,
+        request: FetchRequest,
+        progress: Callable[[int, int | None], None],
+        is_cancelled: Callable[[], bool],
+    ) -> FetchResult:
+        """Fetch, resuming a part file left by an earlier try.
+
+        `progress` gets octets done and the total, None while unknown.  Raises
+        `DownloadError`, or `VerifyError(DIGEST)` when the digest differs.
+        """
+        deadline_s = self._clock.monotonic_s() + request.total_timeout_s
+
+        def check() -> None:
+            if is_cancelled():
+                raise DownloadError(Reason.CANCELLED, "cancelled")
+            if self._clock.monotonic_s() > deadline_s:
+                text = f"not complete after {request.total_timeout_s:g} s"
+                raise DownloadError(Reason.TIMEOUT, text)
+
+        check()
+        session = self._open_session(request)
+        with session, PartFile(request.part, request.reserve_bytes) as part:
+            fetch = _Fetch(
+                request=request,
+                session=session,
+                part=part,
+                boot_id=self._boot_id,
+                progress=progress,
+                check=check,
+            )
+            return fetch.run()
+
+    def _open_session(self, request: FetchRequest) -> Session:
+        headers = {"Accept": "*/*", "User-Agent": self._user_agent}
+        try:
+            return net.open_session(request.ca_file, headers)
+        except net.AccessRefused as error:
+            raise DownloadError(Reason.INSECURE_URL, str(error)) from error
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fetch:
+    """One try."""
+
+    request: FetchRequest
+    session: Session
+    part: PartFile
+    boot_id: str
+    progress: Callable[[int, int | None], None]
+    check: Callable[[], None]
+    is_continued: bool = False
+
+    def run(self) -> FetchResult:
+        """Fill the part and prove it; what is complete already costs no request."""
+        origin = self._take_up()
+        if origin is not None and not (self.request.sha256 and self._is_right()):
+            origin = self._continue(origin)
+        if origin is None or (self.is_continued and not self._is_right()):
+            # a power cut may have damaged the beginning: then all anew, once
+            origin = self._start_over()
+        if not self._is_right():
+            self.part.remove()
+            wanted, got = self.request.sha256, self.part.digest.hexdigest()
+            raise VerifyError(Reason.DIGEST, f"SHA-256 is {got}, expected {wanted}")
+        self.part.flush()
+        return FetchResult(
+            size_bytes=self.part.size_bytes,
+            sha256=self.part.digest.hexdigest(),
+            content_type=origin.content_type.partition(";")[0].strip().lower(),
+        )
+
+    def _is_right(self) -> bool:
+        wanted = self.request.sha256.lower()
+        return not wanted or wanted == self.part.digest.hexdigest()
+
+    def _take_up(self) -> Origin | None:
+        """Read an earlier part again, where it may be continued."""
+        request, origin = self.request, self.part.origin()
+        has_digest = bool(request.sha256)
+        if origin is None or not origin.may_continue(
+            request.url, self.boot_id, has_digest=has_digest
+        ):
+            return None
+        self.part.reread(self.check)
+        return origin if self.part.size_bytes else None
+
+    def _continue(self, origin: Origin) -> Origin | None:
+        """Fetch what is missing; None where the server leaves us no way but to start over."""
+        conditions = {"Range": f"bytes={self.part.size_bytes}-", "If-Range": origin.validator}
+        with closing(self._ask(conditions)) as response:
+            match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return None
+            if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                return self._take_whole(response)
+            if match is None or int(match["start"]) != self.part.size_bytes:
+                return None
+            if not origin.is_same_file(response.headers):
+                return None
+            self.is_continued = True
+            total = None if match["total"] == "*" else int(match["total"])
+            self._copy(response, self._checked(total))
+            return origin
+
+    def _start_over(self) -> Origin:
+        with closing(self._ask({})) as response:
+            return self._take_whole(response)
+
+    def _take_whole(self, response: Response) -> Origin:
+        """Replace the part by the body of an answer."""
+        if response.status_code != HTTPStatus.OK:
+            raise _refusal(response)
+        total = self._checked(_content_length(response.headers))
+        origin = Origin.of(self.request.url, response.headers, self.boot_id)
+        self.is_continued = False
+        self.part.restart(origin)
+        self._copy(response, total)
+        return origin
+
+    def _ask(self, headers: Mapping[str, str]) -> Response:
+        """Send the request and follow redirects; returns with the headers read."""
+        request = self.request
+        limit_s = request.total_timeout_s
+        timeout_s = (min(request.connect_timeout_s, limit_s), min(request.idle_timeout_s, limit_s))
+
+        def send(url: str) -> Response:
+            self.check()
+            return self.session.get(
+                url, headers=headers, stream=True, allow_redirects=False, timeout=timeout_s
+            )
+
+        try:
+            return net.follow(request.url, send, redirects=REDIRECTS, allow_http=request.allow_http)
+        except net.AccessRefused as error:
+            raise DownloadError(Reason.INSECURE_URL, str(error)) from error
+        except net.RedirectRefused as error:
+            raise DownloadError(Reason.REFUSED_BY_SERVER, str(error)) from error
+        except net.network_errors() as error:
+            self._fail(error)
+
+    def _checked(self, total: int | None) -> int | None:
+        """Hold the announced size of the whole file against what we may and should take."""
+        request = self.request
+        if total is not None and total > request.max_bytes:
+            text = f"{total} octets, {request.max_bytes} are allowed"
+            raise DownloadError(Reason.TOO_LARGE, text)
+        if None not in (total, request.size_bytes) and total != request.size_bytes:
+            text = f"the server offers {total} octets, {request.size_bytes} were announced"
+            raise DownloadError(Reason.REFUSED_BY_SERVER, text)
+        return total
+
+    def _copy(self, response: Response, total: int | None) -> None:
+        """Move a body into the part; `total` is what the server says of the whole file."""
+        part = self.part
+        part.require_space(0 if total is None else total - part.size_bytes)
+        read = net.piece_reader(response.raw)
+        wanted = self.request.size_bytes if total is None else total
+        while total is None or part.size_bytes < total:
+            self.check()
+            piece = self._read(read)
+            if not piece:
+                break
+            self._keep(piece)
+            self.progress(part.size_bytes, wanted)
+        if wanted is not None and part.size_bytes < wanted:
+            text = f"the body ended after {part.size_bytes} of {wanted} octets"
+            raise DownloadError(Reason.SERVER_UNAVAILABLE, text, is_retryable=True)
+
+    def _keep(self, piece: bytes) -> None:
+        """Store a piece, unless a server that announced nothing sends more than is allowed."""
+        request = self.request
+        limit = min(request.max_bytes, request.size_bytes or request.max_bytes)
+        if self.part.size_bytes + len(piece) > limit:
+            self.part.remove()
+            raise DownloadError(Reason.TOO_LARGE, f"more than the {limit} octets that are allowed")
+        self.part.append(piece)
+
+    def _read(self, read: Callable[[int], bytes]) -> bytes:
+        try:
+            return read(PIECE_BYTES)
+        except net.network_errors() as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        failure, text = net.explain(error, self.request.url)
+        reason, is_retryable = FAILURES[failure]
+        raise DownloadError(reason, text, is_retryable=is_retryable) from error
+
+
+def _content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length of a body; chunked framing overrides it (RFC 9112 §6.3)."""
+    match = LENGTH.fullmatch(headers.get("Content-Length", ""))
+    return int(match[0]) if match and "Transfer-Encoding" not in headers else None
+
+
+def _refusal(response: Response) -> DownloadError:
+    """Return the error for an answer that brings no file."""
+    status = response.status_code
+    others = (Reason.REFUSED_BY_SERVER, False)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        others = (Reason.SERVER_ERROR, True)
+    reason, is_retryable = STATUSES.get(status, others)
+    text = f"{net.shown(response.url)}: the server answered HTTP {status}"
+    return DownloadError(reason, text, is_retryable=is_retryable)

@@ -1,0 +1,107 @@
+"""Where part files lie and where finished payloads go; not how they are fetched or checked.
+
+One part per operation, one payload per digest.  Links are never followed: what
+is no plain file is refused, or removed as itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from scomod.download.part import free_bytes, state_path
+from scomod.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+DIRECTORY_MODE = 0o700
+PART_NAME = re.compile(r"(?P<id>\d+)\.part(\.state(\.new)?)?", re.ASCII)
+DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class Spool:
+    """The two directories of payloads; both must lie in one file system."""
+
+    def __init__(self, directory: Path, delivered: Path) -> None:
+        self._directory = directory
+        self._delivered = delivered
+        for one in (directory, delivered):
+            _make_private(one)
+
+    def part(self, operation_id: int) -> Path:
+        """Return the path of an operation's part file, whether it exists or not."""
+        return self._directory / f"{operation_id}.part"
+
+    def free_bytes(self) -> int:
+        """Return how many octets may still be written."""
+        return free_bytes(self._directory)
+
+    def promote(self, part: Path, sha256: str) -> Path:
+        """Move a finished part to `delivered/<sha256>`, durably; may be called twice (I6).
+
+        The part's octets must be on disk already.  Raises `StoreError` where there
+        is neither the part nor the payload, or where one of them is no plain file.
+        """
+        if not DIGEST.fullmatch(sha256):
+            raise StoreError(f"not a SHA-256: {sha256[:80]!r}")
+        payload = self._delivered / sha256
+        if _is_plain(part):
+            _is_plain(payload)
+            part.rename(payload)
+            _flush(self._delivered)
+        elif not _is_plain(payload):
+            raise StoreError(f"nothing to deliver: {part} is missing")
+        state_path(part).unlink(missing_ok=True)
+        _flush(part.parent)
+        return payload
+
+    def discard(self, operation_id: int) -> None:
+        """Remove what an operation left in the spool; nothing there is fine."""
+        self._remove(lambda found: found == operation_id)
+
+    def sweep(self, live_ids: Collection[int]) -> None:
+        """Remove the leftovers of all operations that are not live any more."""
+        self._remove(lambda found: found not in live_ids)
+
+    def _remove(self, is_unwanted: Callable[[int], bool]) -> None:
+        for path in self._directory.iterdir():
+            match = PART_NAME.fullmatch(path.name)
+            if match and is_unwanted(int(match["id"])):
+                # unlink removes a link as itself; a directory of that name is not ours
+                with suppress(IsADirectoryError):
+                    path.unlink(missing_ok=True)
+
+
+def _make_private(directory: Path) -> None:
+    """Create a directory for us alone, or take an existing one and close it to others."""
+    directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreError(f"{directory} is no directory")
+    if stat.S_IMODE(found.st_mode) != DIRECTORY_MODE:
+        directory.chmod(DIRECTORY_MODE)
+
+
+def _is_plain(path: Path) -> bool:
+    """Tell whether a plain file is there; raises `StoreError` when it is something else."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"{path} is no plain file")
+    return True
+
+
+def _flush(directory: Path) -> None:
+    """Make renames in a directory durable."""
+    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,55 @@
+"""Fetch requests for tests, with generous limits, and what a fetch reported."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scomod.clock import SystemClock
+from scomod.download.http import HttpFetcher
+from scomod.download.job import FetchRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scomod.download.job import FetchResult
+
+BOOT_ID = "this boot"
+LIMITS: dict[str, Any] = {
+    "max_bytes": 1 << 30,
+    "reserve_bytes": 0,
+    "connect_timeout_s": 5.0,
+    "idle_timeout_s": 5.0,
+    "total_timeout_s": 60.0,
+    "allow_http": True,
+}
+
+
+@dataclass(slots=True)
+class Progress:
+    """Notes all reports."""
+
+    reports: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self.reports.append((done, total))
+
+
+def some_octets(size: int, *, seed: int) -> bytes:
+    """Return octets without a pattern, the same for each run."""
+    return hashlib.shake_256(bytes([seed])).digest(size)
+
+
+def request_for(url: str, part: Path, content: bytes | None = None, **limits: Any) -> FetchRequest:
+    """Build a request; with `content` its digest is what must come."""
+    digest = "" if content is None else hashlib.sha256(content).hexdigest()
+    return FetchRequest(**(LIMITS | {"url": url, "part": part, "sha256": digest} | limits))
+
+
+def fetch(
+    request: FetchRequest, progress: Progress | None = None, boot_id: str = BOOT_ID
+) -> FetchResult:
+    """Fetch as the daemon does, in this thread."""
+    fetcher = HttpFetcher(clock=SystemClock(), boot_id=boot_id, user_agent="scomod test")
+    return fetcher.fetch(request, progress or Progress(), lambda: False)
