@@ -1,0 +1,219 @@
+"""Configuration files: TOML fragments become the `Settings` of a device.
+
+Not the meaning of the keys (`settings`), and no defaults: a device without any
+file runs.  Whatever a file says wrong is refused as a whole with one sentence.
+
+Fragments come from four places, later ones win key by key; a fragment also
+replaces one of the same name in an earlier folder, so that a link to
+`/dev/null` takes it out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from scomod.errors import ConfigError
+from scomod.settings import Paths, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+MAIN_FILE: Final = "etc/scomod/scomod.toml"  # its turn is after the first of the folders
+FOLDERS: Final = ("usr/lib/scomod/config.d", "etc/scomod/config.d", "run/scomod/config.d")
+
+_SHOWN_CHARACTERS: Final = 40
+_TYPE_NAMES: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of the configuration; `name` is dotted, as in "install.dpkg.timeout_s"."""
+
+    name: str
+    type: type
+    default: bool | float | str
+    allowed: tuple[str, ...]
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """A value and the file it stands in."""
+
+    value: Any
+    file: Path
+
+
+def load(paths: Paths) -> Settings:
+    """Read all fragments of a device.
+
+    Raises `ConfigError` naming file, key and what is allowed.
+    """
+    found = _merged(paths)
+    settings: Settings = _build(Settings, "", {name: at.value for name, at in found.items()})
+    return settings
+
+
+def origins(paths: Paths) -> dict[str, Path]:
+    """Return the file that each set key has its value from; raises like `load`."""
+    return {name: at.file for name, at in _merged(paths).items()}
+
+
+def all_keys() -> tuple[Key, ...]:
+    """Return every key there is, in the order of `settings`."""
+    return tuple(_keys_of(Settings, ""))
+
+
+def _keys_of(section: type, prefix: str) -> Iterator[Key]:
+    """Walk the dataclasses of `settings`."""
+    types = get_type_hints(section)
+    defaults = section()
+    for entry in fields(section):
+        name, kind = f"{prefix}{entry.name}", types[entry.name]
+        if isinstance(kind, type) and is_dataclass(kind):
+            yield from _keys_of(kind, f"{name}.")
+        else:
+            yield Key(
+                name=name,
+                type=kind,
+                default=getattr(defaults, entry.name),
+                allowed=entry.metadata.get("allowed", ()),
+                low=entry.metadata.get("low"),
+                high=entry.metadata.get("high"),
+            )
+
+
+def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
+    """Fill one dataclass; keys without a value keep their default."""
+    types = get_type_hints(section)
+    arguments = {}
+    for entry in fields(section):
+        name = f"{prefix}{entry.name}"
+        if is_dataclass(types[entry.name]):
+            arguments[entry.name] = _build(types[entry.name], f"{name}.", values)
+        elif name in values:
+            arguments[entry.name] = values[name]
+    return section(**arguments)
+
+
+def _merged(paths: Paths) -> dict[str, _Origin]:
+    """Return what the fragments set, checked, the last word for every key."""
+    known = {key.name: key for key in all_keys()}
+    found: dict[str, _Origin] = {}
+    for file in _fragments(paths):
+        for name, value in _flat(_parsed(file), "", file, known):
+            found[name] = _Origin(value=_checked(known[name], value, file), file=file)
+    return found
+
+
+def _fragments(paths: Paths) -> list[Path]:
+    """Return the files to read, in the order in which they override one another."""
+    main = paths.root / MAIN_FILE
+    first, *later = [_folder(paths.root / folder) for folder in FOLDERS]
+    order = [first, {MAIN_FILE: main} if os.path.lexists(main) else {}, *later]
+    by_name: dict[str, Path] = {}
+    for fragments in order:
+        for name, file in fragments.items():
+            by_name.pop(name, None)  # a later place also means a later turn
+            by_name[name] = file
+    return list(by_name.values())
+
+
+def _folder(folder: Path) -> dict[str, Path]:
+    """Return the fragments of one folder by name, sorted; a missing folder has none."""
+    try:
+        return {file.name: file for file in sorted(folder.iterdir()) if file.suffix == ".toml"}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    """Read one file."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+
+
+def _flat(
+    table: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
+) -> Iterator[tuple[str, Any]]:
+    """Yield dotted names with their values; refuses names that mean nothing."""
+    sections = {name.rpartition(".")[0] for name in known}
+    for entry, value in table.items():
+        name = f"{prefix}{entry}"
+        if name in sections:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{file}: {name} is a section, write [{name}]")
+            yield from _flat(value, f"{name}.", file, known)
+        elif name in known:
+            yield name, value
+        else:
+            raise ConfigError(f"{file}: {_unknown(name, isinstance(value, dict), known, sections)}")
+
+
+def _unknown(
+    name: str,
+    is_section: bool,
+    known: Mapping[str, Key],
+    sections: set[str],
+) -> str:
+    """Say what an unknown name may have meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for those who mistype
+
+    kind, names = ("section", sections) if is_section else ("key", set(known))
+    siblings = sorted(
+        other for other in names if other.rpartition(".")[0] == name.rpartition(".")[0]
+    )
+    if near := get_close_matches(name, sorted(names), n=1):
+        return f"unknown {kind} {name}; did you mean {near[0]}?"
+    return f"unknown {kind} {name}; known are {', '.join(siblings or sorted(sections))}"
+
+
+def _checked(key: Key, value: Any, file: Path) -> bool | float | str:
+    """Return the value of a key in its type, or refuse it."""
+    if key.type is float and type(value) is int:
+        value = float(value)
+    is_right = type(value) is key.type and (not key.allowed or value in key.allowed)
+    if is_right and key.low is not None and key.high is not None:
+        is_right = key.low <= value <= key.high
+    if not is_right:
+        raise ConfigError(f"{file}: {key.name} is {_shown(value)}, it must be {describe(key)}")
+    checked: bool | float | str = value
+    return checked
+
+
+def describe(key: Key) -> str:
+    """Say in words what a key may be."""
+    if key.allowed:
+        return "one of " + ", ".join(f'"{word}"' for word in key.allowed)
+    if key.low is not None and key.high is not None:
+        return f"{_TYPE_NAMES[key.type]} from {in_toml(key.low)} to {in_toml(key.high)}"
+    return _TYPE_NAMES[key.type]
+
+
+def in_toml(value: Any) -> str:
+    """Return a value as a file would say it; whole numbers without a fraction."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+
+
+def _shown(value: Any) -> str:
+    """Return a refused value for a line of a log."""
+    text = in_toml(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
