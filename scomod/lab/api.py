@@ -105,13 +105,10 @@ class Api:
         if not isinstance(port, int) or mode not in list(UiMode):
             raise RequestError("port must be a number, ui_mode 0 to 3")
         account = self._account(request)
-        session_id = account.next_session_id()
-        self._register.save(account)
         try:
-            push.send(push.push_of(account, session_id, UiMode(mode)), host, port)
+            session_id = push.ask(self._register, account, host, port, UiMode(mode))
         except OSError as error:
             raise RequestError(f"cannot send to {host}:{port}: {error}") from error
-        self._register.record(account, "push", host=host, port=port, session=f"{session_id:X}")
         return web.json_response({"session_id": session_id})
 
     async def _profile(self, request: web.Request) -> web.Response:

@@ -96,7 +96,12 @@ class Conversation:
         if self.account is not None and self._worker is None:
             self._worker = Worker(self._register, self.account, self.session_id)
             self._register.record(
-                self.account, "admitted", session=self.session_id, encoding=self._encoding.name
+                self.account,
+                "admitted",
+                session=self.session_id,
+                encoding=self._encoding.name,
+                auth=header.cred.type if header.cred else "",
+                code=int(code),
             )
         elif self._door.account is not None and self.account is None:
             self._register.record(

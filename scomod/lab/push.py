@@ -14,11 +14,27 @@ from scomod.dmclient import notification
 from scomod.dmclient.notification import UiMode
 
 if TYPE_CHECKING:
-    from scomod.lab.devices import Account
+    from scomod.lab.devices import Account, Register
 
 PORT: Final = 2948
 # TID 1, Push, 3 octets of headers: type vnd.syncml.notification, application id syncml.dm
 WSP_PUSH: Final = bytes.fromhex("01 06 03 c4 af 87")
+
+
+def ask(
+    register: Register,
+    account: Account,
+    host: str,
+    port: int,
+    ui_mode: UiMode = UiMode.BACKGROUND,
+) -> int:
+    """Ask a device for a session and note it; returns the session id, raises `OSError`."""
+    session_id = account.next_session_id()
+    send(push_of(account, session_id, ui_mode), host, port)
+    session = notification.session_id_text(session_id)
+    register.record(account, "push", host=host, port=port, session=session)
+    register.save(account)
+    return session_id
 
 
 def push_of(account: Account, session_id: int, ui_mode: UiMode = UiMode.BACKGROUND) -> bytes:

@@ -1,0 +1,23 @@
+# Short names for the scripts; nothing is built here.
+
+VENV = .venv
+
+.PHONY: demo test bench lint clean
+
+demo:
+	script/demo
+
+test:
+	script/test
+
+bench:
+	script/bench
+
+lint:
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict --explicit-package-bases
+
+clean:
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info $(VENV)

@@ -1,0 +1,195 @@
+"""Prints the demo: a timeline of who tells what to whom, a progress bar, tables.
+
+Turns records of the bench and signals of the device into sentences; decides and
+checks nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from scomod import clifmt
+from scomod.codes import AlertCode, ComponentState, DmStatus, ResultCode
+from scomod.dmclient.model import ItemCommand, Results, Status, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scomod.dmclient.codec import Encoding
+    from scomod.dmclient.model import Command, Item, Message
+    from scomod.lab.devices import Account, Record
+
+SERVER: Final = "server"
+DEVICE: Final = "device"
+PERSON: Final = "person"
+LAB: Final = "bench"
+ACTOR_WIDTH: Final = 16
+DATA_SHOWN: Final = 60
+COLUMNS: Final = ("ID", "Version", "State", "Status", "PkgIDRef", "node")
+
+
+def code_name(code: int, *families: type[DmStatus | AlertCode | ResultCode]) -> str:
+    """Return a number with its name: "202 accepted for processing"."""
+    for family in families:
+        if code in list(family):
+            return f"{code} {family(code).name.lower().replace('_', ' ')}"
+    return str(code)
+
+
+class Show:
+    """Writes to one stream; a live progress bar only on a terminal."""
+
+    def __init__(self, out: TextIO, style: clifmt.Style) -> None:
+        self._out = out
+        self._style = style
+        self._start_s = time.monotonic()
+        self._is_live = out.isatty()
+        self._has_bar = False
+
+    def chapter(self, title: str) -> None:
+        """Begin a new part of the story."""
+        self._clear_bar()
+        print(f"\n{self._style.paint('head', title)}", file=self._out, flush=True)
+
+    def line(self, actors: str, text: str, *, kind: str = "") -> None:
+        """Print one event: `actors` is "server → device"."""
+        self._clear_bar()
+        at = f"{time.monotonic() - self._start_s:8.3f}"
+        shown = clifmt.printable(text)
+        shown = self._style.paint(kind, shown) if kind else shown
+        print(f"{at}  {actors:<{ACTOR_WIDTH}}  {shown}", file=self._out, flush=True)
+
+    def good(self, text: str) -> None:
+        """Print a check that held."""
+        self.line(LAB, f"✓ {text}", kind="good")
+
+    def bad(self, text: str) -> None:
+        """Print what was wrong."""
+        self.line(LAB, f"✗ {text}", kind="bad")
+
+    def plain(self, *lines: str) -> None:
+        """Print lines that are no events."""
+        self._clear_bar()
+        for line in lines:
+            print(f"{'':10}{line}", file=self._out, flush=True)
+
+    def progress(self, done: int, total: int) -> None:
+        """Draw the bar of a download; off a terminal nothing, the step's line tells the size."""
+        if self._is_live:
+            width = shutil.get_terminal_size().columns - 1
+            bar = clifmt.progress(f"{'':10}download", done, total, width)
+            print(f"\r{bar}", end="", file=self._out, flush=True)
+            self._has_bar = True
+
+    def table(self, rows: list[dict[str, str]]) -> None:
+        """Print an inventory."""
+        if not rows:
+            self.plain("(nothing is deployed)")
+            return
+        cells = [[_cell(name, row[name]) for name in COLUMNS] for row in rows]
+        width = shutil.get_terminal_size((120, 25)).columns - 10 if self._is_live else None
+        self.plain(*clifmt.table(COLUMNS, cells, width))
+
+    def record(self, account: Account, record: Record) -> None:
+        """Print a record of the bench, if it is one that people want to see."""
+        del account
+        teller = getattr(self, f"_tell_{record['what'].replace(' ', '_')}", None)
+        if teller is not None:
+            teller(record)
+
+    def _tell_push(self, record: Record) -> None:
+        where = f"{record['host']}:{record['port']}"
+        text = f"package #0 by UDP to {where}, asks for session {record['session']}"
+        self.line(f"{SERVER} → {DEVICE}", text)
+
+    def _tell_challenged(self, record: Record) -> None:
+        self.line(f"{SERVER} → {DEVICE}", code_name(record["code"], DmStatus) + ", challenge")
+
+    def _tell_admitted(self, record: Record) -> None:
+        text = f"session {record['session']} in {record['encoding']}: {record['auth']}"
+        self.line(f"{DEVICE} → {SERVER}", f"{text}, answered {code_name(record['code'], DmStatus)}")
+
+    def _tell_start(self, record: Record) -> None:
+        self.line(f"{DEVICE} → {SERVER}", f"Alert {code_name(record['code'], AlertCode)}")
+
+    def _tell_judged_us(self, record: Record) -> None:
+        text = f"the server's own credentials: {code_name(record['code'], DmStatus)}"
+        self.line(f"{DEVICE} → {SERVER}", text)
+
+    def _tell_status(self, record: Record) -> None:
+        if record["command"] != "Get":
+            text = f"{record['command']} {record['uri']}: {code_name(record['code'], DmStatus)}"
+            self.line(f"{SERVER} → {DEVICE}", text)
+
+    def _tell_order(self, record: Record) -> None:
+        if record["kind"] == "read" or record["phase"] == "failed":
+            self.line(f"{SERVER} → {DEVICE}", f"{record['kind']}: {record['detail']}")
+
+    def _tell_alert(self, record: Record) -> None:
+        result = record["result"]
+        told = "" if result is None else f"result {code_name(result, ResultCode)}"
+        text = f"Alert {code_name(record['code'], AlertCode)}: {told}"
+        self.line(f"{DEVICE} → {SERVER}", f"{text}, answered {code_name(DmStatus.OK, DmStatus)}")
+        self.plain(f"correlator {record['correlator']}", f"source     {record['source']}")
+        self.plain(f"target     {record['target']}")
+
+    def _tell_abort(self, record: Record) -> None:
+        self.line(f"{DEVICE} → {SERVER}", f"session {record['session']} aborted")
+
+    def _tell_end(self, record: Record) -> None:
+        trips = f"{record['messages']} round trips" if record["messages"] > 1 else "1 round trip"
+        text = f"session {record['session']} is over: {trips}, {clifmt.size(record['octets'])}"
+        self.line(f"{SERVER} ↔ {DEVICE}", text)
+
+    def message(
+        self, *, is_ours: bool, message: Message, size_bytes: int, encoding: Encoding
+    ) -> None:
+        """Print a decoded message (`--trace`); credentials stay out of it."""
+        who = f"{SERVER} → {DEVICE}" if is_ours else f"{DEVICE} → {SERVER}"
+        header = message.header
+        final = "Final" if message.final else "more follows"
+        text = f"message {header.msg_id} of session {header.session_id}"
+        self.line(who, f"{text}: {encoding.name}, {size_bytes} octets, {final}")
+        for command in message.commands:
+            self.plain(*_command_lines(command))
+
+    def _clear_bar(self) -> None:
+        if self._has_bar:
+            print(file=self._out)
+            self._has_bar = False
+
+
+def _cell(name: str, value: str) -> str:
+    if name == "State" and value.isdigit() and int(value) in list(ComponentState):
+        return f"{value} {ComponentState(int(value)).name.lower()}"
+    return value
+
+
+def _command_lines(command: Command) -> list[str]:
+    name = f"  {name_of(command)} {command.cmd_id}"
+    if isinstance(command, Status):
+        about = f"{command.cmd} {command.msg_ref}/{command.cmd_ref}"
+        return [f"{name}: {about} {code_name(command.code, DmStatus)}"]
+    items: tuple[Item, ...] = getattr(command, "items", ())
+    if isinstance(command, ItemCommand | Results):
+        return [f"{name}: {_item_text(item)}" for item in items]
+    code = getattr(command, "code", 0)
+    return [f"{name}: {code_name(code, AlertCode)}", *(f"    {_item_text(i)}" for i in items)]
+
+
+def _item_text(item: Item) -> str:
+    data = (item.data or b"").decode("utf-8", "replace")
+    shown = clifmt.printable(clifmt.fit(data, DATA_SHOWN))
+    uri = clifmt.printable(item.target or item.source or "")
+    return f"{uri} = {shown}" if shown else uri
+
+
+def prompt_text(prompt: Mapping[str, Any]) -> str:
+    """Return a question to the person as one sentence: what, how much, who asks."""
+    what = prompt.get("name") or prompt.get("what") or "something"
+    version = f" {prompt['version']}" if prompt.get("version") else ""
+    size = f" ({clifmt.size(int(prompt['size']))})" if prompt.get("size") else ""
+    server = prompt.get("server_name") or prompt.get("server") or "a server"
+    return clifmt.printable(f"{server} asks: {prompt.get('primitive')} {what}{version}{size}?")
