@@ -1,0 +1,135 @@
+"""Kept archives and their index: what makes a component able to be Inactive (design §6).
+
+    store/<sha256>.<environment>   archives, mode 0600, owned by who installs
+    index/<component>.json         one entry per component, mode 0644
+
+The unprivileged daemon reads the index; the archives are read by nobody else.
+An entry is written after the tool has done its work and says what is so; an
+archive that no entry names is rubbish of an interrupted or replaced job and is
+swept after the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers import durable
+from scomod.installers.base import InstalledItem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_COMPONENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.:_-]{0,127}")
+_SUFFIX: Final = re.compile(r"[a-z0-9]{1,16}")
+_ENTRY_LIMIT_BYTES: Final = 64 << 10
+_PUBLIC_FILE: Final = 0o644
+_PUBLIC_DIR: Final = 0o755
+_PRIVATE_DIR: Final = 0o700
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is kept about one component; `digest` names its archive."""
+
+    id: str
+    version: str
+    digest: str
+    is_active: bool
+    backend: str
+    environment: str
+    package_id: str = ""
+    description: str = ""
+
+    def item(self) -> InstalledItem:
+        """Show the entry as a piece of installed software."""
+        return InstalledItem(
+            id=self.id,
+            name=self.id,
+            version=self.version,
+            environment=self.environment,
+            is_active=self.is_active,
+            description=self.description,
+            digest=self.digest,
+            package_id=self.package_id,
+        )
+
+
+_FIELD_TYPES: Final = {
+    field.name: bool if field.name == "is_active" else str for field in fields(Entry)
+}
+
+
+class Archives:
+    """The store and the index below one directory."""
+
+    def __init__(self, install_dir: Path) -> None:
+        self._store_dir = install_dir / "store"
+        self._index_dir = install_dir / "index"
+
+    def make_dirs(self) -> None:
+        """Make the two directories; for the side that writes."""
+        self._store_dir.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
+        self._index_dir.mkdir(mode=_PUBLIC_DIR, parents=True, exist_ok=True)
+        self._store_dir.chmod(_PRIVATE_DIR)
+        self._index_dir.chmod(_PUBLIC_DIR)
+
+    def path(self, digest: str, environment: str) -> Path:
+        """Say where an archive is or would be; raises `InstallerError(POLICY)` for a bad name."""
+        if not DIGEST.fullmatch(digest) or not _SUFFIX.fullmatch(environment):
+            raise InstallerError(Reason.POLICY, f"no archive can be called {digest!r:.80}")
+        return self._store_dir / f"{digest}.{environment}"
+
+    def keep(self, payload: Path, digest: str, environment: str) -> Path:
+        """Move a checked payload into the store (same file system); gives its place there."""
+        place = self.path(digest, environment)
+        payload.rename(place)
+        durable.sync_dir(self._store_dir)
+        return place
+
+    def entry(self, component_id: str) -> Entry | None:
+        """Look a component up; a damaged entry counts as none."""
+        path = self._entry_path(component_id)
+        return _read_entry(path) if path.exists() else None
+
+    def entries(self) -> list[Entry]:
+        """List all entries by component id."""
+        if not self._index_dir.is_dir():
+            return []
+        found = (_read_entry(path) for path in sorted(self._index_dir.glob("[!.]*.json")))
+        return [entry for entry in found if entry is not None]
+
+    def record(self, entry: Entry) -> None:
+        """Write an entry, replacing the one of the same component."""
+        durable.write_json(self._entry_path(entry.id), asdict(entry), mode=_PUBLIC_FILE)
+
+    def drop(self, component_id: str) -> None:
+        """Forget a component; its archive goes with the next sweep."""
+        durable.discard(self._entry_path(component_id))
+
+    def sweep(self) -> None:
+        """Delete every archive that no entry names."""
+        named = {f"{entry.digest}.{entry.environment}" for entry in self.entries()}
+        rubbish = [path for path in self._store_dir.iterdir() if path.name not in named]
+        for path in rubbish:
+            path.unlink()
+        if rubbish:
+            durable.sync_dir(self._store_dir)
+
+    def _entry_path(self, component_id: str) -> Path:
+        if not _COMPONENT.fullmatch(component_id):
+            raise InstallerError(Reason.POLICY, f"no component can be called {component_id!r:.80}")
+        return self._index_dir / f"{component_id}.json"
+
+
+def _read_entry(path: Path) -> Entry | None:
+    try:
+        value: dict[str, Any] = durable.read_json(path, max_bytes=_ENTRY_LIMIT_BYTES)
+    except InstallerError:
+        return None
+    if {name: type(item) for name, item in value.items()} != _FIELD_TYPES:
+        return None
+    return Entry(**value)

@@ -1,0 +1,254 @@
+"""The dpkg backend: Debian packages on the device or in a scratch root.
+
+Success is never an exit code: it is the package database, read again, saying
+`installed` with the wanted version (docs/backends.md has the table this follows).
+What a killed dpkg leaves behind is healed by installing the archive again, never
+by `dpkg --configure -a`, which repairs none of it and says 0.
+It does not fetch, does not resolve dependencies and knows no repository.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers import dpkg_output, proc
+from scomod.installers.base import Facts, InstalledItem, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.clock import Clock
+    from scomod.installers.dpkg_output import Row
+    from scomod.settings import Dpkg
+
+log = logging.getLogger(__name__)
+
+ADMIN_DIR: Final = "var/lib/dpkg"
+_ADMIN_FOLDERS: Final = ("info", "updates", "triggers", "parts")
+_ADMIN_FILES: Final = ("status", "available")
+# A changed configuration file stays as the device has it; without these two dpkg
+# would ask on standard input and leave the package unpacked.
+_FORCES: Final = ("--force-confdef", "--force-confold")
+_QUERY_TIMEOUT_S: Final = 60.0
+_LOCK_POLL_S: Final = 0.25
+_RUNS_AFTER_KILL: Final = 2
+
+
+class DpkgBackend:
+    """Installs, withdraws and removes with dpkg; every verb may be called twice."""
+
+    name = "dpkg"
+    environment = "deb"
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        settings: Dpkg,
+        clock: Clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._root = root.absolute()
+        self._timeout_s = settings.timeout_s
+        self._lock_wait_s = settings.lock_wait_s
+        self._clock = clock
+        self._sleep = sleep
+
+    def inspect(self, payload: Path) -> Facts:
+        """Read name, version and architecture of an archive.
+
+        Raises `InstallerError`: MALFORMED when it is no Debian package,
+        UNSUPPORTED_ENV when it is one for another machine.
+        """
+        done = self._ask("dpkg-deb", "-f", str(payload.absolute()), *dpkg_output.FACT_FIELDS)
+        if done.rc != 0:
+            raise InstallerError(Reason.MALFORMED, dpkg_output.detail_of(done.stderr))
+        native, *foreign = self._architectures()
+        facts = dpkg_output.parse_fields(done.stdout, native)
+        if facts.architecture not in ("all", native, *foreign):
+            raise InstallerError(
+                Reason.UNSUPPORTED_ENV,
+                f"{facts.id} is for {facts.architecture}, this device is {native}",
+            )
+        return facts
+
+    def install(self, payload: Path, facts: Facts, *, may_downgrade: bool = False) -> None:
+        """Install an archive and see that it is there.
+
+        A first installation that fails is taken off again; a failed upgrade is left
+        to the caller, who may have the earlier archive.  Raises `InstallerError`
+        with the reason, POLICY for an older version that nobody allowed.
+        """
+        self._make_admin_dir()
+        before = self._row(facts.id)
+        if before is not None and before.is_installed:
+            self._check_direction(before, facts, may_downgrade=may_downgrade)
+        try:
+            self._change(facts, "--install", str(payload.absolute()))
+        except InstallerError:
+            self._clear_away(facts.id, before)
+            raise
+
+    def remove(self, component_id: str) -> None:
+        """Take a package off with its configuration; also what a kill left of it."""
+        self._take_off(component_id, "--purge")
+
+    def withdraw(self, component_id: str) -> None:
+        """Take a package off and keep its configuration."""
+        self._take_off(component_id, "--remove")
+
+    def probe(self, component_id: str, version: str) -> Presence:
+        """Say what the database says; "" as version means any."""
+        row = self._row(component_id)
+        return Presence.ABSENT if row is None else row.presence(version)
+
+    def inventory(self) -> list[InstalledItem]:
+        """List what is installed and usable; needs no privilege."""
+        rows = [row for row in self._query() if row.is_installed]
+        native = self._architectures()[0] if rows else ""
+        return [
+            InstalledItem(
+                id=dpkg_output.component_id(row.name, row.architecture, native),
+                name=row.name,
+                version=row.version,
+                environment=self.environment,
+                description=row.summary,
+            )
+            for row in rows
+        ]
+
+    # -- changes ---------------------------------------------------------------
+
+    def _check_direction(self, before: Row, facts: Facts, *, may_downgrade: bool) -> None:
+        """Refuse what dpkg does with a mere warning: an older version over a newer one."""
+        is_older = (
+            self._ask("dpkg", "--compare-versions", facts.version, "lt", before.version).rc == 0
+        )
+        if is_older and not may_downgrade:
+            raise InstallerError(
+                Reason.POLICY,
+                f"{facts.id} {before.version} is newer than {facts.version} and no downgrade"
+                " is allowed",
+            )
+        if is_older:
+            log.info("downgrading %s from %s to %s", facts.id, before.version, facts.version)
+
+    def _change(self, facts: Facts, *arguments: str) -> None:
+        for _ in range(_RUNS_AFTER_KILL):
+            done = self._dpkg(*arguments)
+            if self.probe(facts.id, facts.version) is Presence.ACTIVE:
+                return
+            if done.rc >= 0:
+                break
+        raise _failure(done)
+
+    def _clear_away(self, component_id: str, before: Row | None) -> None:
+        """Leave nothing half installed of a package that did not work before either.
+
+        One that was configured before is an upgrade: its files are all that is left
+        of a working system package, so they stay for the caller to repair.
+        """
+        keeps = before is not None and before.state == "config-files"
+        worked = before is not None and bool(before.is_installed or before.config_version)
+        row = self._row(component_id)
+        if (worked and not keeps) or row is None or row.presence("") is not Presence.PARTIAL:
+            return
+        verb = "--remove" if keeps else "--purge"
+        done = self._dpkg("--force-remove-reinstreq", verb, row.argument)
+        if self.probe(component_id, "") is not Presence.ABSENT:
+            log.warning(
+                "%s stays half installed: %s", component_id, dpkg_output.detail_of(done.stderr)
+            )
+
+    def _take_off(self, component_id: str, verb: str) -> None:
+        row = self._row(component_id)
+        if row is None or row.state == "not-installed":
+            return
+        if row.state == "config-files" and verb == "--remove":
+            return
+        # A refused removal would leave `deinstall` behind as the wanted state, for
+        # the next apt run to carry out; so ask first without doing.
+        asked = self._dpkg("--no-act", "--force-remove-reinstreq", verb, row.argument)
+        if asked.rc != 0:
+            raise _failure(asked)
+        done = self._dpkg("--force-remove-reinstreq", verb, row.argument)
+        if self.probe(component_id, "") is not Presence.ABSENT:
+            raise _failure(done)
+
+    # -- programs --------------------------------------------------------------
+
+    def _dpkg(self, *arguments: str) -> proc.Completed:
+        """Run dpkg on the root, waiting for another one to release its lock."""
+        argv = ("dpkg", *self._root_options(), *_FORCES, *arguments)
+        give_up_s = self._clock.monotonic_s() + self._lock_wait_s
+        while True:
+            done = proc.run(argv, timeout_s=self._timeout_s)
+            is_locked = done.rc > 1 and dpkg_output.reason_of(done.stderr) is Reason.BUSY
+            if not is_locked or self._clock.monotonic_s() >= give_up_s:
+                return done
+            self._sleep(_LOCK_POLL_S)
+
+    def _root_options(self) -> tuple[str, ...]:
+        if self._root == Path("/"):
+            return ()
+        rights = () if os.geteuid() == 0 else ("--force-not-root",)
+        return (f"--root={self._root}", "--force-script-chrootless", *rights)
+
+    def _query(self, *names: str) -> list[Row]:
+        """Read the database; a name that it does not know gives no row."""
+        admin_dir = self._root / ADMIN_DIR
+        if not (admin_dir / "status").exists():
+            return []
+        done = self._ask(
+            "dpkg-query", f"--admindir={admin_dir}", "-W", "-f", dpkg_output.QUERY_FORMAT, *names
+        )
+        if done.is_truncated or done.rc > 1 or done.rc < 0:
+            raise InstallerError(
+                Reason.INTERNAL,
+                f"the package database cannot be read: {dpkg_output.detail_of(done.stderr)}",
+            )
+        return dpkg_output.parse_query(done.stdout)
+
+    def _row(self, component_id: str) -> Row | None:
+        if not dpkg_output.is_component_id(component_id):
+            raise InstallerError(Reason.POLICY, f"no package can be called {component_id!r:.80}")
+        rows = self._query(component_id)
+        if ":" not in component_id and len(rows) > 1:
+            native = self._architectures()[0]
+            rows = [row for row in rows if row.architecture in (native, "all")]
+        return rows[0] if rows else None
+
+    def _architectures(self) -> list[str]:
+        """List the machine's own architecture first, then those it takes besides."""
+        native = self._ask("dpkg", "--print-architecture").stdout.split()
+        foreign = self._ask(
+            "dpkg", *self._root_options(), "--print-foreign-architectures"
+        ).stdout.split()
+        return [*native[:1], *foreign] if native else [""]
+
+    def _ask(self, *argv: str) -> proc.Completed:
+        return proc.run(argv, timeout_s=_QUERY_TIMEOUT_S)
+
+    def _make_admin_dir(self) -> None:
+        """Give a scratch root the empty database that dpkg wants to find."""
+        if self._root == Path("/"):
+            return
+        admin_dir = self._root / ADMIN_DIR
+        for folder in _ADMIN_FOLDERS:
+            (admin_dir / folder).mkdir(parents=True, exist_ok=True)
+        for file in _ADMIN_FILES:
+            (admin_dir / file).touch()
+
+
+def _failure(done: proc.Completed) -> InstallerError:
+    """Make the error of a run that did not reach its end."""
+    if done.rc < 0:
+        return InstallerError(Reason.INTERNAL, f"dpkg was killed by signal {-done.rc}")
+    return InstallerError(
+        dpkg_output.reason_of(done.stderr), f"dpkg: {dpkg_output.detail_of(done.stderr)}"
+    )

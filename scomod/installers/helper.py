@@ -1,0 +1,179 @@
+"""`scomod-install`: the root program that installs (design §9).
+
+Short-lived, no network, no D-Bus, no database: it takes orders from the daemon's
+directory, checks everything again and answers with a result file.  Started by
+`scomod-install.path`; `--watch` stands in for that unit where there is no systemd.
+
+Start-up is recovery: orders that an earlier run left unfinished come first.  How
+often an order was begun is on disk before it is begun again, so one that keeps
+killing us ends with CRASH_LOOP (I7).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scomod import config
+from scomod.clock import SystemClock
+from scomod.errors import ConfigError, InstallerError, Reason
+from scomod.installers import durable, jobfile, registry
+from scomod.installers.base import Job, JobResult
+from scomod.installers.intake import Intake
+from scomod.installers.layout import Layout
+from scomod.installers.work import ignore
+from scomod.settings import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS_COUNT: Final = 5
+_WATCH_INTERVAL_S: Final = 0.1
+_AFTER_FAILURE_S: Final = 5.0
+_EXIT_OK: Final = 0
+_EXIT_FAILED: Final = 1
+
+
+class Helper:
+    """Works off orders, one after the other.
+
+    `observer` hears "taken" and "result" here, the other boundaries from the
+    workshop.
+    """
+
+    def __init__(self, paths: Paths, observer: Callable[[str], None]) -> None:
+        self._paths = paths
+        self._observer = observer
+        self._layout = Layout(paths.install_dir)
+        self._intake = Intake(paths.jobs_dir, self._layout)
+        self.stop = threading.Event()
+
+    def work_off(self) -> None:
+        """Answer every order there is, until there is none or `stop` is set.
+
+        Raises `OSError` when the disk does not take an answer; the order stays
+        taken then, for the next run.
+        """
+        self._layout.make_dirs()
+        with self._layout.exclusive():
+            for taken in self._intake.orders():
+                self._observer("taken")
+                self._answer(taken)
+                if self.stop.is_set():
+                    break
+            self._intake.sweep()
+
+    def _answer(self, taken: Path) -> None:
+        try:
+            job = jobfile.read_job(taken)
+        except InstallerError as error:
+            self._refuse(taken, error)
+            return
+        if jobfile.kept_result(self._layout.results_dir, job.id) is None:
+            result = self._attempt(job, taken.with_suffix(".attempts"))
+            jobfile.write_result(self._layout.results_dir, result)
+        self._observer("result")
+        self._intake.finish(taken)
+        durable.discard(taken.with_suffix(".attempts"))
+
+    def _refuse(self, taken: Path, error: InstallerError) -> None:
+        """Answer what is no order, where it at least has a name, and put it away."""
+        log.warning("order %r refused: %s", taken.name, error)
+        results_dir = self._layout.results_dir
+        if jobfile.is_job_id(taken.stem) and jobfile.kept_result(results_dir, taken.stem) is None:
+            refusal = JobResult(id=taken.stem, is_ok=False, reason=error.reason, detail=str(error))
+            jobfile.write_result(results_dir, refusal)
+        self._intake.set_aside(taken)
+
+    def _attempt(self, job: Job, counter: Path) -> JobResult:
+        begun_count = _read_count(counter)
+        if begun_count >= MAX_ATTEMPTS_COUNT:
+            text = f"ended without an answer {begun_count} times"
+            return JobResult(id=job.id, is_ok=False, reason=Reason.CRASH_LOOP, detail=text)
+        durable.write_json(counter, {"begun_count": begun_count + 1}, mode=0o600)
+        try:
+            return self._perform(job)
+        except Exception as error:
+            # Seam: whatever it is, the daemon gets an answer and the next order its turn.
+            log.exception("internal error: order %s", job.id)
+            return JobResult(
+                id=job.id,
+                is_ok=False,
+                reason=Reason.INTERNAL,
+                detail=f"internal error: {type(error).__name__}",
+            )
+
+    def _perform(self, job: Job) -> JobResult:
+        try:
+            settings = config.load(self._paths)
+        except ConfigError as error:
+            # Without the policy nothing may be installed.
+            return JobResult(id=job.id, is_ok=False, reason=Reason.POLICY, detail=str(error))
+        workshop = registry.workshop(settings, self._paths, SystemClock(), self._observer)
+        workshop.make_dirs()
+        return workshop.perform(job)
+
+
+def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ignore) -> int:
+    """Run `scomod-install [--root DIR] [--watch]`; gives the exit code.
+
+    0: every order was answered (well or not); 1: the disk took no answer.
+    Must run in the main thread, as it takes SIGTERM: an order in work is finished
+    first.
+    """
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    helper = Helper(Paths(arguments.root.resolve()), observer)
+    previous = signal.signal(signal.SIGTERM, lambda _number, _frame: helper.stop.set())
+    try:
+        return _watch(helper) if arguments.watch else _once(helper)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scomod-install", description="Carry out the installation orders of scomod."
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), help="the device's root directory (default /)"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="stay and look for orders until SIGTERM"
+    )
+    return parser
+
+
+def _once(helper: Helper) -> int:
+    try:
+        helper.work_off()
+    except OSError as error:
+        log.error("orders stay unanswered: %s", error)  # noqa: TRY400 - a condition, no bug
+        return _EXIT_FAILED
+    return _EXIT_OK
+
+
+def _watch(helper: Helper) -> int:
+    while not helper.stop.is_set():
+        is_well = _once(helper) == _EXIT_OK
+        helper.stop.wait(_WATCH_INTERVAL_S if is_well else _AFTER_FAILURE_S)
+    return _EXIT_OK
+
+
+def _read_count(counter: Path) -> int:
+    try:
+        count = durable.read_json(counter, max_bytes=jobfile.MAX_BYTES).get("begun_count")
+    except InstallerError:
+        return 0
+    return count if isinstance(count, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The only place that starts programs (I13).
+
+A program gets an argument list (no shell), a fixed environment and locale, no
+standard input, a process group of its own and a deadline; at the deadline the
+whole group is killed.  Of each output stream the last `KEPT_BYTES` are kept:
+tools say last what went wrong.  This is not a supervisor: a process that a
+maintainer script left in the background on purpose is left alone, and an output
+stream that it keeps open does not hold us up.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "HOME": "/",
+}
+KEPT_BYTES: Final = 8 << 20
+_CHUNK_BYTES: Final = 1 << 16
+_POLL_S: Final = 0.05
+_BETWEEN_EOF_AND_EXIT_S: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a program ended: `rc` is negative after a signal; `is_truncated`: output was lost."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    is_truncated: bool = False
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] = ENVIRONMENT,
+    kept_bytes: int = KEPT_BYTES,
+) -> Completed:
+    """Run a program to its end and give what it said.
+
+    Raises `InstallerError`: UNSUPPORTED_ENV when the program cannot be started,
+    TIMEOUT when it had to be killed.  Any exit code is a result, not an error.
+    """
+    child = _start(argv, env)
+    try:
+        tails = _collect(child, time.monotonic() + timeout_s, kept_bytes)
+    except BaseException:
+        _end_group(child)
+        raise
+    finally:
+        _close(child)
+    if tails is None:
+        _end_group(child)
+        raise InstallerError(Reason.TIMEOUT, f"{argv[0]} was ended after {timeout_s:g} s")
+    out, err = tails
+    return Completed(child.wait(), out.text(), err.text(), out.is_cut or err.is_cut)
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InstallerError(
+            Reason.UNSUPPORTED_ENV, f"{argv[0]} cannot be started: {error.strerror}"
+        ) from error
+
+
+class _Tail:
+    """The last octets of one stream."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        self._data = bytearray()
+        self.is_cut = False
+
+    def add(self, data: bytes) -> None:
+        self._data += data
+        surplus = len(self._data) - self._kept_bytes
+        if surplus > 0:
+            del self._data[:surplus]
+            self.is_cut = True
+
+    def text(self) -> str:
+        return self._data.decode("utf-8", "replace")
+
+
+def _collect(
+    child: subprocess.Popen[bytes], deadline_s: float, kept_bytes: int
+) -> tuple[_Tail, _Tail] | None:
+    """Read both streams until the program has ended; None when the deadline came first."""
+    tails = (_Tail(kept_bytes), _Tail(kept_bytes))
+    with selectors.DefaultSelector() as selector:
+        for stream, tail in zip((child.stdout, child.stderr), tails, strict=True):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, selectors.EVENT_READ, tail)
+        while True:
+            has_ended = child.poll() is not None
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return tails if has_ended else None
+            # Once it has ended, only what is already in the pipes belongs to it.
+            wait_s = 0.0 if has_ended else min(left_s, _POLL_S)
+            if not _drain(selector, wait_s):
+                if has_ended:
+                    return tails
+                if not selector.get_map():
+                    time.sleep(_BETWEEN_EOF_AND_EXIT_S)
+
+
+def _drain(selector: selectors.BaseSelector, wait_s: float) -> bool:
+    """Take one round of output; tell whether there was any."""
+    ready = selector.select(wait_s) if selector.get_map() else []
+    for key, _ in ready:
+        stream: IO[bytes] = key.fileobj  # type: ignore[assignment]  # what _collect registered
+        data = os.read(stream.fileno(), _CHUNK_BYTES)
+        if data:
+            key.data.add(data)
+        else:
+            selector.unregister(stream)
+    return bool(ready)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    # The group has the leader's number, and that number is not given to anybody
+    # else before wait() has taken the leader's exit status.
+    if child.returncode is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+    for stream in (child.stdout, child.stderr):
+        if stream is not None:
+            stream.close()

@@ -1,0 +1,134 @@
+"""How orders reach a backend: in this process, or by files to the root helper.
+
+Both give the same result for the same id again until `forget`, so a step that
+was cut off asks once more and gets the answer of the first time.
+Cancelling `run` does not cancel the order: once taken it is carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers import durable, jobfile, registry
+from scomod.installers.base import JobResult
+from scomod.installers.layout import Layout
+from scomod.installers.work import ignore
+
+if TYPE_CHECKING:
+    from scomod.clock import Clock
+    from scomod.installers.base import InstalledItem, Job, Runner
+    from scomod.installers.stock import Stock
+    from scomod.installers.work import Workshop
+    from scomod.settings import Paths, Settings
+
+_FIRST_WAIT_S: Final = 0.02
+_LONGEST_WAIT_S: Final = 0.25
+_GROWTH: Final = 1.5
+
+
+def open_runner(settings: Settings, paths: Paths, clock: Clock) -> Runner:
+    """Make the runner that [install] asks for."""
+    stock = registry.stock(settings, paths, clock)
+    if settings.install.runner == "direct":
+        return DirectRunner(registry.workshop(settings, paths, clock, ignore), stock)
+    return SpoolRunner(paths, stock, timeout_s=settings.install.result_timeout_s)
+
+
+class DirectRunner:
+    """Works in this process, in a thread; needs the rights the tools need."""
+
+    def __init__(self, workshop: Workshop, stock: Stock) -> None:
+        self._workshop = workshop
+        self._stock = stock
+
+    async def run(self, job: Job) -> JobResult:
+        """Run a job to its end; a job already done gives its result again.
+
+        Raises `InstallerError` when the disk does not keep the result.
+        """
+        return await asyncio.to_thread(self._run, job)
+
+    def inventory(self) -> list[InstalledItem]:
+        """List active and inactive items of all backends."""
+        return self._stock.items()
+
+    def forget(self, job_id: str) -> None:
+        """Drop the kept result of a job that the journal has taken over."""
+        if jobfile.is_job_id(job_id) and self._workshop.layout.results_dir.is_dir():
+            durable.discard(self._workshop.layout.results_dir / f"{job_id}{jobfile.SUFFIX}")
+
+    def _run(self, job: Job) -> JobResult:
+        try:
+            self._workshop.make_dirs()
+            with self._workshop.layout.exclusive():
+                return self._workshop.answer(job)
+        except OSError as error:
+            reason = Reason.NO_SPACE if error.errno == errno.ENOSPC else Reason.INTERNAL
+            raise InstallerError(reason, f"no result of {job.id} can be kept: {error}") from error
+
+
+class SpoolRunner:
+    """Writes orders for the root helper and waits for its answers.
+
+    `forget` cannot delete the answer, which belongs to root: it leaves a marker,
+    and an answer beside a marker does not count.
+    """
+
+    def __init__(self, paths: Paths, stock: Stock, *, timeout_s: float) -> None:
+        self._jobs_dir = paths.jobs_dir
+        self._results_dir = Layout(paths.install_dir).results_dir
+        self._stock = stock
+        self._timeout_s = timeout_s
+
+    async def run(self, job: Job) -> JobResult:
+        """Order a job and wait for its result; a job already done gives it again.
+
+        A result that does not come in time is a failure with TIMEOUT.  Raises
+        `InstallerError(MALFORMED)` for an id that is none.
+        """
+        result = self._result(job.id)
+        if result is None:
+            await asyncio.to_thread(self._order, job)
+            result = await self._await_result(job.id)
+        return result or self._give_up(job)
+
+    def inventory(self) -> list[InstalledItem]:
+        """List active and inactive items of all backends; needs no privilege."""
+        return self._stock.items()
+
+    def forget(self, job_id: str) -> None:
+        """Mark a result as taken over; the helper deletes both when it runs next."""
+        if self._result(job_id) is not None:
+            (self._jobs_dir / f"{job_id}{jobfile.DONE_SUFFIX}").touch(mode=0o600)
+
+    def _order(self, job: Job) -> None:
+        self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        jobfile.write_job(self._jobs_dir, job)
+
+    def _result(self, job_id: str) -> JobResult | None:
+        # The marker is looked for first: it goes after the result it belongs to.
+        if (self._jobs_dir / f"{job_id}{jobfile.DONE_SUFFIX}").exists():
+            return None
+        return jobfile.kept_result(self._results_dir, job_id)
+
+    async def _await_result(self, job_id: str) -> JobResult | None:
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._timeout_s
+        wait_s = _FIRST_WAIT_S
+        while (result := self._result(job_id)) is None and loop.time() < give_up_s:
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * _GROWTH, _LONGEST_WAIT_S)
+        return result
+
+    def _give_up(self, job: Job) -> JobResult:
+        """Take the order back if nobody has taken it, and say that no answer came."""
+        (self._jobs_dir / f"{job.id}{jobfile.SUFFIX}").unlink(missing_ok=True)
+        return JobResult(
+            id=job.id,
+            is_ok=False,
+            reason=Reason.TIMEOUT,
+            detail=f"no answer from scomod-install within {self._timeout_s:g} s",
+        )
