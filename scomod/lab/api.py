@@ -25,7 +25,7 @@ from aiohttp import web
 from scomod.dmclient.notification import UiMode
 from scomod.errors import ScomodError
 from scomod.lab import profile, push, scomo
-from scomod.lab.devices import AccountError
+from scomod.lab.devices import UnknownAccount
 from scomod.lab.dmserver import PATH as DM_PATH
 from scomod.lab.packageserver import Fault
 
@@ -150,7 +150,7 @@ async def guard(
         return web.json_response({"error": "for this machine only"}, status=403)
     try:
         return await handler(request)
-    except AccountError as error:
+    except UnknownAccount as error:
         return web.json_response({"error": str(error)}, status=404)
     except ScomodError as error:
         return web.json_response({"error": str(error)}, status=400)

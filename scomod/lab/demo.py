@@ -95,7 +95,8 @@ async def _perform(options: argparse.Namespace, stage: Stage, show: Show) -> lis
         await stage.start_device()
         account = bench.register.add(USER)
         person = Person(show, is_at_terminal=options.ask)
-        async with await _connect(stage) as client:
+        async with await Client.connect(stage.bus_address) as client:
+            await _wait_for_daemon(stage, client)
             show.line(LAB, "the daemon is up on its own D-Bus")
             cast = Cast(
                 stage=stage,
@@ -110,9 +111,8 @@ async def _perform(options: argparse.Namespace, stage: Stage, show: Show) -> lis
             return story.problems
 
 
-async def _connect(stage: Stage) -> Client:
-    """Connect to the daemon as soon as it is there; raises `StageError` if it never is."""
-    client = await Client.connect(stage.bus_address)
+async def _wait_for_daemon(stage: Stage, client: Client) -> None:
+    """Return as soon as the daemon answers; raises `StageError` if it never does."""
     end_s = time.monotonic() + START_S
     while True:
         stage.check()
@@ -120,11 +120,10 @@ async def _connect(stage: Stage) -> Client:
             await client.status()
         except NotReachable as error:
             if time.monotonic() > end_s:
-                await client.close()
                 raise StageError(f"the daemon does not come up: {error}") from error
             await asyncio.sleep(POLL_S)
         else:
-            return client
+            return
 
 
 async def _with_company(cast: Cast, play: Coroutine[None, None, None]) -> None:

@@ -34,7 +34,11 @@ LAST_SESSION_ID: Final = 0xFFFF  # omadm §10.1
 
 
 class AccountError(ScomodError):
-    """No such account, or a name that cannot be used; says which and what is allowed."""
+    """A name that cannot be used; says which and what is allowed."""
+
+
+class UnknownAccount(AccountError):  # noqa: N818 - a condition
+    """No such account; says which there are."""
 
 
 class Phase(StrEnum):
@@ -153,11 +157,11 @@ class Register:
         return account
 
     def get(self, name: str) -> Account:
-        """Return the account of a user or a device id; raises `AccountError` if there is none."""
+        """Return the account of a user or a device id; raises `UnknownAccount`."""
         account = self._accounts.get(name) or self.of_device(name)
         if account is None:
             known = ", ".join(sorted(self._accounts)) or "none"
-            raise AccountError(f"no device {name!r}; known: {known}")
+            raise UnknownAccount(f"no device {name!r}; known: {known}")
         return account
 
     def of_user(self, user: str) -> Account | None:

@@ -38,7 +38,6 @@ HELPER: Final = ("-P", "-m", "scomod.installers.helper")
 SCOMOCTL: Final = ("-P", "-m", "scomod.cli")
 
 BUS_CONFIG: Final = """<busconfig>
-  <type>system</type>
   <listen>unix:path={socket}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
