@@ -1,0 +1,196 @@
+"""The UDP listener on real sockets: what arrives, what is dropped, whose socket it is."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from scomod.listeners.udp import BURST_COUNT, MAX_DATAGRAM_BYTES, UdpListener, passed_socket
+
+HOST = "127.0.0.1"
+
+
+class SteppedClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+
+class Scene:
+    """An open listener, somebody who sends to it, and what came through."""
+
+    def __init__(self) -> None:
+        self.clock = SteppedClock()
+        self.received: list[tuple[bytes, str]] = []
+        self.arrived = asyncio.Event()
+        self.listener = UdpListener(self._receive, self.clock, {})
+        self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sender.bind((HOST, 0))
+
+    def _receive(self, datagram: bytes, sender: str) -> None:
+        self.received.append((datagram, sender))
+        self.arrived.set()
+
+    def send(self, datagram: bytes) -> None:
+        self.sender.sendto(datagram, (HOST, self.listener.port))
+
+    async def settle(self) -> list[bytes]:
+        """Wait until nothing more comes: one host delivers in order and at once."""
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        return [datagram for datagram, _ in self.received]
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Scene]:
+    scene = Scene()
+    await scene.listener.open(HOST, 0)
+    try:
+        yield scene
+    finally:
+        scene.listener.close()
+        scene.sender.close()
+        await asyncio.sleep(0)
+
+
+def test_datagram_and_sender_are_handed_over() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            assert scene.listener.port > 0
+            scene.send(b"\x01\x06")
+            await asyncio.wait_for(scene.arrived.wait(), 5)
+            sender = f"{HOST}:{scene.sender.getsockname()[1]}"
+            assert scene.received == [(b"\x01\x06", sender)]
+
+    asyncio.run(scenario())
+
+
+def test_datagram_above_the_limit_is_dropped_and_costs_no_turn() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            for _ in range(BURST_COUNT + 1):
+                scene.send(bytes(MAX_DATAGRAM_BYTES + 1))
+            scene.send(bytes(MAX_DATAGRAM_BYTES))
+            assert await scene.settle() == [bytes(MAX_DATAGRAM_BYTES)]
+
+    asyncio.run(scenario())
+
+
+def test_flood_is_cut_to_a_burst_and_then_one_a_second() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            for number in range(2 * BURST_COUNT):
+                scene.send(b"%d" % number)
+            assert await scene.settle() == [b"%d" % number for number in range(BURST_COUNT)]
+            scene.clock.now_s += 2.0
+            for _ in range(5):
+                scene.send(b"later")
+            assert (await scene.settle())[BURST_COUNT:] == [b"later"] * 2
+
+    asyncio.run(scenario())
+
+
+def test_quiet_hour_allows_no_more_than_a_burst() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            scene.clock.now_s += 3600.0
+            for _ in range(2 * BURST_COUNT):
+                scene.send(b"x")
+            assert len(await scene.settle()) == BURST_COUNT
+
+    asyncio.run(scenario())
+
+
+def test_closed_listener_frees_its_port() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            port = scene.listener.port
+            scene.listener.close()
+            scene.listener.close()
+            await asyncio.sleep(0)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind((HOST, port))
+            with pytest.raises(RuntimeError, match="not open"):
+                _ = scene.listener.port
+
+    asyncio.run(scenario())
+
+
+def test_port_that_is_taken_cannot_be_had() -> None:
+    async def scenario() -> None:
+        async with listening() as scene:
+            second = UdpListener(lambda _datagram, _sender: None, scene.clock, {})
+            with pytest.raises(OSError, match="in use"):
+                await second.open(HOST, scene.listener.port)
+
+    asyncio.run(scenario())
+
+
+ACTIVATED = """
+import asyncio, json, os
+from scomod.clock import SystemClock
+from scomod.listeners.udp import UdpListener
+
+async def main():
+    arrived = asyncio.get_running_loop().create_future()
+    environ = {"LISTEN_FDS": "2", "LISTEN_PID": str(os.getpid())}
+    receive = lambda data, _: arrived.set_result(data.decode())
+    listener = UdpListener(receive, SystemClock(), environ)
+    await listener.open("127.0.0.1", 9)
+    data = await asyncio.wait_for(arrived, 5)
+    os.fstat(3)  # somebody else's is still open
+    print(json.dumps({"port": listener.port, "data": data, "inherited": os.get_inheritable(4)}))
+    listener.close()
+
+asyncio.run(main())
+"""
+
+
+def test_socket_of_the_service_manager_is_used() -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as passed,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        passed.bind((HOST, 0))
+        sender.sendto(b"waited", passed.getsockname())
+        # a shell puts the two sockets where a service manager would: 3 and 4
+        first, second = other.fileno(), passed.fileno()
+        shell = f'exec 8<&{first} 9<&{second} && exec 3<&8 4<&9 8<&- 9<&- && exec "$@"'
+        done = subprocess.run(
+            ["bash", "-c", shell, "bash", sys.executable, "-c", ACTIVATED],
+            pass_fds=(first, second),
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        port = passed.getsockname()[1]
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"port": port, "data": "waited", "inherited": False}
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_FDS": "1"},
+        {"LISTEN_FDS": "1", "LISTEN_PID": "1"},
+        {"LISTEN_FDS": "0", "LISTEN_PID": str(os.getpid())},
+        {"LISTEN_FDS": "x", "LISTEN_PID": str(os.getpid())},
+    ],
+)
+def test_sockets_of_others_are_not_taken(environ: dict[str, str]) -> None:
+    assert passed_socket(environ, os.getpid()) is None
