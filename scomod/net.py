@@ -8,6 +8,7 @@ late, an idle daemon does without them.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from enum import StrEnum
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from requests import Response, Session
 
@@ -32,6 +33,7 @@ REDIRECTS = frozenset(
         HTTPStatus.PERMANENT_REDIRECT,
     }
 )
+LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
 # OpenSSL, x509_vfy.h: X509_V_ERR_*
 NOT_YET_VALID = 9
@@ -137,6 +139,12 @@ def follow(
     raise RedirectRefused(f"more than {REDIRECTS_MAX_COUNT} redirects, the last to {shown(url)}")
 
 
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length of a body; chunked framing overrides it (RFC 9112 §6.3)."""
+    match = LENGTH.fullmatch(headers.get("Content-Length", ""))
+    return int(match[0]) if match and "Transfer-Encoding" not in headers else None
+
+
 def piece_reader(raw: Any) -> Callable[[int], bytes]:
     """Return a function that gives what has arrived, at most so many octets, undecoded.
 
@@ -196,9 +204,12 @@ def _causes_table() -> tuple[tuple[type[BaseException], Failure, str], ...]:
 
     from requests import exceptions as wrapped  # noqa: PLC0415
     from urllib3 import exceptions as inner  # noqa: PLC0415
+    from urllib3.connection import CertificateError  # type: ignore[attr-defined]  # noqa: PLC0415
 
     return (
         (ssl.SSLCertVerificationError, Failure.UNTRUSTED, "the certificate is not trusted"),
+        # up to its version 1.26 urllib3 compares the names itself
+        (CertificateError, Failure.UNTRUSTED, "the certificate is for another name"),
         (socket.gaierror, Failure.UNREACHABLE, "the name of the host is not known"),
         (ConnectionRefusedError, Failure.UNREACHABLE, "connection refused"),
         (wrapped.ConnectTimeout, Failure.UNREACHABLE, "no connection within the time allowed"),

@@ -119,13 +119,17 @@ class HttpTransport:
 
     def _read(self, response: Response) -> bytes:
         """Read the body, but not a piece more than is allowed (I10)."""
-        read = net.piece_reader(response.raw)
         body = bytearray()
-        while piece := read(PIECE_BYTES):
+        while piece := response.raw.read(PIECE_BYTES, decode_content=False):
             body += piece
             self.bytes_received += len(piece)
             if len(body) > self._max_reply_bytes:
                 raise LimitExceeded("max_reply_bytes", len(body))
+        announced = net.content_length(response.headers)
+        if announced is not None and len(body) < announced:
+            # older urllib3 takes a short body for a whole one
+            text = f"{net.shown(response.url)}: the answer ended early"
+            raise TransportError(text, is_retryable=True)
         return bytes(body)
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from scomod.download.job import FetchRequest
 
 REDIRECTS = net.REDIRECTS | {HTTPStatus.SEE_OTHER}
-LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,18})-\d+/(?P<total>\d{1,18}|\*)", re.ASCII)
 
 # how talking failed -> reason, and whether trying again may help
@@ -170,7 +169,7 @@ class _Fetch:
         """Replace the part by the body of an answer."""
         if response.status_code != HTTPStatus.OK:
             raise _refusal(response)
-        total = self._checked(_content_length(response.headers))
+        total = self._checked(net.content_length(response.headers))
         origin = Origin.of(self.request.url, response.headers, self.boot_id)
         self.is_continued = False
         self.part.restart(origin)
@@ -245,12 +244,6 @@ class _Fetch:
         failure, text = net.explain(error, self.request.url)
         reason, is_retryable = FAILURES[failure]
         raise DownloadError(reason, text, is_retryable=is_retryable) from error
-
-
-def _content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the announced length of a body; chunked framing overrides it (RFC 9112 §6.3)."""
-    match = LENGTH.fullmatch(headers.get("Content-Length", ""))
-    return int(match[0]) if match and "Transfer-Encoding" not in headers else None
 
 
 def _refusal(response: Response) -> DownloadError:

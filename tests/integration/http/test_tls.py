@@ -91,7 +91,7 @@ def test_variables_of_the_environment_add_no_trust(
 def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path, names=("elsewhere.example", "127.0.0.2"))
     with PackageHost(certificates) as host:
-        for name, words in (("localhost", "another name"), ("127.0.0.1", "another address")):
+        for name, words in (("localhost", "another name"), ("127.0.0.1", "is for another")):
             error = failure(host, str(certificates.ca_file), tmp_path / "p", name)
             assert (error.reason, error.is_retryable) == (Reason.INSECURE_URL, False)
             assert words in str(error)
