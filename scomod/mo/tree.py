@@ -179,6 +179,8 @@ class Tree:
         self._judge.require(Right.GET, node.path, server_id)
         self._judge.require_access(AccessType.GET, node.path)
         self._judge.require_access(AccessType.COPY, node.path)
+        if node.is_interior:
+            raise NotAllowed("only a leaf can be copied")
         put = self.add if self._store.get(path) is None else self.replace
         value = self._computed(node).value
         put(path, server_id, format=node.format, type=node.type, value=value)
