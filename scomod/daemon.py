@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod import __version__, config, notify
+from scomod import __version__, config
 from scomod.bus import BusServer
 from scomod.busaddress import find_address
 from scomod.clock import SystemClock
@@ -29,12 +29,13 @@ from scomod.download.spool import Spool
 from scomod.engine import Engine
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
-from scomod.installers.runner import make_runner
+from scomod.installers.runner import open_runner
 from scomod.ledger import Ledger
 from scomod.listeners.udp import UdpListener
-from scomod.log import Event, bound, event
+from scomod.log import Event, announce, bound
 from scomod.log import setup as set_up_log
 from scomod.mo import dmacc
+from scomod.notify import Notifier
 from scomod.records import Records, owner_lock
 from scomod.scheduler import Scheduler, Wish
 from scomod.steps import Steps
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.client import SessionReport
     from scomod.dmclient.transport import Transport
+    from scomod.mo.inventory import InventoryItem
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
 
@@ -70,6 +72,7 @@ class Daemon:
         self._paths = paths
         self._tasks = tasks
         self._clock = SystemClock()
+        self._notifier = Notifier(os.environ, os.getpid())
         self._store = store = Records(settings, paths, on_queued=lambda: self._engine.wake())
         self._confirmations = Confirmations(
             settings.confirm,
@@ -93,13 +96,13 @@ class Daemon:
             root=str(paths.root),
         )
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
-        self._runner = make_runner(settings, paths)
+        self._runner = open_runner(settings, paths, self._clock)
         self._client = self._make_client()
         self._steps = self._make_steps()
         self._engine = self._make_engine(observer)
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
-        self._installed_mark = ""
+        self._installed: tuple[InventoryItem, ...] | None = None
 
     # -- parts -------------------------------------------------------------------
 
@@ -168,7 +171,8 @@ class Daemon:
         self._confirmations.agent = bus
         await bus.connect(bus_address)
         self._bus = bus
-        notify.ready()
+        self._notifier.ready()
+        self._start(self._signs_of_life())
         listener = await self._listen()
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
@@ -179,7 +183,7 @@ class Daemon:
         if not is_resident:
             leave.append(asyncio.ensure_future(self._idle()))
         done, _ = await asyncio.wait(leave, return_when=asyncio.FIRST_COMPLETED)
-        notify.stopping()
+        self._notifier.stopping()
         self._steps.stop()
         if listener is not None:
             listener.close()
@@ -190,7 +194,8 @@ class Daemon:
     def _resume(self) -> None:
         """Pick up what an earlier life left: leftovers, inventory, alerts."""
         if self._store.db.recovered_from is not None:
-            event(
+            announce(
+                log,
                 Event.STORAGE_DAMAGED,
                 "the database was damaged and is kept as %s; bootstrap again",
                 self._store.db.recovered_from,
@@ -214,11 +219,22 @@ class Daemon:
             return None
         return listener
 
+    async def _signs_of_life(self) -> None:
+        """Tell the service manager that the loop turns, if it wants to know."""
+        while self._notifier.watchdog_s:
+            self._notifier.watchdog()
+            await asyncio.sleep(self._notifier.watchdog_s / 3)
+
     def _stop_signal(self) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         stop: asyncio.Future[None] = loop.create_future()
+
+        def leave() -> None:
+            if not stop.done():
+                stop.set_result(None)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: stop.done() or stop.set_result(None))
+            loop.add_signal_handler(number, leave)
         return stop
 
     async def _idle(self) -> None:
@@ -241,7 +257,7 @@ class Daemon:
         await self._refresh_inventory()
         session_id = wish.session_id or f"{secrets.randbelow(SESSION_IDS) + 1:X}"
         with bound(session=session_id):
-            event(Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
+            announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
             report = await self._client.run(account, wish.trigger, session_id)
         record = asdict(report)
         self.control.last_sessions[wish.server_id] = record
@@ -250,10 +266,16 @@ class Daemon:
 
     async def _refresh_inventory(self) -> None:
         """Mirror what was installed or removed without us, if anything was (scomo T12)."""
-        mark = await asyncio.to_thread(self._runner.fingerprint)
-        if mark != self._installed_mark and not self._engine.is_installing:
-            self._ledger.reconcile(await self._steps.inventory())
-            self._installed_mark = mark
+        if self._engine.is_installing:
+            return
+        try:
+            items = await self._steps.inventory()
+        except ScomodError as error:
+            log.error("the inventory cannot be read: %s", error)
+            return
+        if items != self._installed and not self._engine.is_installing:
+            self._ledger.reconcile(items)
+            self._installed = items
 
     # -- what the parts tell ---------------------------------------------------------
 
@@ -287,7 +309,7 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
     Raises `ScomodError` when it cannot start.
     """
     settings = config.load(paths)
-    set_up_log(settings.log.level)
+    set_up_log(settings.log.level, sys.stderr)
     address = find_address(os.environ, paths.root)
     code = 0
     with owner_lock(paths):
@@ -298,7 +320,7 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
                 _leave(0)
         except* ScomodError as group:
             for error in group.exceptions:
-                log.error("%s", error)  # noqa: TRY400 - expected, a traceback says nothing more
+                log.error("%s", error)
             code = 1
         _leave(code)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.codes import ResultCode
 from scomod.confirm import Verdict
 from scomod.errors import OperationError, Reason, ScomodError
-from scomod.log import Event, bound, event
+from scomod.log import Event, announce, bound
 from scomod.operation import Operation, Phase, StepKind
 from scomod.outcome import result_for
 from scomod.steps import ACTIONS, Done, Retry, Steps, Wait
@@ -225,7 +225,7 @@ class Engine:
             try:
                 await self._steps.undo(operation, step)
             except (OSError, ScomodError) as error:
-                event(Event.OPERATION_STUCK, "undo of %s failed: %s", step, error)
+                announce(log, Event.OPERATION_STUCK, "undo of %s failed: %s", step, error)
                 operation = replace(operation, detail=f"{operation.detail}; undo: {error}")
         self._observe(f"{operation.step} undone")
         operation = self._ledger.fail(operation, _result(operation))
@@ -241,7 +241,8 @@ class Engine:
         kind = Event.OPERATION_SUCCEEDED
         if operation.phase is Phase.FAILED:
             kind = Event.OPERATION_FAILED
-        event(
+        announce(
+            log,
             kind,
             "%s of %s ended with %s %s",
             operation.primitive,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scomod.codes import AlertCode
 from scomod.facade import Unknown
-from scomod.log import Event, bound, event
+from scomod.log import Event, announce, bound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -123,7 +123,8 @@ class Scheduler:
 
     def _retry(self, wish: Wish, report: SessionReport) -> None:
         """Try a kept wish again, later and later (full jitter), a bounded number of times."""
-        event(Event.SESSION_FAILED, "session with %s failed: %s", wish.server_id, report.detail)
+        text = "session with %s failed: %s"
+        announce(log, Event.SESSION_FAILED, text, wish.server_id, report.detail)
         if not (wish.is_kept and report.is_retryable) or wish.failures >= self._limits.retry_count:
             return
         longest_s = self._limits.retry_wait_s * 2.0**wish.failures

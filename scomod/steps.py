@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.download.job import FetchRequest
-from scomod.errors import DownloadError, InstallerError, OperationError, Reason, VerifyError
+from scomod.errors import DownloadError, InstallerError, Reason, VerifyError
 from scomod.installers.base import Action, Job
+from scomod.installers.registry import backend_name
 from scomod.mo.inventory import InventoryItem
 from scomod.operation import Branch, Operation, StepKind
 from scomod.verify import InstallParams, check_signature, parse_install_params
@@ -60,7 +61,6 @@ ACTIONS: Final[Mapping[StepKind, Action]] = {
     StepKind.DEACTIVATE: Action.DEACTIVATE,
     StepKind.REMOVE: Action.REMOVE,
 }
-BACKENDS: Final[Mapping[str, str]] = {"": "dpkg", "deb": "dpkg", "dpkg": "dpkg", "debian": "dpkg"}
 
 
 class Steps:
@@ -128,11 +128,7 @@ class Steps:
     # -- the steps, in the order of the plans ---------------------------------
 
     def _consent(self, operation: Operation) -> StepResult:
-        environment = operation.subject.environment.lower()
-        if environment not in BACKENDS:
-            raise OperationError(
-                Reason.UNSUPPORTED_ENV, f"no backend for environment {environment!r}"
-            )
+        _backend(operation)  # an unsupported environment is refused before anybody is asked
         is_free = self._confirmations.decide(operation.id, self._prompt(operation))
         return Done() if is_free else Wait()
 
@@ -214,7 +210,7 @@ class Steps:
         result = await self._runner.run(
             Job(
                 id=_job_id(operation, step),
-                backend=BACKENDS[operation.subject.environment.lower()],
+                backend=_backend(operation),
                 action=action,
                 component_id=operation.subject.component_id,
                 package_id=operation.subject.pkg_id,
@@ -237,7 +233,7 @@ class Steps:
     def _removal(self, operation: Operation, component_id: str) -> Job:
         return Job(
             id=f"{_job_id(operation, StepKind.INSTALL)}-undo",
-            backend=BACKENDS[operation.subject.environment.lower()],
+            backend=_backend(operation),
             action=Action.REMOVE,
             component_id=component_id,
         )
@@ -245,6 +241,10 @@ class Steps:
 
 def _params(operation: Operation) -> InstallParams:
     return parse_install_params(operation.subject.install_params)
+
+
+def _backend(operation: Operation) -> str:
+    return backend_name(operation.subject.environment, operation.subject.pkg_type)
 
 
 def _digest(operation: Operation) -> str:

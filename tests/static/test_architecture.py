@@ -1,0 +1,242 @@
+"""The rules of the house, read from the source (DESIGN: layers, invariants I1 to I17)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
+
+# Imports go down only.  The first pattern that fits a module gives its layer.
+LAYERS: tuple[tuple[int, str], ...] = (
+    (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|settings|facade|notify)$"),
+    (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec)$"),
+    (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml)$"),
+    (1, r"scomod\.dmclient\.(credentials|outgoing|session)$"),
+    (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler)$"),
+    (1, r"scomod\.(operation|outcome)$|scomod\.download\.job$|scomod\.installers\.base$"),
+    (2, r"scomod\.mo\.(tree|store|registry)$"),
+    (2, r"scomod\.(journal|outbox|db|config|log|verify|net)$"),
+    (3, r"scomod\.mo\."),
+    (4, r"scomod\.dmclient\.(executor|transport)$|scomod\.download\.|scomod\.installers\."),
+    (4, r"scomod\.(ledger|confirm)$"),
+    (5, r"scomod\.dmclient\.client$|scomod\.(steps|engine)$"),
+    (6, r"scomod\.(bus\w*|scheduler|wakeup)$|scomod\.listeners"),
+    (7, r"scomod\."),
+)  # fmt: skip
+
+DATA_MODULES = {
+    "__future__", "base64", "binascii", "codecs", "collections", "contextlib", "dataclasses",
+    "enum", "functools",
+    "hashlib", "hmac", "html", "itertools", "math", "re", "string", "struct", "typing", "types",
+    "urllib", "xml", "lxml", "operator", "unicodedata", "datetime",
+}  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Yield (module, line, is_only_for_types) of every import."""
+    tree = ast.parse(path.read_text())
+    typing_lines = {
+        inner.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, node.lineno in typing_lines
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                is_module = (ROOT / Path(*full.split("."))).with_suffix(".py").exists()
+                yield full if is_module else node.module, node.lineno, node.lineno in typing_lines
+
+
+def layer(module: str) -> int:
+    return next(number for number, pattern in LAYERS if re.match(pattern, module))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_go_down_only(path: Path) -> None:
+    module = module_name(path)
+    for target, line, is_only_for_types in imports(path):
+        if not target.startswith("scomod.") or is_only_for_types:
+            continue
+        assert layer(target) <= layer(module), f"{module}:{line} imports {target}, a layer above"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if layer(module_name(p)) <= 1], ids=module_name
+)
+def test_pure_core_imports_data_modules_only(path: Path) -> None:
+    allowed = DATA_MODULES | (
+        {"pathlib", "time", "os", "socket", "tomllib"} if layer(module_name(path)) == 0 else set()
+    )
+    for target, line, is_only_for_types in imports(path):
+        if is_only_for_types or target.startswith("scomod"):
+            continue
+        assert target.split(".")[0] in allowed, f"{path.name}:{line} imports {target} (I1)"
+
+
+SIBLINGS = ("scomod.dmclient", "scomod.download", "scomod.installers", "scomod.mo", "scomod.lab")
+FORBIDDEN: tuple[tuple[str, str], ...] = (
+    ("scomod.mo", "scomod.dmclient"),
+    ("scomod.download", "scomod.dmclient"),
+    ("scomod.download", "scomod.mo"),
+    ("scomod.download", "scomod.installers"),
+    ("scomod.download", "scomod.codes"),
+    ("scomod.installers", "scomod.dmclient"),
+    ("scomod.installers", "scomod.mo"),
+    ("scomod.installers", "scomod.download"),
+    ("scomod.installers", "scomod.codes"),
+    ("scomod.installers", "scomod.db"),
+    ("scomod.installers", "scomod.bus"),
+    ("scomod.dmclient", "scomod.download"),
+    ("scomod.dmclient", "scomod.installers"),
+)
+
+
+@pytest.mark.parametrize(("who", "whom"), FORBIDDEN)
+def test_siblings_do_not_know_one_another(who: str, whom: str) -> None:
+    for path in SOURCES:
+        if not module_name(path).startswith(who):
+            continue
+        for target, line, _ in imports(path):
+            is_hit = target == whom or target.startswith(f"{whom}.")
+            assert not is_hit, f"{path.name}:{line} imports {target} (I12, I14)"
+
+
+LAB_MAY = {
+    "model", "element", "codec", "auth", "notification", "tokens", "wbxml", "xmltext", "syncml",
+}  # fmt: skip
+LAB_MAY_TOO = {
+    "codes",
+    "errors",
+    "secret",
+    "busclient",
+    "busaddress",
+    "buswire",
+    "clifmt",
+    "facade",
+    "lab",
+    "clock",
+}
+
+
+def test_bench_shares_the_codec_never_the_clients_session() -> None:
+    for path in SOURCES:
+        if not module_name(path).startswith("scomod.lab"):
+            continue
+        for target, line, _ in imports(path):
+            if not target.startswith("scomod."):
+                continue
+            parts = target.split(".")
+            is_fine = parts[1] in LAB_MAY_TOO or (parts[1] == "dmclient" and parts[2] in LAB_MAY)
+            assert is_fine, f"{path.name}:{line} imports {target}"
+
+
+def test_nothing_imports_the_bench() -> None:
+    for path in SOURCES:
+        if not module_name(path).startswith("scomod.lab"):
+            for target, line, _ in imports(path):
+                assert not target.startswith("scomod.lab"), f"{path.name}:{line}"
+
+
+OWNERS = (
+    ("sqlite3", {"scomod.db"}),
+    ("dbus_next", {"scomod.bus", "scomod.busclient", "scomod.buswire", "scomod.busagent"}),
+    ("subprocess", {"scomod.installers.proc"}),
+    ("lxml", {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning"}),
+    ("requests", {"scomod.net"}),
+)
+
+
+@pytest.mark.parametrize(("library", "owners"), OWNERS, ids=[name for name, _ in OWNERS])
+def test_each_library_stands_behind_its_seam(library: str, owners: set[str]) -> None:
+    for path in SOURCES:
+        module = module_name(path)
+        if module in owners or module.startswith("scomod.lab"):
+            continue
+        for target, line, is_only_for_types in imports(path):
+            is_hit = target.split(".")[0] == library and not is_only_for_types
+            assert not is_hit, f"{path.name}:{line} imports {target} (I2, I13, I15)"
+
+
+def test_sql_stands_in_four_modules_only() -> None:
+    homes = {"db.py", "journal.py", "outbox.py", "store.py"}
+    pattern = re.compile(r"\b(SELECT .* FROM|INSERT (OR \w+ )?INTO|DELETE FROM|UPDATE \w+ SET)\b")
+    for path in SOURCES:
+        if path.name not in homes:
+            assert not pattern.search(path.read_text()), f"{path} contains SQL (I2)"
+
+
+NUMBER_HOMES = {"scomod.codes", "scomod.dmclient.tokens", "scomod.settings"}
+
+
+def is_oma_number(node: ast.expr, text: str) -> bool:
+    """Tell bare status and result numbers; octal ones are file modes."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, int):
+        return False
+    is_in_range = 200 <= node.value < 600 or 1100 <= node.value < 1600
+    return is_in_range and not (ast.get_source_segment(text, node) or "").startswith("0o")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in SOURCES if module_name(p) not in NUMBER_HOMES and "lab" not in p.parts],
+    ids=module_name,
+)
+def test_oma_numbers_are_returned_compared_and_passed_by_name(path: Path) -> None:
+    """I9: named constants (UPPER_CASE = 512) are limits and fine, bare numbers are not."""
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Return) and node.value is not None:
+            values = [node.value]
+        elif isinstance(node, ast.Compare):
+            values = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+        for value in values:
+            is_hit = is_oma_number(value, text)
+            assert not is_hit, f"{path.name}:{value.lineno} has a bare OMA number"
+
+
+def test_tasks_are_born_in_a_group() -> None:
+    homes = {"daemon.py"}
+    for path in SOURCES:
+        if path.name in homes or "lab" in path.parts:
+            continue
+        text = path.read_text()
+        for match in re.finditer(r"(\w+)\.create_task|ensure_future", text):
+            is_group = bool(match.group(1)) and "task" in match.group(1).lower()
+            assert is_group, f"{path.name} starts a task outside a group (I17)"
+
+
+def test_programs_are_started_in_one_place() -> None:
+    for path in SOURCES:
+        if path.name == "proc.py" or "lab" in path.parts:
+            continue
+        assert not re.search(r"os\.(system|popen|exec|spawn|fork)\w*\(", path.read_text()), path
+
+
+def test_handlers_are_plain_functions() -> None:
+    """I4: an Exec cannot wait for anything."""
+    for name in ("handler", "scomo", "devinfo", "devdetail", "dmacc"):
+        tree = ast.parse((ROOT / "scomod" / "mo" / f"{name}.py").read_text())
+        assert not any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(tree)), name

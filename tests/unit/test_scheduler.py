@@ -1,0 +1,142 @@
+"""When sessions run: one at a time, coalesced, failures backed off."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod.codes import AlertCode
+from scomod.dmclient.client import SessionReport
+from scomod.facade import Unknown
+from scomod.scheduler import Scheduler, Wish
+from scomod.settings import Session
+from tests.support.clocks import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LIMITS = Session(retry_count=2, retry_wait_s=10.0)
+
+
+class Bench:
+    """A scheduler whose sessions end as told; `outcomes` run out into "ok"."""
+
+    def __init__(self, *outcomes: str) -> None:
+        self.clock = FakeClock()
+        self.outcomes = list(outcomes)
+        self.granted: list[Wish] = []
+        self.now_running = 0
+        self.scheduler = Scheduler(LIMITS, self.clock, self.run_session, lambda: 1.0)
+
+    async def run_session(self, wish: Wish) -> SessionReport:
+        self.now_running += 1
+        assert self.now_running == 1, "one session at a time"
+        self.granted.append(wish)
+        await asyncio.sleep(0)
+        self.now_running -= 1
+        outcome = self.outcomes.pop(0) if self.outcomes else "ok"
+        if outcome == "unknown":
+            raise Unknown("no account")
+        return SessionReport(
+            server=wish.server_id, outcome="ok" if outcome == "ok" else "failed",
+            is_retryable=outcome == "busy",
+        )  # fmt: skip
+
+
+def play(bench: Bench, story: Callable[[Bench], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            worker = tasks.create_task(bench.scheduler.run())
+            await story(bench)
+            await asyncio.sleep(0.01)
+            worker.cancel()
+
+    asyncio.run(run())
+
+
+def test_wishes_for_one_server_become_one_session() -> None:
+    async def story(bench: Bench) -> None:
+        for _ in range(5):
+            bench.scheduler.want(Wish(server_id="a"))
+        bench.scheduler.want(Wish(server_id="b"))
+
+    bench = Bench()
+    play(bench, story)
+    assert [wish.server_id for wish in bench.granted] == ["a", "b"]
+
+
+def test_notification_gives_its_session_id_to_a_waiting_wish() -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        code = AlertCode.SERVER_INITIATED_MANAGEMENT
+        bench.scheduler.want(Wish(server_id="a", trigger=code, session_id="1F"))
+
+    bench = Bench()
+    play(bench, story)
+    (wish,) = bench.granted
+    assert (wish.session_id, int(wish.trigger), wish.is_kept) == ("1F", 1200, True)
+
+
+def test_everybody_who_waits_gets_the_report() -> None:
+    async def story(bench: Bench) -> None:
+        one, two = await asyncio.gather(bench.scheduler.run_now("a"), bench.scheduler.run_now("a"))
+        assert one is two
+        assert one.outcome == "ok"
+
+    bench = Bench()
+    play(bench, story)
+    assert len(bench.granted) == 1
+
+
+def test_kept_wish_is_tried_again_later_and_later_then_given_up() -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        for seconds, expected in ((0, 1), (9, 1), (2, 2), (19, 2), (2, 3), (1000, 3)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="other"))
+            await asyncio.sleep(0.01)
+            tries = [wish for wish in bench.granted if wish.server_id == "a"]
+            assert len(tries) == expected
+
+    class Busy(Bench):
+        async def run_session(self, wish: Wish) -> SessionReport:
+            if wish.server_id == "a":
+                self.outcomes = ["busy"]
+            return await super().run_session(wish)
+
+    play(Busy(), story)
+
+
+@pytest.mark.parametrize("outcome", ["refused", "busy"])
+def test_wish_that_is_not_kept_is_tried_once(outcome: str) -> None:
+    async def story(bench: Bench) -> None:
+        report = await bench.scheduler.run_now("a")
+        assert report.outcome == "failed"
+        bench.clock.advance(10_000)
+        bench.scheduler.want(Wish(server_id="b"))
+
+    bench = Bench(outcome)
+    play(bench, story)
+    assert [wish.server_id for wish in bench.granted] == ["a", "b"]
+
+
+def test_failure_that_time_does_not_heal_is_not_repeated() -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        await asyncio.sleep(0.01)
+        bench.clock.advance(10_000)
+        bench.scheduler.want(Wish(server_id="b"))
+
+    bench = Bench("refused")
+    play(bench, story)
+    assert [wish.server_id for wish in bench.granted] == ["a", "b"]
+
+
+def test_waiter_learns_of_an_unknown_server() -> None:
+    async def story(bench: Bench) -> None:
+        with pytest.raises(Unknown):
+            await bench.scheduler.run_now("nobody")
+
+    play(Bench("unknown"), story)
