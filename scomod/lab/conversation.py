@@ -158,12 +158,13 @@ class Conversation:
 
     def _take_header_status(self, account: Account, status: Status) -> None:
         """Note how the device judged us; what it did not look at is sent again."""
+        was_accepted = self._door.is_accepted
         if self._door.answered(status.code, status.chal):
             refused = [key for key in self._flight if key[0] == status.msg_ref]
             self._out.put_back(dict(self._flight.pop(key) for key in refused))
         elif status.code >= DmStatus.BAD_REQUEST:
             self.is_over = True
-        if status.code != DmStatus.OK:
+        if not was_accepted:
             self._register.record(account, "judged us", session=self.session_id, code=status.code)
 
     def _take_results(self, header: SyncHdr, results: Results) -> None:

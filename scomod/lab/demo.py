@@ -26,7 +26,7 @@ from scomod.lab.bench import Bench
 from scomod.lab.person import Person
 from scomod.lab.show import LAB, Show
 from scomod.lab.stage import START_S, Stage, StageError
-from scomod.lab.story import Cast, Story, follow
+from scomod.lab.story import Cast, News, Story
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -133,7 +133,7 @@ async def _with_company(cast: Cast, play: Coroutine[None, None, None]) -> None:
         asyncio.ensure_future(
             cast.client.serve_agent(cast.person.ask, cast.person.inform, is_ready.set)
         ),
-        asyncio.ensure_future(follow(await cast.client.subscribe(), cast.show)),
+        asyncio.ensure_future(News(cast.show).follow(await cast.client.subscribe())),
     ]
     try:
         await cast.stage.until(is_ready.is_set, "the person's agent", START_S)

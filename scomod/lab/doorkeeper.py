@@ -29,7 +29,7 @@ class Doorkeeper:
         self._register = register
         self._challenge = b""
         self._cred_type = AuthType.MD5
-        self._is_accepted = False
+        self.is_accepted = False
         self.account: Account | None = None
         self.is_admitted = False
         self.refusals = 0
@@ -62,7 +62,7 @@ class Doorkeeper:
     def cred(self) -> Cred | None:
         """Return our credentials for the next message, None once accepted for the session."""
         account = self.account
-        if account is None or self._is_accepted:
+        if account is None or self.is_accepted:
             return None
         if self._cred_type is AuthType.BASIC:
             data = auth.basic(account.server_id, account.server_password)
@@ -79,7 +79,7 @@ class Doorkeeper:
             wants_basic = chal is not None and chal.type == AuthType.BASIC
             self._cred_type = AuthType.BASIC if wants_basic else AuthType.MD5
             return True
-        self._is_accepted = code == DmStatus.AUTHENTICATION_ACCEPTED
+        self.is_accepted = code == DmStatus.AUTHENTICATION_ACCEPTED
         return False
 
     def _claimed(self, header: SyncHdr) -> Account | None:

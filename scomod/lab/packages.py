@@ -2,7 +2,8 @@
 
 Real archives made by dpkg-deb; no maintainer scripts, so that they install into
 a scratch root that holds no shell.  The text for InstallParams is
-`sha256=<hex>;ed25519=<base64>`, the signature being over the 32 octets of the digest.
+`sha256=<hex>;ed25519=<base64>;size=<octets>`, the signature being over the 32 octets
+of the digest.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Payload:
     @property
     def install_params(self) -> str:
         """The text of the InstallParams leaf."""
-        return f"sha256={self.sha256};ed25519={self.signature}"
+        return f"sha256={self.sha256};ed25519={self.signature};size={self.size_bytes}"
 
     def order_params(self, url: str, *, node: str = "", description: str = "") -> dict[str, str]:
         """Return the parameters of an `install` order (scomo.ORDERS) for the file at `url`."""

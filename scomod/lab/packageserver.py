@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]{0,200}")
 STALL_S: Final = 3600.0
 RETRY_AFTER_S: Final = 1
+SLOW_BYTES: Final = 64 << 10
+SLOW_S: Final = 0.05
 
 
 class FaultError(ScomodError):
@@ -38,6 +40,7 @@ class Fault(StrEnum):
     STALL = "stall"  # half of it, then silence
     TRUNCATE = "truncate"  # half of it, then the connection breaks
     WRONG = "wrong"  # the right length, one octet differs
+    SLOW = "slow"  # all of it, at 1.25 MiB/s
 
 
 STATUS: Final = {
@@ -113,6 +116,11 @@ async def _spoil(request: web.Request, content: bytes, fault: Fault) -> web.Stre
         return web.Response(body=content[:-1] + bytes([content[-1] ^ 1]))
     response = web.StreamResponse(headers={"Content-Length": str(len(content))})
     await response.prepare(request)
+    if fault is Fault.SLOW:
+        for start in range(0, len(content), SLOW_BYTES):
+            await response.write(content[start : start + SLOW_BYTES])
+            await asyncio.sleep(SLOW_S)
+        return response
     await response.write(content[: len(content) // 2])
     if fault is Fault.STALL:
         await asyncio.sleep(STALL_S)

@@ -76,12 +76,19 @@ class Show:
             print(f"{'':10}{line}", file=self._out, flush=True)
 
     def progress(self, done: int, total: int) -> None:
-        """Draw the bar of a download; off a terminal nothing, the step's line tells the size."""
+        """Draw the bar of a download; off a terminal nothing."""
         if self._is_live:
             width = shutil.get_terminal_size().columns - 1
             bar = clifmt.progress(f"{'':10}download", done, total, width)
             print(f"\r{bar}", end="", file=self._out, flush=True)
             self._has_bar = True
+
+    def downloaded(self, total: int, seconds: float) -> None:
+        """Print how a download went."""
+        if total and self._is_live:
+            self.progress(total, total)
+        text = f"{clifmt.size(total)} in " if total else ""
+        self.line(DEVICE, f"downloaded: {text}{clifmt.duration(seconds)}")
 
     def table(self, rows: list[dict[str, str]]) -> None:
         """Print an inventory."""
@@ -115,7 +122,7 @@ class Show:
         self.line(f"{DEVICE} → {SERVER}", f"Alert {code_name(record['code'], AlertCode)}")
 
     def _tell_judged_us(self, record: Record) -> None:
-        text = f"the server's own credentials: {code_name(record['code'], DmStatus)}"
+        text = f"the server proves itself too (nonce of the device): {code_name(record['code'], DmStatus)}"
         self.line(f"{DEVICE} → {SERVER}", text)
 
     def _tell_status(self, record: Record) -> None:
@@ -188,8 +195,8 @@ def _item_text(item: Item) -> str:
 
 def prompt_text(prompt: Mapping[str, Any]) -> str:
     """Return a question to the person as one sentence: what, how much, who asks."""
-    what = prompt.get("name") or prompt.get("what") or "something"
+    what = prompt.get("name") or "something"
     version = f" {prompt['version']}" if prompt.get("version") else ""
     size = f" ({clifmt.size(int(prompt['size']))})" if prompt.get("size") else ""
     server = prompt.get("server_name") or prompt.get("server") or "a server"
-    return clifmt.printable(f"{server} asks: {prompt.get('primitive')} {what}{version}{size}?")
+    return clifmt.printable(f"{server} asks: {prompt.get('what')} {what}{version}{size}?")

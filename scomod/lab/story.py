@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,7 @@ OPERATION_S: Final = 180.0
 REMOVE: Final = "Remove"
 # what is done with an installed component, and whether its files are there afterwards
 USES: Final = (("Deactivate", False), ("Activate", True), (REMOVE, False))
+FETCHING: Final = ("running", "acquire")
 IDENTITY: Final = ("Man", "Mod", "DevId")
 
 
@@ -93,6 +95,7 @@ class Story:
         self._show.chapter(f"Installation of {payload.name} {payload.version}")
         files = packages.contents(payload.path)
         self._check("none of its files is there", len(self._cast.stage.missing(files)) > 0)
+        self._cast.bench.packages.set_fault(payload.path.name, Fault.SLOW)  # there is a bar to see
         params = self._params(payload)
         is_accepted = await self._operate("install", ResultCode.SUCCESSFUL, **params)
         self._check_files(files, are_there=is_accepted)
@@ -239,17 +242,34 @@ class Story:
             self.problems.append(problem)
 
 
-async def follow(events: AsyncIterator[tuple[str, dict[str, Any]]], show: Show) -> None:
-    """Tell what the device says of itself over D-Bus, for ever."""
-    steps: dict[int, tuple[str, str]] = {}
-    async for name, record in events:
-        if name == "Progress":
-            show.progress(record["done"], record["total"])
-        elif name == "OperationChanged":
-            now = record["phase"], record["step"]
-            if steps.get(record["id"]) != now:
-                steps[record["id"]] = now
-                show.line(DEVICE, f"{record['primitive']}: {_step_text(record)}")
+class News:
+    """Tells what the device says of itself over D-Bus."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._steps: dict[int, tuple[str, str]] = {}
+        self._began_s = 0.0
+        self._total = 0
+
+    async def follow(self, events: AsyncIterator[tuple[str, dict[str, Any]]]) -> None:
+        """Follow the signals of the daemon, for ever."""
+        async for name, record in events:
+            if name == "Progress":
+                self._total = record["total"]
+                self._show.progress(record["done"], record["total"])
+            elif name == "OperationChanged":
+                self._step(record, (record["phase"], record["step"]))
+
+    def _step(self, record: dict[str, Any], now: tuple[str, str]) -> None:
+        before = self._steps.get(record["id"])
+        if before == now:
+            return
+        self._steps[record["id"]] = now
+        if before == FETCHING:
+            self._show.downloaded(self._total, time.monotonic() - self._began_s)
+        if now == FETCHING:
+            self._total, self._began_s = 0, time.monotonic()
+        self._show.line(DEVICE, f"{record['primitive']}: {_step_text(record)}")
 
 
 def _rows(values: dict[str, str]) -> list[dict[str, str]]:

@@ -61,7 +61,8 @@ def test_a_payload_tells_its_digest_and_a_signature_that_verifies(tmp_path: Path
     key = load_pem_public_key(pki.signing_public_file.read_bytes())
     assert isinstance(key, Ed25519PublicKey)
     key.verify(base64.b64decode(payload.signature), digest.digest())
-    assert payload.install_params == f"sha256={digest.hexdigest()};ed25519={payload.signature}"
+    wanted = f"sha256={digest.hexdigest()};ed25519={payload.signature};size={payload.size_bytes}"
+    assert payload.install_params == wanted
     assert (payload.name, payload.version) == ("unwanted-scomod", "1.0")
     assert payload.size_bytes == payload.path.stat().st_size
 
