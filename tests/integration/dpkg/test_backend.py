@@ -1,0 +1,388 @@
+"""The dpkg backend against the real dpkg in a scratch root: the table of docs/backends.md."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod.clock import SystemClock
+from scomod.errors import InstallerError, Reason
+from scomod.installers.base import InstalledItem, Presence
+from scomod.installers.dpkg import DpkgBackend
+from scomod.settings import Dpkg
+from tests.support.debs import Deb, needs_dpkg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = needs_dpkg
+SETTINGS = Dpkg(timeout_s=30.0, lock_wait_s=0.0)
+
+
+class Bed:
+    """A scratch root, its backend, and shorthand for what tests do with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "root"
+        self.backend = self.backend_with(SETTINGS)
+
+    def backend_with(self, settings: Dpkg) -> DpkgBackend:
+        return DpkgBackend(root=self.root, settings=settings, clock=SystemClock())
+
+    def install(self, deb: Deb, *, may_downgrade: bool = False) -> None:
+        archive = deb.build(self.folder)
+        facts = self.backend.inspect(archive)
+        self.backend.install(archive, facts, may_downgrade=may_downgrade)
+
+    def failure(self, action: Callable[[], None]) -> Reason:
+        with pytest.raises(InstallerError) as caught:
+            action()
+        assert str(caught.value)
+        return caught.value.reason
+
+    def state(self, name: str = "hello") -> str:
+        """Ask dpkg-query itself, not our parser."""
+        done = subprocess.run(
+            [
+                "dpkg-query",
+                f"--admindir={self.root}/var/lib/dpkg",
+                "-W",
+                "-f",
+                "${Version} ${db:Status-Want} ${db:Status-Status} ${db:Status-Eflag}",
+                name,
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    def audit(self) -> str:
+        return subprocess.run(
+            ["dpkg", f"--root={self.root}", "--audit"], check=True, capture_output=True, text=True
+        ).stdout
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with (self.root / "var/lib/dpkg/lock-frontend").open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            yield
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path)
+
+
+# -- install ---------------------------------------------------------------------
+
+
+def test_install_brings_files_and_state(bed: Bed) -> None:
+    bed.install(Deb())
+    assert bed.state() == "1.0 install installed ok"
+    assert (bed.root / "usr/share/hello/version").read_text() == "1.0\n"
+    assert bed.backend.probe("hello", "1.0") is Presence.ACTIVE
+    assert bed.backend.probe("hello", "") is Presence.ACTIVE
+    assert bed.backend.probe("hello", "2.0") is Presence.ABSENT
+
+
+def test_installing_again_is_a_success(bed: Bed) -> None:
+    bed.install(Deb())
+    bed.install(Deb())
+    assert bed.state() == "1.0 install installed ok"
+
+
+def test_a_newer_version_replaces_an_older_one(bed: Bed) -> None:
+    bed.install(Deb())
+    bed.install(Deb(version="2.0"))
+    assert bed.state() == "2.0 install installed ok"
+
+
+def test_an_older_version_is_refused_unless_allowed(bed: Bed) -> None:
+    bed.install(Deb(version="1:0.5"))
+    assert bed.failure(lambda: bed.install(Deb(version="2.0"))) is Reason.POLICY
+    assert bed.state() == "1:0.5 install installed ok"
+    bed.install(Deb(version="2.0"), may_downgrade=True)
+    assert bed.state() == "2.0 install installed ok"
+
+
+def test_a_changed_configuration_file_stays(bed: Bed) -> None:
+    bed.install(Deb(conffiles={"etc/hello.conf": "one\n"}))
+    (bed.root / "etc/hello.conf").write_text("mine\n")
+    bed.install(Deb(version="2.0", conffiles={"etc/hello.conf": "two\n"}))
+    assert (bed.root / "etc/hello.conf").read_text() == "mine\n"
+    assert bed.state() == "2.0 install installed ok"
+
+
+def test_scripts_run_without_questions_in_a_plain_locale(bed: Bed) -> None:
+    script = 'set -e; echo to-stdout; echo "$DEBIAN_FRONTEND $LC_ALL" > "$DPKG_ROOT/said"'
+    bed.install(Deb(scripts={"postinst": script}))
+    assert (bed.root / "said").read_text() == "noninteractive C.UTF-8\n"
+
+
+@pytest.mark.parametrize("script", ["preinst", "postinst"])
+def test_a_failing_script_leaves_nothing(bed: Bed, script: str) -> None:
+    deb = Deb(scripts={script: "exit 3"})
+    assert bed.failure(lambda: bed.install(deb)) is Reason.SCRIPT_FAILED
+    assert bed.state() in ("", " unknown ok not-installed", " install not-installed ok")
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    assert not (bed.root / "usr/share/hello/version").exists()
+    assert bed.audit() == ""
+
+
+def test_a_script_that_fails_to_fail_cleanly_is_undone_too(bed: Bed) -> None:
+    deb = Deb(scripts={"postinst": "exit 3", "postrm": "exit 6"})
+    assert bed.failure(lambda: bed.install(deb)) is Reason.SCRIPT_FAILED
+
+
+def test_a_failing_new_version_is_left_to_the_caller(bed: Bed) -> None:
+    bed.install(Deb())
+    failing = Deb(version="2.0", scripts={"postinst": "exit 3"})
+    assert bed.failure(lambda: bed.install(failing)) is Reason.SCRIPT_FAILED
+    assert bed.backend.probe("hello", "") is Presence.PARTIAL
+    bed.install(Deb(), may_downgrade=True)
+    assert bed.state() == "1.0 install installed ok"
+
+
+def test_a_failing_new_preinst_is_unwound_by_dpkg(bed: Bed) -> None:
+    bed.install(Deb())
+    failing = Deb(version="2.0", scripts={"preinst": "exit 3"})
+    assert bed.failure(lambda: bed.install(failing)) is Reason.SCRIPT_FAILED
+    assert bed.backend.probe("hello", "1.0") is Presence.ACTIVE
+
+
+def test_an_unmet_dependency_leaves_nothing(bed: Bed) -> None:
+    deb = Deb(depends="no-such-package")
+    assert bed.failure(lambda: bed.install(deb)) is Reason.DEPENDENCY
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    assert bed.audit() == ""
+
+
+def test_a_file_of_another_package_is_a_conflict(bed: Bed) -> None:
+    bed.install(Deb())
+    clash = Deb(name="clash", files={"usr/share/hello/version": "mine\n"})
+    assert bed.failure(lambda: bed.install(clash)) is Reason.CONFLICT
+    assert (bed.root / "usr/share/hello/version").read_text() == "1.0\n"
+    assert bed.backend.probe("clash", "") is Presence.ABSENT
+
+
+def test_a_declared_conflict_is_one(bed: Bed) -> None:
+    bed.install(Deb())
+    rival = Deb(name="rival", conflicts="hello")
+    assert bed.failure(lambda: bed.install(rival)) is Reason.CONFLICT
+
+
+def test_another_architecture_is_an_unsupported_environment(bed: Bed) -> None:
+    deb = Deb(architecture="no-such-cpu")
+    assert bed.failure(lambda: bed.install(deb)) is Reason.UNSUPPORTED_ENV
+
+
+@pytest.mark.parametrize("kept_octets", [0, 5, 400])
+def test_what_is_cut_early_is_malformed(bed: Bed, kept_octets: int) -> None:
+    archive = Deb().build(bed.folder)
+    archive.write_bytes(archive.read_bytes()[:kept_octets])
+    with pytest.raises(InstallerError) as caught:
+        bed.backend.inspect(archive)
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_what_is_cut_late_is_malformed_when_it_is_unpacked(bed: Bed) -> None:
+    bed.install(Deb())
+    archive = Deb(version="2.0").build(bed.folder)
+    archive.write_bytes(archive.read_bytes()[:-2000])
+    facts = bed.backend.inspect(archive)  # dpkg-deb sees nothing wrong
+    assert bed.failure(lambda: bed.backend.install(archive, facts)) is Reason.MALFORMED
+    assert bed.backend.probe("hello", "1.0") is Presence.ACTIVE
+
+
+def test_a_hanging_script_is_ended_and_undone(bed: Bed) -> None:
+    bed.backend = bed.backend_with(Dpkg(timeout_s=1.0, lock_wait_s=0.0))
+    deb = Deb(scripts={"postinst": "sleep 300"})
+    assert bed.failure(lambda: bed.install(deb)) is Reason.TIMEOUT
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_full_disk_is_no_space(bed: Bed) -> None:
+    bed.root.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "scomod-test", str(bed.root)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount")
+    try:
+        big = Deb(files={"usr/share/big": "x" * 2_000_000})
+        assert bed.failure(lambda: bed.install(big)) is Reason.NO_SPACE
+        assert bed.backend.probe("hello", "") is Presence.ABSENT
+    finally:
+        subprocess.run(["umount", bed.root], check=True)
+
+
+# -- the lock --------------------------------------------------------------------
+
+
+def test_a_held_lock_is_busy_after_the_wait(bed: Bed) -> None:
+    bed.install(Deb())
+    with bed.locked():
+        assert bed.failure(lambda: bed.install(Deb(version="2.0"))) is Reason.BUSY
+        assert bed.failure(lambda: bed.backend.remove("hello")) is Reason.BUSY
+    assert bed.state() == "1.0 install installed ok"
+
+
+def test_a_lock_released_in_time_is_waited_for(bed: Bed) -> None:
+    bed.install(Deb())
+    bed.backend = bed.backend_with(Dpkg(timeout_s=30.0, lock_wait_s=20.0))
+    holder = bed.locked()
+    holder.__enter__()
+    timer = threading.Timer(0.4, holder.__exit__, (None, None, None))
+    timer.start()
+    bed.install(Deb(version="2.0"))
+    timer.join()
+    assert bed.state() == "2.0 install installed ok"
+
+
+# -- remove and withdraw ---------------------------------------------------------
+
+
+def test_remove_takes_the_configuration_too(bed: Bed) -> None:
+    bed.install(Deb(conffiles={"etc/hello.conf": "one\n"}))
+    bed.backend.remove("hello")
+    bed.backend.remove("hello")
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    assert not (bed.root / "etc/hello.conf").exists()
+
+
+def test_withdraw_keeps_the_configuration_and_remove_then_takes_it(bed: Bed) -> None:
+    bed.install(Deb(conffiles={"etc/hello.conf": "one\n"}))
+    bed.backend.withdraw("hello")
+    bed.backend.withdraw("hello")
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    assert (bed.root / "etc/hello.conf").exists()
+    assert not (bed.root / "usr/share/hello/version").exists()
+    bed.backend.remove("hello")
+    assert not (bed.root / "etc/hello.conf").exists()
+
+
+@pytest.mark.parametrize("verb", ["remove", "withdraw"])
+def test_what_others_depend_on_stays_and_stays_wanted(bed: Bed, verb: str) -> None:
+    bed.install(Deb())
+    bed.install(Deb(name="user", depends="hello"))
+    assert bed.failure(lambda: getattr(bed.backend, verb)("hello")) is Reason.DEPENDENCY
+    assert bed.state() == "1.0 install installed ok"
+
+
+def test_a_failing_prerm_leaves_it_installed(bed: Bed) -> None:
+    bed.install(Deb(scripts={"prerm": "exit 5"}))
+    assert bed.failure(lambda: bed.backend.remove("hello")) is Reason.SCRIPT_FAILED
+    assert bed.backend.probe("hello", "1.0") is Presence.ACTIVE
+
+
+def test_a_failing_postrm_leaves_a_part_that_an_install_heals(bed: Bed) -> None:
+    deb = Deb(scripts={"postrm": 'test "$1" != remove'})
+    bed.install(deb)
+    assert bed.failure(lambda: bed.backend.remove("hello")) is Reason.SCRIPT_FAILED
+    assert bed.backend.probe("hello", "") is Presence.PARTIAL
+    bed.install(deb)
+    assert bed.state() == "1.0 install installed ok"
+
+
+def test_an_essential_package_is_not_removed(bed: Bed) -> None:
+    bed.install(Deb(extra_fields="Essential: yes\n"))
+    assert bed.failure(lambda: bed.backend.remove("hello")) is Reason.POLICY
+    assert bed.state() == "1.0 install installed ok"
+
+
+@pytest.mark.parametrize("name", ["--force-all", "../x", "", "*", "hello world"])
+def test_names_that_are_none_never_reach_dpkg(bed: Bed, name: str) -> None:
+    bed.install(Deb())
+    assert bed.failure(lambda: bed.backend.remove(name)) is Reason.POLICY
+    assert bed.state() == "1.0 install installed ok"
+
+
+# -- repair ----------------------------------------------------------------------
+
+
+def dpkg(bed: Bed, *arguments: str) -> None:
+    forces = () if os.geteuid() == 0 else ("--force-not-root",)
+    subprocess.run(
+        ["dpkg", f"--root={bed.root}", "--force-script-chrootless", *forces, *arguments],
+        check=False,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "state"),
+    [("--unpack", "1.0 install unpacked ok"), ("--install", "1.0 install half-configured ok")],
+)
+def test_what_was_left_in_parts_is_repaired_by_installing(bed: Bed, verb: str, state: str) -> None:
+    bed.install(Deb(name="other"))
+    archive = Deb(scripts={"postinst": "test -e $DPKG_ROOT/now"}).build(bed.folder)
+    dpkg(bed, verb, str(archive))
+    assert bed.state() == state
+    assert bed.backend.probe("hello", "1.0") is Presence.PARTIAL
+    (bed.root / "now").touch()
+    bed.backend.install(archive, bed.backend.inspect(archive))
+    assert bed.state() == "1.0 install installed ok"
+
+
+@pytest.mark.parametrize("verb", ["install", "remove"])
+def test_reinstreq_is_repaired_by_installing_and_by_removing(bed: Bed, verb: str) -> None:
+    bed.install(Deb())
+    status = bed.root / "var/lib/dpkg/status"
+    good = status.read_text()
+    status.write_text(good.replace("install ok installed", "install reinstreq half-installed"))
+    assert bed.backend.probe("hello", "1.0") is Presence.PARTIAL
+    if verb == "install":
+        bed.install(Deb())
+    else:
+        bed.backend.remove("hello")
+    assert bed.backend.probe("hello", "") is not Presence.PARTIAL
+    assert bed.audit() == ""
+
+
+# -- reading ---------------------------------------------------------------------
+
+
+def test_inventory_lists_what_is_installed(bed: Bed) -> None:
+    bed.install(Deb())
+    bed.install(Deb(name="gone", conffiles={"etc/gone": "x"}))
+    bed.backend.withdraw("gone")
+    dpkg(bed, "--unpack", str(Deb(name="part").build(bed.folder)))
+    assert bed.backend.inventory() == [
+        InstalledItem(
+            id="hello",
+            name="hello",
+            version="1.0",
+            environment="deb",
+            description="the hello of the tests",
+        )
+    ]
+
+
+def test_a_root_without_a_database_is_empty_and_stays_so(bed: Bed) -> None:
+    assert bed.backend.inventory() == []
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    bed.backend.remove("hello")
+    assert not bed.root.exists()
+
+
+def test_a_damaged_database_is_no_empty_one(bed: Bed) -> None:
+    bed.install(Deb())
+    (bed.root / "var/lib/dpkg/status").write_text("Package hello\n\x00")
+    with pytest.raises(InstallerError) as caught:
+        bed.backend.inventory()
+    assert caught.value.reason is Reason.INTERNAL
+
+
+def test_the_machine_itself_can_be_listed_without_a_change() -> None:
+    backend = DpkgBackend(root=Path("/"), settings=SETTINGS, clock=SystemClock())
+    items = backend.inventory()
+    assert len({item.id for item in items}) == len(items)
+    assert backend.probe("dpkg", "") is Presence.ACTIVE

@@ -1,0 +1,46 @@
+"""Which backend serves what a server said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod.clock import SystemClock
+from scomod.errors import InstallerError, Reason
+from scomod.installers import registry
+from scomod.settings import Install
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEB = "application/vnd.debian.binary-package"
+
+
+@pytest.mark.parametrize(
+    ("environment", "content_type"),
+    [
+        ("deb", ""),
+        ("DEB", DEB),
+        ("", DEB + "; version=2"),
+        ("", ""),
+        ("", "application/octet-stream"),
+    ],
+)
+def test_debian_packages_go_to_dpkg(environment: str, content_type: str) -> None:
+    assert registry.backend_name(environment, content_type) == "dpkg"
+
+
+@pytest.mark.parametrize(
+    ("environment", "content_type"), [("java", ""), ("deb", "application/java-archive"), ("x", DEB)]
+)
+def test_other_environments_are_not_supported(environment: str, content_type: str) -> None:
+    with pytest.raises(InstallerError) as caught:
+        registry.backend_name(environment, content_type)
+    assert caught.value.reason is Reason.UNSUPPORTED_ENV
+
+
+def test_every_backend_is_known_by_its_name_and_environment(tmp_path: Path) -> None:
+    for name, backend in registry.backends(Install(), tmp_path, SystemClock()).items():
+        assert backend.name == name
+        assert registry.backend_name(backend.environment) == name
