@@ -12,13 +12,13 @@ from scomod.dmclient.element import Element, Space
 from scomod.dmclient.model import Item, Message, Meta, Replace, SyncHdr
 from scomod.errors import DecodeError, LimitExceeded
 from tests.support.syncml_samples import LIMITS, WBXML, XML
-from tests.support.syncml_strategies import messages
+from tests.support.syncml_strategies import ITEMS, messages
 
 HEADER = SyncHdr(session_id="1", msg_id="2", target="t", source="s")
 
 
 @settings(max_examples=100, deadline=None)
-@given(messages("1.1", "1.2", with_trees=True))
+@given(messages("1.1", "1.2", items=ITEMS))
 def test_message_is_the_same_after_either_syntax(message: Message) -> None:
     for encoding in Encoding:
         body = codec.encode(message, encoding)

@@ -51,7 +51,8 @@ _METAS = st.builds(
     max_obj_size=st.none() | _NUMBERS,
 )
 _MAYBE_META = st.none() | _METAS
-_TEXTS = st.text(_CHARACTERS | st.sampled_from("\t\n\r<>&]'\""), max_size=40).map(str.encode)
+_LINES = st.text(_CHARACTERS | st.sampled_from("\t<>&]'\""), max_size=40).map(str.encode)
+_TEXTS = st.lists(_LINES | st.sampled_from([b"\r", b"\n"]), max_size=4).map(b"".join)
 
 _LEAVES = st.builds(
     Element,
@@ -74,11 +75,15 @@ _TREES = st.builds(
 )
 
 
-def _items(*, with_trees: bool) -> st.SearchStrategy[tuple[Item, ...]]:
-    place = {"target": _maybe(_WORDS), "source": _maybe(_WORDS), "meta": _MAYBE_META}
-    plain = st.builds(Item, **place, data=st.none() | _TEXTS, more_data=st.booleans())
-    nested = st.builds(Item, **place, tree=_TREES)
-    return st.lists(plain | nested if with_trees else plain, max_size=3).map(tuple)
+_PLACE = {"target": _maybe(_WORDS), "source": _maybe(_WORDS), "meta": _MAYBE_META}
+
+
+def _plain(texts: st.SearchStrategy[bytes]) -> st.SearchStrategy[Item]:
+    return st.builds(Item, **_PLACE, data=st.none() | texts, more_data=st.booleans())
+
+
+ITEMS = _plain(_TEXTS) | st.builds(Item, **_PLACE, tree=_TREES)
+ITEMS_OF_ONE_LINE = _plain(_LINES)
 
 
 def _commands(items: st.SearchStrategy[tuple[Item, ...]]) -> st.SearchStrategy[Command]:
@@ -111,8 +116,8 @@ def _commands(items: st.SearchStrategy[tuple[Item, ...]]) -> st.SearchStrategy[C
     )
 
 
-def messages(*versions: str, with_trees: bool) -> st.SearchStrategy[Message]:
-    """Build messages of these VerDTD; `with_trees` says whether items may hold inline trees."""
+def messages(*versions: str, items: st.SearchStrategy[Item]) -> st.SearchStrategy[Message]:
+    """Build messages of these VerDTD, whose commands hold such items."""
     headers = st.builds(
         SyncHdr,
         ver_dtd=st.sampled_from(versions),
@@ -126,7 +131,7 @@ def messages(*versions: str, with_trees: bool) -> st.SearchStrategy[Message]:
         cred=st.none() | st.builds(Cred, type=_WORDS, data=_WORDS, format=_maybe(_FORMATS)),
         meta=_MAYBE_META,
     )
-    commands = _commands(_items(with_trees=with_trees))
+    commands = _commands(st.lists(items, max_size=3).map(tuple))
     return st.builds(
         Message,
         header=headers,
