@@ -20,6 +20,7 @@ from scomod.dmclient.model import (
     Results,
     Status,
     SyncHdr,
+    Unknown,
 )
 from scomod.errors import DecodeError, LimitExceeded
 from tests.support.syncml_samples import LIMITS, binary, xml
@@ -127,6 +128,12 @@ def test_binary_values_are_octets_in_wbxml_and_base64_in_xml(
 )
 def test_other_items_are_carried_as_they_are(item: Item, encoding: Encoding) -> None:
     command = Replace(cmd_id="1", items=(item,))
+    assert through(command, encoding) == command
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_unknown_command_keeps_its_name(encoding: Encoding) -> None:
+    command = Unknown(cmd_id="1", name="X-Own")
     assert through(command, encoding) == command
 
 

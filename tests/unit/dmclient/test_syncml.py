@@ -259,6 +259,19 @@ def test_correlator_is_read_before_and_behind_data(alert: str) -> None:
     assert read_one(alert) == Alert(code=AlertCode.GENERIC_ALERT, correlator="c")
 
 
+def test_exec_is_read_with_its_correlator() -> None:
+    command = read_one(
+        "<Exec><CmdID>7</CmdID><Correlator>c</Correlator><Meta><Type>a/b</Type></Meta>"
+        "<Item><Target><LocURI>./SCM/Download</LocURI></Target></Item></Exec>"
+    )
+    assert command == Exec(
+        cmd_id="7",
+        correlator="c",
+        meta=Meta(type="a/b"),
+        items=(Item(target="./SCM/Download"),),
+    )
+
+
 def test_commands_inside_of_atomic_and_sequence_are_read_in_order() -> None:
     atomic = read_one(
         "<Atomic><CmdID>1</CmdID><NoResp/><Meta/><Add><CmdID>2</CmdID></Add>"
