@@ -60,18 +60,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _play(options: argparse.Namespace) -> int:
-    """Set the stage, play, clear up; also when somebody sends SIGTERM."""
+    """Set the stage, play, clear up; also when we are told to end."""
     this = asyncio.current_task()
     if this is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, this.cancel)
     began_s = time.monotonic()
     show = Show(sys.stdout, Style.of(sys.stdout, os.environ))
     async with Stage(is_kept=options.keep) as stage:
+        problems: list[str] = []
         try:
-            problems = await _perform(options, stage, show)
+            await _perform(options, stage, show, problems)
         except (ScomodError, OSError) as error:
             show.bad(str(error))
-            problems = [str(error)]
+            problems.append(str(error))
         if problems:
             _explain(stage, show)
     show.chapter("Not as it should be:" if problems else "Everything held.")
@@ -81,8 +83,10 @@ async def _play(options: argparse.Namespace) -> int:
     return EXIT_FAILED if problems else 0
 
 
-async def _perform(options: argparse.Namespace, stage: Stage, show: Show) -> list[str]:
-    """Bring everybody on the stage and play; returns what was wrong."""
+async def _perform(
+    options: argparse.Namespace, stage: Stage, show: Show, problems: list[str]
+) -> None:
+    """Bring everybody on the stage and play; what was wrong goes into `problems`."""
     show.chapter("Stage: a scratch device, its server, a person")
     bench = Bench(stage.directory / "bench", clock=SystemClock(), random=secrets.token_bytes)
     async with bench:
@@ -106,9 +110,7 @@ async def _perform(options: argparse.Namespace, stage: Stage, show: Show) -> lis
                 show=show,
                 account=account,
             )
-            story = Story(cast)
-            await _with_company(cast, story.play(options.deb))
-            return story.problems
+            await _with_company(cast, Story(cast, problems).play(options.deb))
 
 
 async def _wait_for_daemon(stage: Stage, client: Client) -> None:

@@ -50,4 +50,5 @@ class Person:
             await ready.wait()
         finally:
             loop.remove_reader(sys.stdin)
-        return sys.stdin.readline().strip().lower() in YES
+        line = sys.stdin.readline()
+        return bool(line) and line.strip().lower() in YES  # end of file is nobody's yes

@@ -50,8 +50,8 @@ def _settle(account: Account, record: Record) -> None:
             continue
         if order.result in (None, ResultCode.SUCCESSFUL):
             order.result = record["result"]
-        if order.phase is Phase.ACCEPTED:
-            order.phase = Phase.DONE
+        if order.phase in (Phase.ACCEPTED, Phase.RUNNING):
+            order.phase = Phase.DONE  # RUNNING: its 202 was lost, the report says it all
 
 
 def is_start(alert: Alert) -> bool:

@@ -122,7 +122,7 @@ class Show:
         self.line(f"{DEVICE} → {SERVER}", f"Alert {code_name(record['code'], AlertCode)}")
 
     def _tell_judged_us(self, record: Record) -> None:
-        text = f"the server proves itself too (nonce of the device): {code_name(record['code'], DmStatus)}"
+        text = f"the server proves itself: {code_name(record['code'], DmStatus)}"
         self.line(f"{DEVICE} → {SERVER}", text)
 
     def _tell_status(self, record: Record) -> None:

@@ -54,13 +54,13 @@ class Cast:
 
 
 class Story:
-    """Plays the acts; `problems` is what was wrong in the end."""
+    """Plays the acts; what is wrong goes into `problems`."""
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, cast: Cast, problems: list[str]) -> None:
         self._cast = cast
         self._show = cast.show
         self._left: set[str] = set()  # what the person wanted to keep
-        self.problems: list[str] = []
+        self._problems = problems
 
     async def play(self, deb: Path | None) -> None:
         """Play all acts; raises `StageError` where going on makes no sense."""
@@ -91,20 +91,20 @@ class Story:
         return _inventory(values)
 
     async def _install(self, payload: Payload) -> bool:
-        """Install the package; returns whether it is there now (the person may say no)."""
+        """Install the package; returns whether it is there now: the person may have said no."""
         self._show.chapter(f"Installation of {payload.name} {payload.version}")
         files = packages.contents(payload.path)
         self._check("none of its files is there", len(self._cast.stage.missing(files)) > 0)
         self._cast.bench.packages.set_fault(payload.path.name, Fault.SLOW)  # there is a bar to see
         params = self._params(payload)
-        is_accepted = await self._operate("install", ResultCode.SUCCESSFUL, **params)
-        self._check_files(files, are_there=is_accepted)
-        if is_accepted:
+        is_there = await self._operate("install", ResultCode.SUCCESSFUL, **params)
+        self._check_files(files, are_there=is_there)
+        if is_there:
             values = await self._read(f"{ROOT}/Inventory")
             row = self._row(values, payload)
             self._check("it is active", row.get("State") == str(int(ComponentState.ACTIVE)))
             self._left.add(payload.name)
-        return is_accepted
+        return is_there
 
     async def _use(self, payload: Payload) -> None:
         """Deactivate, activate, remove: each asked for, done and reported."""
@@ -126,8 +126,7 @@ class Story:
         self._cast.person.says = True
         if is_accepted and not await self._component(payload, REMOVE):
             self._left.add(payload.name)
-        is_there = payload.name in self._left
-        self._check_files(packages.contents(payload.path), are_there=is_there)
+        self._check_files(packages.contents(payload.path), are_there=payload.name in self._left)
 
     async def _forge(self) -> None:
         self._show.chapter("A package that is not what was announced")
@@ -151,7 +150,10 @@ class Story:
     # -- what acts are made of
 
     async def _operate(self, kind: str, expected: ResultCode, **params: str) -> bool:
-        """Order an operation, wait for its report; returns what the person said."""
+        """Order an operation and wait for its report; returns whether it was done.
+
+        `expected` is the result that must come if the person says yes.
+        """
         cast = self._cast
         answered = len(cast.person.answers)
         order = cast.bench.register.enqueue(cast.account, kind, params)
@@ -162,17 +164,16 @@ class Story:
         await cast.stage.until(lambda: order.result is not None, report, OPERATION_S)
         answers = cast.person.answers[answered:]
         self._check("the person was asked exactly once", len(answers) == 1)
-        is_accepted = all(answers)
-        wanted = expected if is_accepted else ResultCode.USER_CANCELLED
+        wanted = expected if all(answers) else ResultCode.USER_CANCELLED
         self._check(
             f"the report says {code_name(wanted, ResultCode)}",
             order.result == wanted,
             f"it says {order.result}",
         )
-        return is_accepted
+        return order.result == ResultCode.SUCCESSFUL
 
     async def _component(self, payload: Payload, primitive: str) -> bool:
-        """Order something of a deployed component; returns what the person said."""
+        """Order something of a deployed component; returns whether it was done."""
         return await self._operate(
             "component", ResultCode.SUCCESSFUL, id=payload.name, primitive=primitive
         )
@@ -239,7 +240,7 @@ class Story:
         else:
             problem = f"not so: {text}" + (f" ({otherwise})" if otherwise else "")
             self._show.bad(problem)
-            self.problems.append(problem)
+            self._problems.append(problem)
 
 
 class News:
