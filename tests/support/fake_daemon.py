@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scomod.bus import BusServer
 from scomod.clock import SystemClock
 from scomod.codes import ResultCode
+from scomod.errors import ScomodError
 from scomod.facade import Record, Refused, Unknown
 
 if TYPE_CHECKING:
@@ -114,14 +115,17 @@ class FakeDaemon:
         return list(self.waiting.values())
 
     async def run_session(self, server_id: str) -> Record:
-        server = next((s for s in self.servers if s["server_id"] == server_id), None)
+        wanted = [s for s in self.servers if server_id in ("", s["server_id"])]
+        if len(wanted) > 1:
+            raise Unknown("say which server: srv1, srv2")
+        server = wanted[0] if wanted else None
         if server is None:
             raise Unknown(f"no account {server_id}: see scomoctl status")
         await asyncio.sleep(0)
         self.sessions += 1
         is_ok = self.session_outcome == "ok"
         result = {
-            "server": server_id,
+            "server": server["server_id"],
             "outcome": self.session_outcome,
             "detail": "" if is_ok else "the server refused the credentials",
             "messages": 4,
@@ -144,7 +148,7 @@ class FakeDaemon:
             operation.update(phase="running", step="acquire")
         else:
             operation.update(phase="failed", reason="cancelled", result=ResultCode.USER_CANCELLED)
-        self.emit("PromptChanged", {**prompt, "is_waiting": False})
+        self.emit("PromptChanged", {**prompt, "verdict": "granted"})
         self.emit("OperationChanged", operation)
 
     def bootstrap(self, profile: bytes) -> list[str]:
@@ -201,24 +205,23 @@ def running_daemon(address: str, daemon: Any = None) -> Iterator[RunningDaemon]:
         async with asyncio.TaskGroup() as tasks:
             bus = BusServer(facade, tasks, SystemClock())
             facade.emit, facade.has_agent = bus.emit, bus.is_present
-            await bus.connect(address)
+            try:
+                await bus.connect(address)
+            except ScomodError as error:
+                started.set_exception(error)
+                return
             started.set_result((RunningDaemon(facade, bus, asyncio.get_running_loop()), stop))
             await stop.wait()
             await bus.close()
 
-    def run() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the test
-            if not started.done():
-                started.set_exception(error)
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
         running, stop = started.result(timeout=10)
-        yield running
-        running.do(stop.set)
+        try:
+            yield running
+        finally:
+            running.do(stop.set)
     finally:
         thread.join(timeout=10)
         assert not thread.is_alive()

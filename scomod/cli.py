@@ -1,0 +1,180 @@
+"""`scomoctl`: the command line of a running daemon; stateless, over D-Bus.
+
+This is the parser and what turns errors into exit codes; the commands are in
+`cliactions.py`.  Neither D-Bus nor XML nor HTTP is loaded for `--help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scomod.busaddress import (
+    ERROR_ACCESS_DENIED,
+    ERROR_REFUSED,
+    NotReachable,
+    RemoteError,
+)
+from scomod.clicall import (
+    EXIT_FAILED,
+    EXIT_NOT_REACHABLE,
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    UsageError,
+)
+from scomod.errors import ScomodError
+from scomod.facade import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EPILOG: Final = (
+    "exit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 refused. "
+    "environment: SCOMOD_ROOT, DBUS_SYSTEM_BUS_ADDRESS, NO_COLOR."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a command, as `argparse` wants it."""
+
+    name: str
+    help: str
+    more: tuple[tuple[str, object], ...] = ()
+
+
+def operation_id(text: str) -> int:
+    """Parse the number of an operation."""
+    value = int(text)
+    if not 0 <= value < 1 << 63:
+        raise ValueError(text)
+    return value
+
+
+operation_id.__name__ = "operation number"  # argparse shows it: invalid operation number value
+
+_OPTIONAL: Final = ("nargs", "?")
+_FLAG: Final = ("action", "store_true")
+_ID: Final = Argument(
+    "id",
+    "operation; may be left out if one waits",
+    (_OPTIONAL, ("type", operation_id), ("metavar", "ID")),
+)
+COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
+    "status": ("show the device, its servers and what is under way", ()),
+    "inventory": ("show the software that the servers see", ()),
+    "operations": ("show what servers asked for and how it went", ()),
+    "session": (
+        "run a session with a server and wait for its end",
+        (
+            Argument(
+                "server",
+                "server; may be left out if there is one account",
+                (_OPTIONAL, ("default", ""), ("metavar", "SERVER")),
+            ),
+        ),
+    ),
+    "tree": (
+        "list the nodes below a node of the management tree",
+        (
+            Argument(
+                "uri", "where to begin (.)", (_OPTIONAL, ("default", "."), ("metavar", "URI"))
+            ),
+            Argument("--recursive", "all that is below, with values, drawn as a tree", (_FLAG,)),
+        ),
+    ),
+    "get": (
+        "show one node of the management tree",
+        (Argument("uri", "the node, e.g. ./DevInfo/DevId", (("metavar", "URI"),)),),
+    ),
+    "confirm": ("accept what a prompt asks", (_ID,)),
+    "decline": ("decline what a prompt asks", (_ID,)),
+    "watch": ("show what happens, until interrupted", ()),
+    "bootstrap": (
+        "make accounts from a provisioning document, with or without a running daemon",
+        (Argument("file", "the document; - is standard input", (("metavar", "FILE"),)),),
+    ),
+    "agent": (
+        "show prompts on this terminal and answer them",
+        (
+            Argument(
+                "--answer",
+                "give this answer to all prompts, without asking",
+                (("choices", ("yes", "no")),),
+            ),
+        ),
+    ),
+    "config": (
+        "show the settings in force",
+        (Argument("what", "show", (("choices", ("show",)), ("metavar", "show"))),),
+    ),
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of `scomoctl`."""
+    parser = argparse.ArgumentParser(
+        prog="scomoctl", description="Look at and steer the scomod daemon.", epilog=EPILOG
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(os.environ.get("SCOMOD_ROOT") or "/"),
+        metavar="DIR",
+        help="where the device has its files ($SCOMOD_ROOT, /)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, arguments) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{name}: {text}.")
+        for argument in arguments:
+            command.add_argument(argument.name, help=argument.help, **dict(argument.more))  # type: ignore[arg-type]
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = make_parser().parse_args(argv)
+    from scomod import cliactions  # noqa: PLC0415 - a parser alone answers --help
+
+    try:
+        return cliactions.run(arguments)
+    except KeyboardInterrupt:
+        return EXIT_OK if arguments.command in ("watch", "agent") else EXIT_FAILED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return EXIT_FAILED
+    except (ScomodError, OSError) as error:
+        print(f"scomoctl: {_one_line(error)}", file=sys.stderr)
+        return _exit_code(error)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, RemoteError) and error.name == ERROR_ACCESS_DENIED:
+        return "the bus policy does not let you do that: run it as root or in the group scomod"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'input'}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _exit_code(error: Exception) -> int:
+    match error:
+        case UsageError():
+            return EXIT_USAGE
+        case NotReachable():
+            return EXIT_NOT_REACHABLE
+        case Refused():
+            return EXIT_REFUSED
+        case RemoteError() if error.name in (ERROR_REFUSED, ERROR_ACCESS_DENIED):
+            return EXIT_REFUSED
+        case _:
+            return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

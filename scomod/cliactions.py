@@ -1,0 +1,178 @@
+"""The commands of `scomoctl`: the table, and those that ask once and end.
+
+The parser is `cli.py`, the commands that stay are `clilive.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scomod import clilive, cliview
+from scomod.busaddress import NotReachable, find_address
+from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
+from scomod.clifmt import branches, fields, printable
+from scomod.errors import ScomodError
+from scomod.settings import Paths
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from scomod.busclient import Client
+    from scomod.facade import Record
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command of `arguments`; returns the exit status, raises what `cli.py` explains."""
+    screen = Screen.of(arguments)
+    if arguments.command == "config":
+        return _config(arguments, screen)
+    if arguments.command == "bootstrap":
+        return _bootstrap(arguments, screen)
+    return asyncio.run(_with_client(arguments, screen, ACTIONS[arguments.command]))
+
+
+async def _with_client(
+    arguments: argparse.Namespace, screen: Screen, action: Callable[[Call], Awaitable[int]]
+) -> int:
+    from scomod.busclient import Client  # noqa: PLC0415 - loads the D-Bus library
+
+    address = find_address(os.environ, arguments.root)
+    async with await Client.connect(address) as client:
+        return await action(Call(client, arguments, screen))
+
+
+async def _status(call: Call) -> int:
+    record = await call.client.status()
+    screen = call.screen
+    screen.show(record, cliview.status(record, screen.style, screen.width))
+    return EXIT_OK
+
+
+async def _inventory(call: Call) -> int:
+    record = await call.client.inventory()
+    screen = call.screen
+    screen.show(record, cliview.inventory(record, screen.style, screen.width))
+    return EXIT_OK
+
+
+async def _operations(call: Call) -> int:
+    records = await call.client.operations()
+    screen = call.screen
+    screen.show(records, cliview.operations(records, screen.style, screen.width))
+    return EXIT_OK
+
+
+async def _session(call: Call) -> int:
+    record = await call.client.run_session(call.arguments.server)
+    call.screen.show(record, [cliview.session(record)])
+    if record.get("outcome") == "ok":
+        return EXIT_OK
+    why = record.get("detail") or "see the log of scomod"
+    sys.stderr.write(f"scomoctl: the session failed: {printable(why)}\n")
+    return EXIT_FAILED
+
+
+async def _tree(call: Call) -> int:
+    uri = call.arguments.uri
+    if call.arguments.recursive:
+        whole = await _subtree(call.client, uri, uri)
+        call.screen.show(whole, branches(whole))
+    else:
+        names = await call.client.tree_children(uri)
+        call.screen.show(names, map(printable, names))
+    return EXIT_OK
+
+
+async def _subtree(client: Client, uri: str, name: str) -> Record:
+    node = await client.tree_node(uri)
+    names = await client.tree_children(uri) if node.get("format") == "node" else []
+    below = [await _subtree(client, f"{uri.rstrip('/')}/{child}", child) for child in names]
+    return {"name": name, "text": node.get("value") or "", "children": below}
+
+
+async def _get(call: Call) -> int:
+    node = await call.client.tree_node(call.arguments.uri)
+    call.screen.show(node, fields(node))
+    return EXIT_OK
+
+
+async def _confirm(call: Call) -> int:
+    return await _answer(call, is_accepted=True)
+
+
+async def _decline(call: Call) -> int:
+    return await _answer(call, is_accepted=False)
+
+
+async def _answer(call: Call, *, is_accepted: bool) -> int:
+    number = call.arguments.id
+    if number is None:
+        number = _only_prompt(await call.client.prompts())
+    await call.client.answer(number, is_accepted=is_accepted)
+    verb = "accepted" if is_accepted else "declined"
+    record = {"operation": number, "is_accepted": is_accepted}
+    call.screen.show(record, [f"operation {number} {verb}"])
+    return EXIT_OK
+
+
+def _only_prompt(prompts: list[Record]) -> int:
+    """Return the operation of the one prompt that waits."""
+    numbers = [int(prompt["operation"]) for prompt in prompts]
+    if not numbers:
+        raise ScomodError("nothing waits for an answer: see 'scomoctl operations'")
+    if len(numbers) > 1:
+        raise UsageError(f"several prompts wait, say which: {', '.join(map(str, numbers))}")
+    return numbers[0]
+
+
+ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
+    "status": _status,
+    "inventory": _inventory,
+    "operations": _operations,
+    "session": _session,
+    "tree": _tree,
+    "get": _get,
+    "confirm": _confirm,
+    "decline": _decline,
+    "watch": clilive.watch,
+    "agent": clilive.agent,
+}
+
+
+def _bootstrap(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Give the profile to the daemon or, where none runs, write the accounts ourselves."""
+    profile = _read(arguments.file)
+
+    async def online(call: Call) -> int:
+        _show_accounts(call.screen, await call.client.bootstrap(profile))
+        return EXIT_OK
+
+    try:
+        return asyncio.run(_with_client(arguments, screen, online))
+    except NotReachable:
+        from scomod.records import bootstrap_offline  # noqa: PLC0415 - loads database and tree
+
+        _show_accounts(screen, bootstrap_offline(Paths(arguments.root.absolute()), profile))
+        return EXIT_OK
+
+
+def _read(name: str) -> bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+
+
+def _show_accounts(screen: Screen, servers: list[str]) -> None:
+    screen.show(servers, [printable(f"account {server} is ready") for server in servers])
+
+
+def _config(arguments: argparse.Namespace, screen: Screen) -> int:
+    from scomod import config  # noqa: PLC0415 - only this command needs it
+
+    record = asdict(config.load(Paths(arguments.root.absolute())))
+    screen.show(record, cliview.settings(record))
+    return EXIT_OK

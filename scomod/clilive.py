@@ -1,0 +1,120 @@
+"""The commands of `scomoctl` that stay: `watch` lives on signals, `agent` answers prompts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import termios
+from typing import TYPE_CHECKING, Final
+
+from scomod import cliview
+from scomod.clicall import EXIT_OK, UsageError
+from scomod.clifmt import progress
+
+if TYPE_CHECKING:
+    from scomod.clicall import Call, Screen
+    from scomod.facade import Record
+
+CLEAR_LINE: Final = "\r\x1b[K"
+LINE_OCTETS: Final = 4096
+
+
+async def watch(call: Call) -> int:
+    """Show what happens; ends with the bus or by an interrupt."""
+    events = await call.client.subscribe()
+    board = Board(call.screen)
+    for record in await call.client.operations():
+        board.learn(record)
+    async for event, record in events:
+        board.show(event, record)
+    return EXIT_OK
+
+
+class Board:
+    """The moving picture: a line per event, below it a bar for what is being fetched."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._has_bar = screen.width is not None and not screen.is_json
+        self._names: dict[int, str] = {}
+
+    def learn(self, record: Record) -> None:
+        """Remember what an operation is about."""
+        name = record.get("name") or record.get("pkg_id") or record.get("component") or ""
+        self._names[record["id"]] = f"operation {record['id']} {name}".rstrip()
+
+    def show(self, event: str, record: Record) -> None:
+        """Show one event."""
+        if event == "OperationChanged":
+            self.learn(record)
+        if self._screen.is_json:
+            self._screen.write([json.dumps({"event": event, **record})])
+        elif event == "Progress" and self._has_bar:
+            sys.stdout.write(CLEAR_LINE + self._progress(record))
+            sys.stdout.flush()
+        else:
+            sys.stdout.write(CLEAR_LINE if self._has_bar else "")
+            self._screen.write([self._line(event, record)])
+
+    def _line(self, event: str, record: Record) -> str:
+        match event:
+            case "Progress":
+                return self._progress(record)
+            case "SessionEnded":
+                return cliview.session(record)
+            case "PromptChanged":
+                return cliview.prompt_change(record)
+            case _:
+                return cliview.operation(record)
+
+    def _progress(self, record: Record) -> str:
+        label = self._names.get(record["id"], f"operation {record['id']}")
+        width = None if self._screen.width is None else self._screen.width - 1
+        return progress(label, record["done"], record["total"], width)
+
+
+async def agent(call: Call) -> int:
+    """Register as the agent and answer prompts until interrupted."""
+    fixed = call.arguments.answer
+    if fixed is None and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on: use --answer yes or --answer no")
+    screen = call.screen
+
+    async def ask(prompt: Record) -> bool:
+        _show_prompt(screen, "ask", prompt)
+        is_accepted = fixed == "yes" if fixed else await _ask_person()
+        screen.write([] if screen.is_json else ["accepted" if is_accepted else "declined"])
+        return is_accepted
+
+    def ready() -> None:
+        screen.write([] if screen.is_json else ["waiting for prompts; Ctrl-C ends"])
+
+    await call.client.serve_agent(ask, lambda prompt: _show_prompt(screen, "inform", prompt), ready)
+    return EXIT_OK
+
+
+def _show_prompt(screen: Screen, kind: str, prompt: Record) -> None:
+    if screen.is_json:
+        screen.write([json.dumps({"event": kind, **prompt})])
+    else:
+        note = [] if kind == "ask" else ["  For your information; no answer is needed."]
+        screen.write([*cliview.prompt(prompt, screen.style), *note])
+
+
+async def _ask_person() -> bool:
+    """Ask on the terminal; anything but y or yes is no, what was typed before does not count."""
+    terminal = sys.stdin.fileno()
+    termios.tcflush(terminal, termios.TCIFLUSH)
+    sys.stderr.write("Allow it? [y/N] ")
+    sys.stderr.flush()
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(terminal, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(terminal)
+    answer = os.read(terminal, LINE_OCTETS).decode("utf-8", "replace")
+    return answer.strip().lower() in ("y", "yes")

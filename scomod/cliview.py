@@ -1,0 +1,222 @@
+"""What records look like to people: from the daemon's records to lines of text.
+
+Pure; the records are those of `facade.py`.  Keys that a daemon of another
+version does not send are shown as empty.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.clifmt import duration, fields, printable, size, table
+from scomod.operation import Primitive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scomod.clifmt import Style
+    from scomod.facade import Record
+
+Columns = tuple[tuple[str, str], ...]  # (heading, key of the record)
+
+SERVERS: Final[Columns] = (("SERVER", "server_id"), ("NAME", "name"), ("ADDRESS", "address"))
+OPERATIONS: Final[Columns] = (
+    ("ID", "id"),
+    ("PRIMITIVE", "primitive"),
+    ("WHAT", "what"),
+    ("PHASE", "phase"),
+    ("STEP", "step"),
+    ("RESULT", "result"),
+    ("REPORTED", "reported"),
+    ("REASON", "why"),
+)
+INVENTORY: Final[tuple[tuple[str, str, Columns], ...]] = (
+    (
+        "deployed",
+        "Deployed components",
+        (
+            ("ID", "id"),
+            ("NAME", "name"),
+            ("VERSION", "version"),
+            ("STATE", "state"),
+            ("ENVIRONMENT", "environment"),
+            ("STATUS", "status"),
+        ),
+    ),
+    (
+        "delivered",
+        "Delivered packages",
+        (("PKGID", "pkg_id"), ("NAME", "name"), ("STATE", "state"), ("STATUS", "status")),
+    ),
+    (
+        "download",
+        "Packages to download",
+        (("PKGID", "pkg_id"), ("NAME", "name"), ("STATUS", "status")),
+    ),
+)
+ASKED: Final[Mapping[str, tuple[str, str]]] = {
+    Primitive.DOWNLOAD: (
+        "download",
+        "It is fetched, checked and kept; nothing is installed yet.",
+    ),
+    Primitive.DOWNLOAD_INSTALL: (
+        "install",
+        "It is fetched, checked and installed, and can be used at once.",
+    ),
+    Primitive.DOWNLOAD_INSTALL_INACTIVE: (
+        "install, switched off,",
+        "It is fetched, checked and installed, but stays off until it is activated.",
+    ),
+    Primitive.INSTALL: (
+        "install",
+        "It is on the device already, is installed now, and can be used at once.",
+    ),
+    Primitive.INSTALL_INACTIVE: (
+        "install, switched off,",
+        "It is on the device already and is installed, but stays off until it is activated.",
+    ),
+    Primitive.REMOVE: ("remove", "It is taken off this device; getting it back needs the server."),
+    Primitive.ACTIVATE: ("switch on", "It is on the device already and can be used at once."),
+    Primitive.DEACTIVATE: ("switch off", "It stays on the device but cannot be used."),
+}
+
+
+def status(record: Record, style: Style, width: int | None) -> Iterator[str]:
+    """Show the device and its servers."""
+    yield from fields(
+        {
+            "version": record.get("version"),
+            "device": record.get("device_id"),
+            "root": record.get("root"),
+            "session": record.get("session") or "none",
+            "operations under way": record.get("operations_live"),
+            "alerts waiting": record.get("alerts_waiting"),
+            "agent": record.get("agent"),
+        }
+    )
+    servers = record.get("servers") or []
+    yield ""
+    if not servers:
+        yield "no account yet: make one with 'scomoctl bootstrap FILE'"
+        return
+    yield from _headed(_table(SERVERS, servers, width), style)
+    for server in servers:
+        if last := server.get("last_session"):
+            yield f"last {session(last)}"
+
+
+def inventory(record: Record, style: Style, width: int | None) -> Iterator[str]:
+    """Show the three branches, those that hold something."""
+    is_empty = True
+    for key, title, layout in INVENTORY:
+        if rows := record.get(key):
+            if not is_empty:
+                yield ""
+            is_empty = False
+            yield f"{title}:"
+            yield from _headed(_table(layout, rows, width), style)
+    if is_empty:
+        yield "nothing delivered, deployed or to download"
+
+
+def operations(records: list[Record], style: Style, width: int | None) -> Iterator[str]:
+    """Show the journal, oldest first."""
+    if not records:
+        yield "no operations yet"
+        return
+    rows = [{**r, "what": _subject(r), "why": _why(r)} for r in records]
+    heading, *lines = _table(OPERATIONS, rows, width)
+    yield style.paint("head", heading)
+    for row, line in zip(rows, lines, strict=True):
+        kind = {"succeeded": "good", "failed": "bad"}.get(row["phase"])
+        yield style.paint(kind, line) if kind else line
+
+
+def operation(record: Record) -> str:
+    """Show one change of an operation as a sentence."""
+    step = f" ({record['step']})" if record.get("step") else ""
+    result = f", result {record['result']}" if record.get("result") else ""
+    why = f": {_why(record)}" if _why(record) else ""
+    what = f"operation {record.get('id')} {record.get('primitive')} {_subject(record)}"
+    return printable(f"{what}: {record.get('phase')}{step}{result}{why}")
+
+
+def session(record: Record) -> str:
+    """Show how a session ended as a sentence."""
+    facts = [
+        f"{record.get('messages', 0)} messages",
+        f"{record.get('commands', 0)} commands",
+        f"{record.get('alerts_delivered', 0)} alerts delivered",
+        f"{size(record.get('bytes_sent', 0))} sent",
+        f"{size(record.get('bytes_received', 0))} received",
+        duration(record.get("duration_s", 0.0)),
+    ]
+    head = f"session with {record.get('server')}: {record.get('outcome')}"
+    detail = f" ({record['detail']})" if record.get("detail") else ""
+    return printable(f"{head}{detail}; {', '.join(facts)}")
+
+
+def prompt_change(record: Record) -> str:
+    """Show that a question came up or was closed."""
+    if verdict := record.get("verdict"):
+        return printable(f"operation {record.get('operation')}: prompt closed, {verdict}")
+    return printable(f"operation {record.get('operation')} asks: {request(record)}")
+
+
+def request(record: Record) -> str:
+    """Say who asks for what: `Example asks to install Hello 1.2`."""
+    verb, _ = ASKED.get(record.get("primitive", ""), (record.get("primitive", ""), ""))
+    who = record.get("server_name") or record.get("server")
+    what = record.get("name") or record.get("what")
+    return printable(f"{who} asks to {verb} {what} {record.get('version') or ''}".rstrip())
+
+
+def prompt(record: Record, style: Style) -> Iterator[str]:
+    """Show a question in full: what, how large, who asks, what it means."""
+    yield style.paint("head", request(record))
+    facts: dict[str, Any] = {"what": record.get("what")}
+    if record.get("size") is not None:
+        facts["size"] = size(record["size"])
+    if record.get("url"):
+        facts["from"] = record["url"]
+    facts["asked by"] = record.get("server")
+    if record.get("deadline"):
+        facts["until"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["deadline"]))
+    yield from (f"  {line}" for line in fields(facts))
+    if meaning := ASKED.get(record.get("primitive", ""), ("", ""))[1]:
+        yield f"  {meaning}"
+
+
+def settings(record: Mapping[str, Any], section: str = "") -> Iterator[str]:
+    """Show settings as TOML: keys of a section first, then its sections."""
+    plain = {key: value for key, value in record.items() if not isinstance(value, dict)}
+    if plain and section:
+        yield f"[{section}]"
+    yield from (f"{key} = {json.dumps(value)}" for key, value in plain.items())
+    if plain:
+        yield ""
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from settings(value, f"{section}.{key}" if section else key)
+
+
+def _subject(record: Record) -> str:
+    return str(record.get("name") or record.get("pkg_id") or record.get("component") or "")
+
+
+def _why(record: Record) -> str:
+    reason, detail = record.get("reason") or "", record.get("detail") or ""
+    return f"{reason} ({detail})" if reason and detail else reason or detail
+
+
+def _table(layout: Columns, rows: list[Record], width: int | None) -> list[str]:
+    cells = [[row.get(key) for _, key in layout] for row in rows]
+    return table([heading for heading, _ in layout], cells, width)
+
+
+def _headed(lines: list[str], style: Style) -> Iterator[str]:
+    heading, *rest = lines
+    yield style.paint("head", heading)
+    yield from rest
