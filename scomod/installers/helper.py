@@ -155,7 +155,7 @@ def _once(helper: Helper) -> int:
     try:
         helper.work_off()
     except OSError as error:
-        log.error("orders stay unanswered: %s", error)  # noqa: TRY400 - a condition, no bug
+        log.error("orders stay unanswered: %s", error)
         return _EXIT_FAILED
     return _EXIT_OK
 

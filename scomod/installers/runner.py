@@ -101,7 +101,7 @@ class SpoolRunner:
 
     def forget(self, job_id: str) -> None:
         """Mark a result as taken over; the helper deletes both when it runs next."""
-        if self._result(job_id) is not None:
+        if jobfile.is_job_id(job_id) and self._result(job_id) is not None:
             (self._jobs_dir / f"{job_id}{jobfile.DONE_SUFFIX}").touch(mode=0o600)
 
     def _order(self, job: Job) -> None:

@@ -1,0 +1,70 @@
+"""The units of the installing side are sound and keep it off the network."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+from scomod.installers.layout import Layout
+from scomod.settings import Paths
+from tests.support.debs import tool_mark
+
+UNITS = Path(__file__).parents[3] / "systemd"
+NAMES = ("scomod-install.path", "scomod-install.service")
+
+
+def sections(name: str) -> dict[str, dict[str, list[str]]]:
+    """Read a unit; a key may stand more than once."""
+    found: dict[str, dict[str, list[str]]] = {}
+    section = ""
+    for line in (UNITS / name).read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault(section, {}).setdefault(key, []).append(value)
+    return found
+
+
+@tool_mark("systemd-analyze")
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    for name in NAMES:
+        text = (UNITS / name).read_text()
+        (tmp_path / name).write_text(text.replace("/usr/bin/scomod-install", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(tmp_path / name for name in NAMES)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    # It also speaks of other units of the machine; ours must not be among them.
+    complaints = [line for line in done.stderr.splitlines() if "scomod" in line]
+    assert complaints == []
+
+
+def test_the_watched_places_are_those_of_the_program() -> None:
+    paths = Paths(Path("/"))
+    taken_dir = Layout(paths.install_dir).taken_dir
+    watched = sections("scomod-install.path")["Path"]["PathExistsGlob"]
+    assert watched == [f"{paths.jobs_dir}/*.json", f"{taken_dir}/*.json"]
+
+
+def test_there_is_no_way_to_the_network() -> None:
+    service = sections("scomod-install.service")["Service"]
+    assert service["PrivateNetwork"] == ["yes"]
+    assert service["RestrictAddressFamilies"] == ["AF_UNIX AF_NETLINK"]
+
+
+def test_starting_often_is_no_failure() -> None:
+    unit = sections("scomod-install.service")["Unit"]
+    assert unit["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_program_that_the_service_starts_is_declared() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(UNITS.parent / "setup.cfg")
+    scripts = setup["options.entry_points"]["console_scripts"].split("\n")
+    program = sections("scomod-install.service")["Service"]["ExecStart"][0].rpartition("/")[2]
+    assert f"{program} = scomod.installers.helper:main" in scripts
