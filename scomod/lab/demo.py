@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.deb is not None and not options.deb.is_file():
         print(f"demo: no file {options.deb}", file=sys.stderr)
         return EXIT_FAILED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # arrows, on a terminal that has none
     try:
         return asyncio.run(_play(options))
     except (KeyboardInterrupt, asyncio.CancelledError):

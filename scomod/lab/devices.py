@@ -29,7 +29,7 @@ Record = dict[str, Any]
 NAME: Final = re.compile(r"[A-Za-z0-9._@:-]{1,64}")
 MAX_RECORDS_COUNT: Final = 5000
 NONCE_BYTES: Final = 16  # omadm §4.5 rule 3
-ANY_DEVICE: Final = ""
+ANY_DEVICE: Final = "any"  # what may be written for "the first that proves the account"
 LAST_SESSION_ID: Final = 0xFFFF  # omadm §10.1
 
 
@@ -87,7 +87,7 @@ class Account:
     password: Secret
     server_id: str
     server_password: Secret
-    device_id: str = ANY_DEVICE
+    device_id: str = ""
     client_nonce: bytes = b""
     server_nonce: bytes = b""
     session_id: int = 0
@@ -148,7 +148,7 @@ class Register:
             password=Secret(password or self._random(9).hex()),
             server_id=server_id or "scomod-lab",
             server_password=Secret(server_password or self._random(9).hex()),
-            device_id=device_id,
+            device_id="" if device_id == ANY_DEVICE else device_id,
             client_nonce=self.nonce(),
             server_nonce=self.nonce(),
         )

@@ -160,7 +160,7 @@ def test_somebody_with_other_authorities_does_not_trust_the_bench(running: Runni
 
 
 def test_a_registered_device_runs_its_orders_over_https(running: Running) -> None:
-    running.json("/api/devices", {"user": "d1", "password": "a", "server_password": "b"})
+    running.json("/api/devices", {"user": "d1", "device_id": "any", "password": "a"})
     order = running.json("/api/devices/d1/orders", {"kind": "exec", "params": {"uri": "./X"}})
     device = device_from(running, "d1")
     device.run()
