@@ -1,0 +1,35 @@
+# bash completion of scomoctl; a test compares the words with the parser
+
+_scomoctl() {
+    local word command="" options="--root --json --help" i
+    local commands="status inventory operations session tree get confirm decline watch bootstrap agent config"
+    COMPREPLY=()
+    word=${COMP_WORDS[COMP_CWORD]}
+    if [[ ${COMP_WORDS[COMP_CWORD-1]} == --root ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ ${COMP_WORDS[i]} == --root ]]; then
+            ((i++))
+        elif [[ ${COMP_WORDS[i]} != -* ]]; then
+            command=${COMP_WORDS[i]}
+            break
+        fi
+    done
+    case $command in
+        "") mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$word") ;;
+        tree) mapfile -t COMPREPLY < <(compgen -W "--recursive --help" -- "$word") ;;
+        agent)
+            if [[ ${COMP_WORDS[COMP_CWORD-1]} == --answer ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$word")
+            else
+                mapfile -t COMPREPLY < <(compgen -W "--answer --help" -- "$word")
+            fi
+            ;;
+        config) mapfile -t COMPREPLY < <(compgen -W "show --help" -- "$word") ;;
+        bootstrap) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
+    esac
+}
+complete -F _scomoctl scomoctl

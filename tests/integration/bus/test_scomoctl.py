@@ -1,0 +1,472 @@
+"""scomoctl as people and programs run it: a process, a real bus, a daemon that behaves."""
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fake_daemon import INVENTORY, OPERATION, PROMPT, RunningDaemon, running_daemon
+from tests.support.private_bus import PrivateBus, private_bus
+
+PROGRAM = [sys.executable, "-c", "import sys; from scomod.cli import main; sys.exit(main())"]
+PROFILE = b"<wap-provisioningdoc/>"
+
+
+@pytest.fixture
+def bus() -> Iterator[PrivateBus]:
+    with private_bus() as started:
+        yield started
+
+
+@pytest.fixture
+def running(bus: PrivateBus) -> Iterator[RunningDaemon]:
+    with running_daemon(bus.address) as started:
+        yield started
+
+
+def environment(bus: PrivateBus, **more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("SCOMOD_ROOT", "NO_COLOR")}
+    return {**kept, "DBUS_SYSTEM_BUS_ADDRESS": bus.address, "LC_ALL": "C.UTF-8", **more}
+
+
+def ctl(bus: PrivateBus, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        env=environment(bus),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+        **more,
+    )
+
+
+def document(bus: PrivateBus, *arguments: str) -> Any:
+    done = ctl(bus, "--json", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def said(bus: PrivateBus, *arguments: str) -> str:
+    done = ctl(bus, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout  # no terminal, no colour
+    return done.stdout
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    """Return exit status and the one sentence on standard error."""
+    assert done.stdout == ""
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("scomoctl: ")
+    return done.returncode, sentence
+
+
+# every command, as text and as a document
+
+
+def test_status(bus: PrivateBus, running: RunningDaemon) -> None:
+    text = said(bus, "status")
+    assert "urn:uuid:42" in text
+    assert "https://dm.example.org/" in text
+    assert document(bus, "status") == running.daemon.status()
+
+
+def test_status_tells_how_to_make_the_first_account(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    running.daemon.servers.clear()
+    assert "scomoctl bootstrap FILE" in said(bus, "status")
+
+
+def test_inventory(bus: PrivateBus, running: RunningDaemon) -> None:
+    text = said(bus, "inventory")
+    assert "Deployed components:" in text
+    assert "bash" in text
+    assert "Delivered packages" not in text
+    assert document(bus, "inventory") == INVENTORY
+    running.daemon.inventory_record = {"deployed": [], "delivered": [], "download": []}
+    assert said(bus, "inventory") == "nothing delivered, deployed or to download\n"
+
+
+def test_operations(bus: PrivateBus, running: RunningDaemon) -> None:
+    [heading, line] = said(bus, "operations").splitlines()
+    assert heading.split() == [
+        "ID", "PRIMITIVE", "WHAT", "PHASE", "STEP", "RESULT", "REPORTED", "REASON",
+    ]  # fmt: skip
+    assert line.split() == ["7", "DownloadInstall", "Hello", "waiting", "consent", "no"]
+    assert document(bus, "operations") == [OPERATION]
+    running.daemon.records.clear()
+    assert said(bus, "operations") == "no operations yet\n"
+
+
+def test_session(bus: PrivateBus, running: RunningDaemon) -> None:
+    text = said(bus, "session", "srv1")
+    assert text.startswith("session with srv1: ok; 4 messages, 3 commands, 1 alerts delivered")
+    assert "4.8 MiB received" in text
+    record = document(bus, "session")  # one account: it need not be named
+    assert (record["server"], record["outcome"]) == ("srv1", "ok")
+    assert running.daemon.sessions == 2
+    assert "last session with srv1: ok" in said(bus, "status")
+
+
+def test_failed_session_is_exit_status_1_and_a_sentence(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    running.daemon.session_outcome = "failed"
+    done = ctl(bus, "--json", "session", "srv1")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["outcome"] == "failed"
+    assert done.stderr == "scomoctl: the session failed: the server refused the credentials\n"
+
+
+def test_tree(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert running.daemon
+    assert said(bus, "tree") == "DevInfo\nSCOMO\n"
+    assert document(bus, "tree", "./DevInfo") == ["DevId", "Man"]
+    assert said(bus, "tree", "--recursive").splitlines() == [
+        ".",
+        "├── DevInfo",
+        "│   ├── DevId = urn:uuid:42",
+        "│   └── Man = Example",
+        "└── SCOMO",
+    ]
+    whole = document(bus, "tree", "--recursive", "./DevInfo")
+    assert [child["text"] for child in whole["children"]] == ["urn:uuid:42", "Example"]
+
+
+def test_get(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert "value   Example" in said(bus, "get", "./DevInfo/Man")
+    assert document(bus, "get", "./DevInfo/Man") == running.daemon.tree_node("./DevInfo/Man")
+
+
+def test_confirm_finds_the_only_prompt(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert said(bus, "confirm") == "operation 7 accepted\n"
+    assert running.daemon.records[0]["phase"] == "running"
+
+
+def test_decline(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert document(bus, "decline", "7") == {"operation": 7, "is_accepted": False}
+    assert running.daemon.records[0]["reason"] == "cancelled"
+
+
+def test_answer_needs_a_number_when_several_wait(bus: PrivateBus, running: RunningDaemon) -> None:
+    running.daemon.waiting[8] = {**PROMPT, "operation": 8}
+    assert refusal(ctl(bus, "confirm")) == (
+        2,
+        "scomoctl: several prompts wait, say which: 7, 8",
+    )
+    running.daemon.waiting.clear()
+    code, sentence = refusal(ctl(bus, "decline"))
+    assert (code, "nothing waits" in sentence) == (1, True)
+
+
+def test_bootstrap_by_the_daemon(bus: PrivateBus, running: RunningDaemon, tmp_path: Path) -> None:
+    file = tmp_path / "profile.xml"
+    file.write_bytes(PROFILE)
+    assert said(bus, "bootstrap", str(file)) == "account srv2 is ready\n"
+    assert document(bus, "bootstrap", str(file)) == ["srv2"]
+    piped = ctl(bus, "bootstrap", "-", input=PROFILE.decode())
+    assert (piped.returncode, piped.stdout) == (0, "account srv2 is ready\n")
+    assert running.daemon.profiles == [PROFILE] * 3
+
+
+def test_config_needs_no_daemon(bus: PrivateBus, tmp_path: Path) -> None:
+    (tmp_path / "etc/scomod").mkdir(parents=True)
+    (tmp_path / "etc/scomod/scomod.toml").write_text('[device]\nmodel = "X1"\n')
+    text = said(bus, "--root", str(tmp_path), "config", "show")
+    assert "[device]" in text
+    assert 'model = "X1"' in text
+    assert "[install.dpkg]" in text
+    assert document(bus, "--root", str(tmp_path), "config", "show")["device"]["model"] == "X1"
+
+
+# how it ends when it cannot be done
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("inventory",),
+        ("operations",),
+        ("session",),
+        ("tree",),
+        ("get", "."),
+        ("confirm",),
+        ("decline", "1"),
+        ("watch",),
+        ("agent", "--answer", "no"),
+    ],
+)
+def test_absent_daemon_is_exit_status_3(bus: PrivateBus, arguments: tuple[str, ...]) -> None:
+    code, sentence = refusal(ctl(bus, *arguments))
+    assert code == 3
+    assert "systemctl start scomod" in sentence
+
+
+def test_absent_bus_is_exit_status_3(bus: PrivateBus) -> None:
+    gone = PrivateBus("unix:path=/nonexistent/bus", bus.pid)
+    code, sentence = refusal(ctl(gone, "status"))
+    assert code == 3
+    assert "set DBUS_SYSTEM_BUS_ADDRESS" in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("session", "srv9"), "no account srv9"),
+        (("get", "./Nothing"), "no node ./Nothing"),
+        (("confirm", "9"), "operation 9 asks nothing"),
+        (("bootstrap", "/nonexistent"), "/nonexistent: No such file"),
+    ],
+)
+def test_what_does_not_exist_is_exit_status_1(
+    bus: PrivateBus, running: RunningDaemon, arguments: tuple[str, ...], text: str
+) -> None:
+    assert running.daemon
+    code, sentence = refusal(ctl(bus, *arguments))
+    assert code == 1
+    assert text in sentence
+
+
+def test_refusal_is_exit_status_4(bus: PrivateBus, running: RunningDaemon, tmp_path: Path) -> None:
+    (tmp_path / "other.xml").write_text("<other/>")
+    code, sentence = refusal(ctl(bus, "bootstrap", str(tmp_path / "other.xml")))
+    assert (code, sentence) == (4, "scomoctl: that is no provisioning document")
+    assert running.daemon.profiles == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("dance",), ("confirm", "x"), ("confirm", "-1"), ("get",), ("config", "set")]
+)
+def test_wrong_use_is_exit_status_2(bus: PrivateBus, arguments: tuple[str, ...]) -> None:
+    done = ctl(bus, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: scomoctl")
+
+
+def test_agent_without_a_terminal_and_an_answer_is_wrong_use(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    code, sentence = refusal(ctl(bus, "agent", stdin=subprocess.DEVNULL))
+    assert (code, "--answer yes" in sentence) == (2, True)
+    assert not running.bus.is_present()
+
+
+def test_closed_pipe_is_no_traceback(bus: PrivateBus, running: RunningDaemon) -> None:
+    running.daemon.records = [{**OPERATION, "id": n} for n in range(3000)]
+    process = start(bus, "operations")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=10) == 1
+    assert process.stderr is not None
+    with process.stderr as errors:
+        assert errors.read() == ""
+
+
+def test_text_of_a_server_cannot_drive_the_terminal(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    running.daemon.records[0]["name"] = "\x1b]0;evil\x07"
+    assert "\x07" not in said(bus, "operations")
+
+
+def test_help_loads_neither_d_bus_nor_xml_nor_http(bus: PrivateBus) -> None:
+    code = (
+        "import sys\nfrom scomod.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('dbus_next', 'lxml', 'requests', 'asyncio') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(bus), capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# the commands that stay
+
+
+def start(bus: PrivateBus, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env=environment(bus),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def staying(bus: PrivateBus, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command, interrupt it at the end as Ctrl-C does, expect a clean end."""
+    process = start(bus, *arguments)
+    try:
+        yield process
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def until_heard(process: subprocess.Popen[str], running: RunningDaemon) -> str:
+    """Emit until the watcher, which tells nobody when it has begun, shows a line."""
+    assert process.stdout is not None
+    while not select.select([process.stdout], [], [], 0.05)[0]:
+        running.do(lambda: running.bus.emit("PromptChanged", PROMPT))
+    return line_of(process)
+
+
+def test_watch_shows_events_as_sentences(bus: PrivateBus, running: RunningDaemon) -> None:
+    with staying(bus, "watch") as process:
+        asks = "operation 7 asks: Example asks to install Hello 1.2\n"
+        assert until_heard(process, running) == asks
+        progress = {"id": 7, "done": 512, "total": 1024}
+        running.do(lambda: running.bus.emit("Progress", progress))
+        running.do(lambda: running.daemon.answer(7, is_accepted=False))
+        lines = [line for line in (line_of(process) for _ in range(3)) if line != asks]
+        while len(lines) < 3:
+            if (line := line_of(process)) != asks:
+                lines.append(line)
+    assert lines == [
+        "operation 7 Hello  [############............]  50 %  512 B\n",
+        "operation 7: prompt closed, granted\n",
+        "operation 7 DownloadInstall Hello: failed (consent), result 1401: cancelled\n",
+    ]
+
+
+def test_watch_prints_a_document_per_line(bus: PrivateBus, running: RunningDaemon) -> None:
+    with staying(bus, "--json", "watch") as process:
+        assert json.loads(until_heard(process, running)) == {"event": "PromptChanged", **PROMPT}
+
+
+def test_watch_ends_with_the_bus(running: RunningDaemon, bus: PrivateBus) -> None:
+    process = start(bus, "watch")
+    until_heard(process, running)
+    os.kill(bus.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 3
+    assert "it went away" in errors
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_agent_answers_unattended(bus: PrivateBus, running: RunningDaemon, answer: str) -> None:
+    with staying(bus, "agent", "--answer", answer) as process:
+        assert line_of(process) == "waiting for prompts; Ctrl-C ends\n"
+        assert running.ask(PROMPT).result(timeout=5) is (answer == "yes")
+        shown = [line_of(process) for _ in range(7)]
+    assert shown[0] == "Example asks to install Hello 1.2\n"
+    text = "".join(shown)
+    for fact in ("1.5 MiB", "srv1", "https://pkg.example.org/hello.deb", "can be used at once"):
+        assert fact in text
+
+
+def test_agent_prints_documents(bus: PrivateBus, running: RunningDaemon) -> None:
+    with staying(bus, "--json", "agent", "--answer", "yes") as process:
+        while not running.do(running.bus.is_present):
+            pass
+        running.do(lambda: running.bus.inform(PROMPT))
+        assert json.loads(line_of(process)) == {"event": "inform", **PROMPT}
+        assert running.ask(PROMPT).result(timeout=5) is True
+        assert json.loads(line_of(process)) == {"event": "ask", **PROMPT}
+
+
+def read_until(terminal: int, text: str) -> str:
+    seen = ""
+    while text not in seen:
+        assert select.select([terminal], [], [], 10)[0], f"{text!r} did not come, but {seen!r}"
+        seen += os.read(terminal, 4096).decode()
+    return seen
+
+
+@pytest.mark.parametrize(("typed", "verdict"), [("y\n", True), ("\n", False), ("\x04", False)])
+def test_agent_asks_on_the_terminal(
+    bus: PrivateBus, running: RunningDaemon, typed: str, verdict: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, "agent"], env=environment(bus), stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        read_until(ours, "Ctrl-C ends")
+        os.write(ours, b"y\n")  # typed too early: does not count
+        read_until(ours, "y\r\n")
+        asked = running.ask(PROMPT)
+        shown = read_until(ours, "[y/N] ")
+        assert "\x1b[1mExample asks to install Hello 1.2\x1b[0m" in shown
+        os.write(ours, typed.encode())
+        assert asked.result(timeout=5) is verdict
+        read_until(ours, "accepted" if verdict else "declined")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=5) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+# what is written about it
+
+
+def test_manual_page_names_all_that_the_parser_takes() -> None:
+    from scomod.cli import COMMANDS, make_parser  # noqa: PLC0415 - the other tests use a process
+
+    page = (Path(__file__).parents[3] / "docs/man/scomoctl.1").read_text().replace("\\-", "-")
+    section = page.partition(".SH COMMANDS")[2].partition(".SH EXIT STATUS")[0]
+    documented = [
+        line.split(maxsplit=1)[1].split()[0]
+        for before, line in zip(section.splitlines(), section.splitlines()[1:], strict=False)
+        if before == ".TP"
+    ]
+    assert documented == list(COMMANDS)
+    options = {a.name for _, more in COMMANDS.values() for a in more if a.name.startswith("-")}
+    for action in make_parser()._actions:
+        options.update(action.option_strings)
+    assert not {option for option in options if option not in page}
+    for command, help_text in make_parser()._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr, attr-defined]
+        assert command in help_text.format_help()
+
+
+def complete(*words: str) -> set[str]:
+    script = Path(__file__).parents[3] / "script/completion/scomoctl.bash"
+    quoted = " ".join(f"'{word}'" for word in words)
+    program = (
+        f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; "
+        '_scomoctl; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_completion_offers_what_the_parser_takes() -> None:
+    from scomod.cli import COMMANDS  # noqa: PLC0415 - the other tests use a process
+
+    assert complete("scomoctl", "") == {*COMMANDS, "--root", "--json", "--help"}
+    assert complete("scomoctl", "--root", "/srv", "--json", "con") == {"confirm", "config"}
+    for command, (_, arguments) in COMMANDS.items():
+        options = {a.name for a in arguments if a.name.startswith("-")}
+        assert complete("scomoctl", command, "--") == {*options, "--help"} or command == "bootstrap"
+    assert complete("scomoctl", "agent", "--answer", "") == {"yes", "no"}
+    assert complete("scomoctl", "config", "s") == {"show"}
