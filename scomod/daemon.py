@@ -82,7 +82,11 @@ class Daemon:
             on_prompt=lambda prompt: self._emit("PromptChanged", prompt),
         )
         self._scheduler = Scheduler(
-            settings.session, self._clock, self._run_session, random.SystemRandom().random
+            settings.session,
+            self._clock,
+            self._run_session,
+            random.SystemRandom().random,
+            on_over=lambda: self._engine.wake(),
         )
         self.control = Control(
             db=store.db,
@@ -158,6 +162,7 @@ class Daemon:
             ledger,
             self._steps,
             self._clock,
+            is_busy=lambda server_id: self._scheduler.running == server_id,
             on_finished=self._operation_finished,
             observer=observer,
         )

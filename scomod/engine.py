@@ -44,6 +44,9 @@ REFUSALS: Final = {
 class Engine:
     """One operation at a time; operations that wait for a person block nobody.
 
+    `is_busy(server_id)` tells that a session with that server is open: what it
+    ordered begins when the session is over.
+
     `observer(text)` is told each boundary ("install begun", "install done",
     "install kept"): it goes to the log, and the kill tests die there.
     """
@@ -55,6 +58,7 @@ class Engine:
         steps: Steps,
         clock: Clock,
         *,
+        is_busy: Callable[[str], bool],
         on_finished: Callable[[Operation], None],
         observer: Callable[[str], None],
     ) -> None:
@@ -62,6 +66,7 @@ class Engine:
         self._ledger = ledger
         self._steps = steps
         self._clock = clock
+        self._is_busy = is_busy
         self._on_finished = on_finished
         self._observe = observer
         self._wake = asyncio.Event()
@@ -110,6 +115,8 @@ class Engine:
         """Return the oldest operation that can go on now."""
         now = self._clock.monotonic_s()
         for operation in self._journal.live():
+            if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
+                continue  # its 202 must leave first: a server that never got it asks again
             if operation.phase is Phase.WAITING:
                 if operation.id in self._verdicts or operation.id not in self._asked:
                     return operation

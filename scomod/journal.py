@@ -78,6 +78,18 @@ class Journal:
         """Return the operations with work left, oldest first."""
         return [_operation(r) for r in self._db.execute(f"{_SELECT} WHERE {_LIVE} ORDER BY id")]
 
+    def has_unreported(self, exec_uri: str, server_id: str, correlator: str | None) -> bool:
+        """Tell whether this very command is at work, or done but not yet reported.
+
+        Without a correlator two commands cannot be told to be the same.
+        """
+        found = self._db.execute(
+            "SELECT COUNT(*) FROM operation WHERE exec_uri=? AND server_id=? AND correlator=?"  # noqa: S608 - fixed text
+            f" AND ({_LIVE} OR id IN (SELECT operation_id FROM alert))",
+            (exec_uri, server_id, correlator),
+        )
+        return bool(found.fetchone()[0])
+
     def prune(self) -> None:
         """Forget the oldest finished operations beyond `KEPT_COUNT` that nobody waits for."""
         self._db.execute(

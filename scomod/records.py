@@ -15,7 +15,7 @@ from scomod.facade import Refused
 from scomod.journal import Journal
 from scomod.mo import devdetail, devinfo, dmacc
 from scomod.mo.inventory import Inventory
-from scomod.mo.registry import Registry, load_ddf
+from scomod.mo.registry import DMACC_ROOT, Registry, load_ddf
 from scomod.mo.scomo import Scomo
 from scomod.mo.store import NodeStore
 from scomod.mo.tree import Tree
@@ -43,6 +43,7 @@ class Records:
         self.scomo = Scomo(self.tree, self.journal, clock, settings.scomo.root, on_queued)
         self.inventory = Inventory(self.tree, self.scomo)
         registry.register(settings.scomo.root, self.scomo)
+        registry.register(DMACC_ROOT, dmacc.DmAcc(self.tree))
         with self.db.transaction():
             self.device_id = self._device_id(settings)
             devinfo.install(self.tree, settings.device, self.device_id)

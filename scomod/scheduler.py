@@ -39,7 +39,7 @@ class Wish:
 
 
 class Scheduler:
-    """The queue of wishes and the worker that grants them."""
+    """The queue of wishes and the worker that grants them; `on_over` hears that a session ended."""
 
     def __init__(
         self,
@@ -47,11 +47,13 @@ class Scheduler:
         clock: Clock,
         run_session: Callable[[Wish], Awaitable[SessionReport]],
         random: Callable[[], float],
+        on_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._limits = limits
         self._clock = clock
         self._run_session = run_session
         self._random = random
+        self._on_over = on_over
         self._wishes: list[Wish] = []
         self._wake = asyncio.Event()
         self.running = ""
@@ -115,6 +117,7 @@ class Scheduler:
             return
         finally:
             self.running = ""
+            self._on_over()
         for waiter in wish.waiters:
             if not waiter.done():
                 waiter.set_result(report)

@@ -17,7 +17,7 @@ from scomod.errors import DownloadError, InstallerError, Reason, VerifyError
 from scomod.installers.base import Action, Job
 from scomod.installers.registry import backend_name
 from scomod.mo.inventory import InventoryItem
-from scomod.operation import Branch, Operation, StepKind
+from scomod.operation import Branch, Operation, Primitive, StepKind
 from scomod.verify import InstallParams, check_signature, parse_install_params
 
 if TYPE_CHECKING:
@@ -61,6 +61,21 @@ ACTIONS: Final[Mapping[StepKind, Action]] = {
     StepKind.DEACTIVATE: Action.DEACTIVATE,
     StepKind.REMOVE: Action.REMOVE,
 }
+
+
+# What a person is asked (USA-4): what happens if the answer is yes.
+MEANING: Final[Mapping[tuple[Branch, Primitive], str]] = {
+    (Branch.DOWNLOAD, Primitive.DOWNLOAD): "download and keep",
+    (Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL): "download and install",
+    (Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL_INACTIVE): "download and install, switched off",
+    (Branch.DELIVERED, Primitive.INSTALL): "install",
+    (Branch.DELIVERED, Primitive.INSTALL_INACTIVE): "install, switched off",
+    (Branch.DELIVERED, Primitive.REMOVE): "delete the downloaded package of",
+    (Branch.DEPLOYED, Primitive.ACTIVATE): "switch on",
+    (Branch.DEPLOYED, Primitive.DEACTIVATE): "switch off (it stays on the device)",
+    (Branch.DEPLOYED, Primitive.REMOVE): "remove from this device",
+}
+SIZE_DIGITS: Final = 15
 
 
 class Steps:
@@ -137,7 +152,8 @@ class Steps:
         subject = operation.subject
         prompt: dict[str, Any] = {
             "operation": operation.id,
-            "what": str(operation.primitive),
+            "primitive": str(operation.primitive),
+            "what": MEANING[operation.branch, operation.primitive],
             "name": subject.name or subject.pkg_id or subject.component_id,
             "description": subject.description,
             "version": subject.version,
@@ -145,9 +161,9 @@ class Steps:
             "server_name": self._server_name(operation.server_id),
             "url": subject.url,
         }
-        size = _params(operation).rest.get("size", "")
-        if size.isdecimal():
-            prompt["size"] = int(size)
+        size = _size(operation)
+        if size is not None:
+            prompt["size"] = size
         return prompt
 
     async def _acquire(self, operation: Operation) -> StepResult:
@@ -174,6 +190,7 @@ class Steps:
             url=operation.subject.url,
             part=self._spool.part(operation.id),
             sha256=_params(operation).sha256,
+            size_bytes=_size(operation),
             max_bytes=limits.max_bytes,
             reserve_bytes=limits.reserve_bytes,
             connect_timeout_s=limits.connect_timeout_s,
@@ -241,6 +258,12 @@ class Steps:
 
 def _params(operation: Operation) -> InstallParams:
     return parse_install_params(operation.subject.install_params)
+
+
+def _size(operation: Operation) -> int | None:
+    """Return the size of the payload in octets, if the server announced it."""
+    text = _params(operation).rest.get("size", "")
+    return int(text) if text.isdecimal() and len(text) <= SIZE_DIGITS else None
 
 
 def _backend(operation: Operation) -> str:

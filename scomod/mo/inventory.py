@@ -45,9 +45,11 @@ class Inventory:
         self._base = f"{scomo.root}/{Branch.DEPLOYED}"
 
     def reconcile(self, items: Iterable[InventoryItem], acls: Mapping[str, str]) -> None:
-        """Make the branch say what the items say; `acls` gives new components their ACL.
+        """Make the branch say what the items say.
 
-        Part of the caller's transaction.
+        `acls` gives components without an ACL of their own one: whoever delivered them
+        operates them, also when a look at the device was quicker than the operation's
+        end.  Part of the caller's transaction.
         """
         nodes = self.nodes_by_id()
         wanted = {item.id: item for item in items}
@@ -57,8 +59,9 @@ class Inventory:
         for item in wanted.values():
             name = nodes.get(item.id)
             if name is None:
-                name = self._create(item, taken, acls.get(item.id))
+                name = self._create(item, taken)
                 taken.add(name)
+            self._own(f"{self._base}/{name}", acls.get(item.id))
             self._update(f"{self._base}/{name}", item)
 
     def nodes_by_id(self) -> dict[str, str]:
@@ -71,7 +74,12 @@ class Inventory:
         name = self.nodes_by_id().get(component_id)
         return None if name is None else f"{self._base}/{name}"
 
-    def _create(self, item: InventoryItem, taken: set[str], acl: str | None) -> str:
+    def _own(self, uri: str, acl: str | None) -> None:
+        node = self._tree.node(uri)
+        if acl and node is not None and not node.acl:
+            self._tree.put(uri, acl=acl)
+
+    def _create(self, item: InventoryItem, taken: set[str]) -> str:
         """Make the node of a new component under a name nobody has."""
         stem = name = safe_name(item.id)
         count = 1
@@ -79,7 +87,7 @@ class Inventory:
             count += 1
             name = f"{stem}-{count}"
         uri = f"{self._base}/{name}"
-        self._tree.put(uri, format="node", type="", acl=acl or "")
+        self._tree.put(uri, format="node", type="")
         self._tree.put(f"{uri}/Status", format="int", value=str(int(DeployedStatus.IDLE)))
         self._scomo.add_operations(uri, Branch.DEPLOYED)
         return name

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -93,7 +93,7 @@ def property_value(node: Node, prop: Property) -> str:
 
 
 def _timestamp(node: Node) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(node.tstamp_s))
+    return datetime.fromtimestamp(node.tstamp_s, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 PROPERTY_TEXT: Final[Mapping[Property, Callable[[Node], str]]] = {

@@ -164,6 +164,8 @@ class Scomo(Handler):
         """Queue the operation that an operation leaf stands for; always deferred (202)."""
         branch, node, primitive = self._parse(path)
         item = f"{self.root}/{branch}/{node}"
+        if self._journal.has_unreported(path, request.server_id, request.correlator):
+            return False  # the server never got our 202, and asks again
         self._check_idle(branch, node)
         now = self._clock.wall_s()
         operation = self._journal.insert(

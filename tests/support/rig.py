@@ -1,0 +1,268 @@
+"""A whole device for tests: bench, bus, daemon and helper, all real processes but the bench.
+
+The bench runs in a thread of the test, so that a story is plain code: order,
+wait, look.  Daemon and helper can be told to die at a boundary (`dying.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from scomod.clock import SystemClock
+from scomod.lab import packages, profile
+from scomod.lab.bench import Bench
+from scomod.lab.packages import Payload
+from tests.support.private_bus import private_bus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.lab.devices import Account, Order
+    from scomod.lab.packages import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 30.0
+CONFIG = """
+[device]
+id = "urn:test:1"
+[transport]
+ca_file = "etc/scomod/ca.pem"
+read_timeout_s = 5
+[notification]
+udp_address = "127.0.0.1"
+udp_port = {udp_port}
+[session]
+retry_wait_s = 0.2
+[download]
+idle_timeout_s = 2
+retry_wait_s = 0.1
+reserve_bytes = 0
+[confirm]
+default = "{confirm}"
+[install]
+runner = "{runner}"
+[install.dpkg]
+lock_wait_s = 10
+{more}
+"""
+
+
+class Rig:
+    """Entered, it has a bench, a bus and a bootstrapped device; the daemon is started by hand."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        confirm: str = "silent",
+        runner: str = "spool",
+        more: str = "",
+        with_server_auth: bool = True,
+    ) -> None:
+        self.directory = directory
+        self.root = directory / "device"
+        self.udp_port = 0
+        self._config = {"confirm": confirm, "runner": runner, "more": more}
+        self._with_server_auth = with_server_auth
+        self._stack = contextlib.ExitStack()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.bus_address = ""
+
+    # -- life ------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.bench: Bench = self._call(self._open_bench())
+        self.account: Account = self.bench.register.add("device-1")
+        bus = self._stack.enter_context(private_bus())
+        self.bus_address = bus.address
+        self._furnish()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            _end(process)
+        self._stack.close()
+        self._call(self.bench.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open_bench(self) -> Bench:
+        bench = Bench(self.directory / "bench", clock=SystemClock(), random=secrets.token_bytes)
+        return await bench.__aenter__()
+
+    def _call(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)
+
+    def _furnish(self) -> None:
+        config = self.root / "etc/scomod"
+        (config / "keys").mkdir(parents=True)
+        shutil.copyfile(self.bench.pki.ca_file, config / "ca.pem")
+        shutil.copyfile(self.bench.pki.signing_public_file, config / "keys/bench.pem")
+        self.write_config(**self._config)
+
+    def write_config(self, **values: str) -> None:
+        text = CONFIG.format(udp_port=self.udp_port, **{**self._config, **values})
+        (self.root / "etc/scomod/scomod.toml").write_text(text)
+
+    # -- processes ---------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        # Compiled files are kept, or every start would compile the project again.
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return {
+            **kept,
+            "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+        }
+
+    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `python -m MODULE ARGUMENTS --root ROOT`, its log in the test's folder."""
+        log = self.directory / f"{module.rpartition('.')[2]}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments, "--root", str(self.root)],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def start_daemon(self, die_at: str = "") -> subprocess.Popen[bytes]:
+        if die_at:
+            return self.start("tests.support.dying", "daemon", die_at, "--resident")
+        return self.start("scomod", "--resident")
+
+    def start_helper(self, die_at: str = "") -> subprocess.Popen[bytes]:
+        if die_at:
+            return self.start("tests.support.dying", "helper", die_at, "--watch")
+        return self.start("scomod.installers.helper", "--watch")
+
+    def stop(self, process: subprocess.Popen[bytes]) -> int:
+        process.terminate()
+        return process.wait(DEADLINE_S)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+
+    def scomoctl(self, *arguments: str, code: int | None = 0) -> Any:
+        """Run scomoctl --json; returns the document, checks the exit code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "scomod.cli", "--root", str(self.root), "--json", *arguments],
+            env=self.environment(),
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        if code is not None:
+            assert done.returncode == code, done.stderr.decode() + done.stdout.decode()
+        return json.loads(done.stdout) if done.stdout.strip() else done.stderr.decode()
+
+    def bootstrap(self) -> None:
+        document = self.directory / "profile.xml"
+        text = profile.profile_of(self.account, self.bench.dm_url)
+        if not self._with_server_auth:
+            start = text.index('<characteristic type="APPAUTH">', text.index("CLIENT") - 200)
+            end = text.index("</characteristic>", start) + len("</characteristic>")
+            text = text[:start] + text[end:]
+        document.write_text(text)
+        self.scomoctl("bootstrap", str(document))
+
+    # -- the story -------------------------------------------------------------------
+
+    def payload(self, recipe: Recipe) -> Payload:
+        return packages.build(recipe, self.bench.packages.directory, self.bench.pki)
+
+    def no_package(self) -> Payload:
+        """A signed file that is no package at all."""
+        path = self.bench.packages.directory / "no-package_1.0_all.deb"
+        path.write_bytes(b"this is no archive\n" * 100)
+        return self.signed(path, "no-package")
+
+    def signed(self, path: Path, name: str, version: str = "1.0") -> Payload:
+        """What the bench announces a file with."""
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Payload(
+            path=path,
+            name=name,
+            version=version,
+            size_bytes=path.stat().st_size,
+            sha256=digest,
+            signature=self.bench.pki.sign(bytes.fromhex(digest)),
+        )
+
+    def order_install(self, payload: Payload, url: str = "", **params: str) -> Order:
+        wanted = payload.order_params(url or self.bench.package_url(payload.path))
+        return self.order("install", **{**wanted, **params})
+
+    def order(self, kind: str, **params: str) -> Order:
+        async def enqueue() -> Order:  # in the bench's thread: its files have one writer
+            return self.bench.register.enqueue(self.account, kind, params)
+
+        order: Order = self._call(enqueue())
+        return order
+
+    def session(self) -> Any:
+        return self.scomoctl("session", self.account.server_id, code=None)
+
+    def until(
+        self, condition: Callable[[], Any], what: str = "", seconds: float = DEADLINE_S
+    ) -> Any:
+        """Wait for a condition and return its value; fails with the logs."""
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end, f"waited in vain for {what}\n{self.logs()}"
+            time.sleep(0.02)
+        return value
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return [r for r in self.account.records if r["what"] == "alert" and r.get("type")]
+
+    def until_up(self) -> None:
+        self.until(lambda: isinstance(self.scomoctl("status", code=None), dict), "the daemon")
+
+    def result_of(self, order: Order, seconds: float = DEADLINE_S) -> int:
+        """Wait for the report of an order and return its result."""
+        self.until(lambda: order.result is not None, f"the report of {order.kind}", seconds)
+        assert order.result is not None
+        return order.result
+
+    def dpkg_state(self, name: str) -> str:
+        """What dpkg says of a package: "ii 1.0", "" when it knows nothing."""
+        done = subprocess.run(
+            ["dpkg-query", f"--admindir={self.root}/var/lib/dpkg", "-W",
+             "-f", "${db:Status-Abbrev}${Version}", name],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def logs(self) -> str:
+        found = sorted(self.directory.glob("*.log"))
+        return "\n".join(f"--- {p.name}\n{p.read_text()[-3000:]}" for p in found)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
