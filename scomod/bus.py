@@ -149,7 +149,7 @@ class BusServer:
         self._tasks = tasks
         self._clock = clock
         self._bus: PacedBus | None = None
-        self.agents = Agents(tasks, lambda: self.on_agent_change())  # noqa: PLW0108 - assigned later
+        self.agents = Agents(tasks, lambda: self.on_agent_change())
         self._progress_s: dict[int, float] = {}
 
     async def connect(self, address: str) -> None:

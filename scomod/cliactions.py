@@ -173,6 +173,7 @@ def _show_accounts(screen: Screen, servers: list[str]) -> None:
 def _config(arguments: argparse.Namespace, screen: Screen) -> int:
     from scomod import config  # noqa: PLC0415 - only this command needs it
 
-    record = asdict(config.load(Paths(arguments.root.absolute())))
-    screen.show(record, cliview.settings(record))
+    paths = Paths(arguments.root.absolute())
+    record = asdict(config.load(paths))
+    screen.show(record, cliview.settings(record, config.origins(paths)))
     return EXIT_OK

@@ -92,6 +92,7 @@ def status(record: Record, style: Style, width: int | None) -> Iterator[str]:
             "root": record.get("root"),
             "session": record.get("session") or "none",
             "operations under way": record.get("operations_live"),
+            "prompts waiting": record.get("prompts_waiting"),
             "alerts waiting": record.get("alerts_waiting"),
             "agent": record.get("agent"),
         }
@@ -189,17 +190,25 @@ def prompt(record: Record, style: Style) -> Iterator[str]:
         yield f"  {meaning}"
 
 
-def settings(record: Mapping[str, Any], section: str = "") -> Iterator[str]:
-    """Show settings as TOML: keys of a section first, then its sections."""
+def settings(record: Mapping[str, Any], origins: Mapping[str, Any]) -> Iterator[str]:
+    """Show settings as TOML, with the file that set a value (`origins`, by dotted key)."""
+    yield from _section(record, origins, "")
+
+
+def _section(record: Mapping[str, Any], origins: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Show the keys of a section first, then the sections in it."""
+    prefix = f"{name}." if name else ""
     plain = {key: value for key, value in record.items() if not isinstance(value, dict)}
-    if plain and section:
-        yield f"[{section}]"
-    yield from (f"{key} = {json.dumps(value)}" for key, value in plain.items())
+    if plain and name:
+        yield f"[{name}]"
+    for key, value in plain.items():
+        origin = origins.get(prefix + key)
+        yield f"{key} = {json.dumps(value)}" + (f"  # {printable(origin)}" if origin else "")
     if plain:
         yield ""
     for key, value in record.items():
         if isinstance(value, dict):
-            yield from settings(value, f"{section}.{key}" if section else key)
+            yield from _section(value, origins, prefix + key)
 
 
 def _subject(record: Record) -> str:

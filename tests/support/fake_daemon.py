@@ -102,6 +102,7 @@ class FakeDaemon:
             "session": "",
             "operations_live": len(self.waiting),
             "alerts_waiting": 0,
+            "prompts_waiting": len(self.waiting),
             "agent": self.has_agent(),
         }
 

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from scomod.busaddress import (
-    AGENT_INTERFACE,
     AGENT_PATH,
     CONTROL_INTERFACE,
     ERROR_UNKNOWN,
     RemoteError,
 )
 from scomod.busclient import Client
-from scomod.buswire import Message
 from scomod.facade import AgentGone, Record
 from tests.support.fake_daemon import PROMPT, RunningDaemon, running_daemon
 from tests.support.private_bus import PrivateBus, private_bus
@@ -269,11 +267,3 @@ def test_strangers_cannot_ask_the_person(bus: PrivateBus, running: RunningDaemon
         return person
 
     assert asyncio.run(work()).asked == []
-
-
-def test_agent_speaks_the_documented_interface() -> None:
-    message = Message(
-        destination=":1.1", path=AGENT_PATH, interface=AGENT_INTERFACE, member="Ask",
-        signature="a{sv}", body=[{}],
-    )  # fmt: skip
-    assert (message.interface, message.path) == ("org.scomod1.Agent", "/org/scomod1/agent")

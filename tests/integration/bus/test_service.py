@@ -1,6 +1,7 @@
 """The service on a real bus: every method, what errors look like, what a full socket does."""
 
 import asyncio
+import functools
 import logging
 import os
 import signal
@@ -59,7 +60,7 @@ def raw_call(address: str, interface: str | None, member: str, *body: Any, **mor
         message = Message(
             destination=BUS_NAME,
             path=more.get("path", OBJECT_PATH),
-            interface=interface,
+            interface=interface,  # type: ignore[arg-type] # None is what some callers send
             member=member,
             signature=more.get("signature", ""),
             body=list(body),
@@ -354,8 +355,8 @@ def test_progress_leaves_once_a_second_per_operation(bus: PrivateBus) -> None:
             events = await client.subscribe()
             for done in range(50):
                 for number in (1, 2):
-                    record = {"id": number, "done": done, "total": None}
-                    running.do(lambda record=record: running.bus.emit("Progress", record))
+                    record: Record = {"id": number, "done": done, "total": None}
+                    running.do(functools.partial(running.bus.emit, "Progress", record))
             running.do(lambda: running.bus.emit("SessionEnded", {"server": "srv1"}))
             return await take(events, 3)
 
@@ -374,7 +375,7 @@ def test_signals_of_strangers_are_not_taken_for_news(bus: PrivateBus) -> None:
         lie = Message.new_signal(
             OBJECT_PATH, STATUS_INTERFACE, "SessionEnded", "a{sv}", [pack({"server": "lie"})]
         )
-        lie.destination = client._bus.unique_name
+        lie.destination = client._bus.unique_name  # type: ignore[assignment] # to us alone
         await stranger.send(lie)
         await client.run_session("srv1")
         await stranger.close()
