@@ -58,6 +58,7 @@ class DpkgBackend:
         self._lock_wait_s = settings.lock_wait_s
         self._clock = clock
         self._sleep = sleep
+        self._native_architecture = ""
 
     def inspect(self, payload: Path) -> Facts:
         """Read name, version and architecture of an archive.
@@ -68,9 +69,9 @@ class DpkgBackend:
         done = self._ask("dpkg-deb", "-f", str(payload.absolute()), *dpkg_output.FACT_FIELDS)
         if done.rc != 0:
             raise InstallerError(Reason.MALFORMED, dpkg_output.detail_of(done.stderr))
-        native, *foreign = self._architectures()
+        native = self._native()
         facts = dpkg_output.parse_fields(done.stdout, native)
-        if facts.architecture not in ("all", native, *foreign):
+        if facts.architecture not in ("all", native) and not self._takes(facts.architecture):
             raise InstallerError(
                 Reason.UNSUPPORTED_ENV,
                 f"{facts.id} is for {facts.architecture}, this device is {native}",
@@ -110,7 +111,7 @@ class DpkgBackend:
     def inventory(self) -> list[InstalledItem]:
         """List what is installed and usable; needs no privilege."""
         rows = [row for row in self._query() if row.is_installed]
-        native = self._architectures()[0] if rows else ""
+        native = self._native() if rows else ""
         return [
             InstalledItem(
                 id=dpkg_output.component_id(row.name, row.architecture, native),
@@ -217,19 +218,22 @@ class DpkgBackend:
     def _row(self, component_id: str) -> Row | None:
         if not dpkg_output.is_component_id(component_id):
             raise InstallerError(Reason.POLICY, f"no package can be called {component_id!r:.80}")
-        rows = self._query(component_id)
-        if ":" not in component_id and len(rows) > 1:
-            native = self._architectures()[0]
-            rows = [row for row in rows if row.architecture in (native, "all")]
-        return rows[0] if rows else None
+        for row in self._query(component_id):
+            if component_id == dpkg_output.component_id(row.name, row.architecture, self._native()):
+                return row
+        return None
 
-    def _architectures(self) -> list[str]:
-        """List the machine's own architecture first, then those it takes besides."""
-        native = self._ask("dpkg", "--print-architecture").stdout.split()
-        foreign = self._ask(
-            "dpkg", *self._root_options(), "--print-foreign-architectures"
-        ).stdout.split()
-        return [*native[:1], *foreign] if native else [""]
+    def _native(self) -> str:
+        """Name the machine's own architecture; it does not change."""
+        if not self._native_architecture:
+            done = self._ask("dpkg", "--print-architecture")
+            self._native_architecture = done.stdout.strip()
+        return self._native_architecture
+
+    def _takes(self, architecture: str) -> bool:
+        """Tell whether the device takes packages of a foreign architecture."""
+        done = self._ask("dpkg", *self._root_options(), "--print-foreign-architectures")
+        return architecture in done.stdout.split()
 
     def _ask(self, *argv: str) -> proc.Completed:
         return proc.run(argv, timeout_s=_QUERY_TIMEOUT_S)

@@ -185,6 +185,17 @@ def test_another_architecture_is_an_unsupported_environment(bed: Bed) -> None:
     assert bed.failure(lambda: bed.install(deb)) is Reason.UNSUPPORTED_ENV
 
 
+def test_a_foreign_architecture_that_was_allowed_is_part_of_the_name(bed: Bed) -> None:
+    bed.install(Deb(name="other"))
+    (bed.root / "var/lib/dpkg/arch").write_text("amd64\nm68k\n")
+    bed.install(Deb(architecture="m68k"))
+    assert bed.backend.probe("hello:m68k", "1.0") is Presence.ACTIVE
+    assert bed.backend.probe("hello", "") is Presence.ABSENT
+    assert [item.id for item in bed.backend.inventory()] == ["hello:m68k", "other"]
+    bed.backend.remove("hello:m68k")
+    assert bed.backend.probe("hello:m68k", "") is Presence.ABSENT
+
+
 @pytest.mark.parametrize("kept_octets", [0, 5, 400])
 def test_what_is_cut_early_is_malformed(bed: Bed, kept_octets: int) -> None:
     archive = Deb().build(bed.folder)
