@@ -123,8 +123,8 @@ class Confirmations:
                 try:
                     return await self.agent.ask(prompt)
                 except AgentGone:
-                    # It left, or is broken: another one, or the same again, may come.
-                    self._agent_came.clear()
+                    # It left or is broken and is forgotten; another may be here already.
+                    self.agent_changed()
             else:
                 self._agent_came.clear()
             await self._agent_came.wait()

@@ -150,13 +150,14 @@ class Engine:
 
     def _begin(self, operation: Operation) -> Operation:
         """Journal that a step begins, unless the last transition already said so."""
-        if operation.id in self._begun:
+        if operation.id in self._begun or operation.phase is Phase.WAITING:
             return operation
         self._begun.add(operation.id)
         if operation.phase is Phase.QUEUED:
             log.info("%s of %s begins", operation.primitive, operation.node)
-        phase = operation.phase if operation.phase is Phase.WAITING else Phase.RUNNING
-        return self._ledger.record(replace(operation, phase=phase, attempts=operation.attempts + 1))
+        return self._ledger.record(
+            replace(operation, phase=Phase.RUNNING, attempts=operation.attempts + 1)
+        )
 
     async def _step(self, operation: Operation) -> None:
         step = operation.step

@@ -159,7 +159,7 @@ def test_nothing_imports_the_bench() -> None:
 
 OWNERS = (
     ("sqlite3", {"scomod.db"}),
-    ("dbus_next", {"scomod.bus", "scomod.busclient", "scomod.buswire", "scomod.busagent"}),
+    ("dbus_next", {"scomod.buswire"}),
     ("subprocess", {"scomod.installers.proc"}),
     ("lxml", {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning"}),
     ("requests", {"scomod.net"}),

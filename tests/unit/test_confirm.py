@@ -126,6 +126,22 @@ def test_prompt_is_asked_again_when_the_agent_leaves() -> None:
     assert in_room(Confirm(), story).verdicts == [(1, Verdict.REFUSED)]
 
 
+def test_newer_agent_takes_over_a_question_at_once() -> None:
+    async def story(room: Room) -> None:
+        newer = Person(True)
+
+        class Replaced(Person):
+            async def ask(self, prompt: Mapping[str, Any]) -> bool:
+                room.confirmations.agent = newer
+                room.confirmations.agent_changed()
+                return await super().ask(prompt)
+
+        room.confirmations.agent = Replaced(AgentGone("replaced"))
+        assert not room.confirmations.decide(1, PROMPT)
+
+    assert in_room(Confirm(timeout_s=2), story).verdicts == [(1, Verdict.GRANTED)]
+
+
 def test_nobody_answering_in_time_is_a_verdict_of_its_own() -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = Person()

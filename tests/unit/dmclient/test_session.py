@@ -317,9 +317,9 @@ def test_server_nonce_is_confirmed_only_after_it_was_answered() -> None:
     server = Server()
     assert session.receive(server.reply(first, [GET], credential=cred()))
     session.complete([status_of("1", GET, DmStatus.OK)])
-    assert session.pending_server_nonce is None
+    before = session.pending_server_nonce
     second = next_of(session)
-    assert session.pending_server_nonce == b"fresh-1"
+    assert (before, session.pending_server_nonce) == (None, b"fresh-1")
     assert session.receive(server.reply(second)) == [ServerNonce(b"fresh-1")]
 
 
