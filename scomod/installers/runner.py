@@ -66,8 +66,7 @@ class DirectRunner:
             with self._workshop.layout.exclusive():
                 return self._workshop.answer(job)
         except OSError as error:
-            reason = Reason.NO_SPACE if error.errno == errno.ENOSPC else Reason.INTERNAL
-            raise InstallerError(reason, f"no result of {job.id} can be kept: {error}") from error
+            raise _disk_failure(job, error) from error
 
 
 class SpoolRunner:
@@ -87,7 +86,8 @@ class SpoolRunner:
         """Order a job and wait for its result; a job already done gives it again.
 
         A result that does not come in time is a failure with TIMEOUT.  Raises
-        `InstallerError(MALFORMED)` for an id that is none.
+        `InstallerError`: MALFORMED for an id that is none, NO_SPACE or INTERNAL when
+        the order cannot be written.
         """
         result = self._result(job.id)
         if result is None:
@@ -105,8 +105,11 @@ class SpoolRunner:
             (self._jobs_dir / f"{job_id}{jobfile.DONE_SUFFIX}").touch(mode=0o600)
 
     def _order(self, job: Job) -> None:
-        self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        jobfile.write_job(self._jobs_dir, job)
+        try:
+            self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            jobfile.write_job(self._jobs_dir, job)
+        except OSError as error:
+            raise _disk_failure(job, error) from error
 
     def _result(self, job_id: str) -> JobResult | None:
         # The marker is looked for first: it goes after the result it belongs to.
@@ -132,3 +135,8 @@ class SpoolRunner:
             reason=Reason.TIMEOUT,
             detail=f"no answer from scomod-install within {self._timeout_s:g} s",
         )
+
+
+def _disk_failure(job: Job, error: OSError) -> InstallerError:
+    reason = Reason.NO_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.INTERNAL
+    return InstallerError(reason, f"order {job.id} or its result cannot be written: {error}")

@@ -119,3 +119,14 @@ def test_a_daemon_that_restarts_finds_the_answer_waiting(tmp_path: Path) -> None
     runner = open_runner(settings("spool", timeout_s=1.0), device.paths, SystemClock())
     assert asyncio.run(runner.run(device.order(Action.REMOVE))) == first
     assert device.pending() == []
+
+
+def test_an_order_that_cannot_be_written_is_a_failure_with_a_reason(tmp_path: Path) -> None:
+    device = HelperDevice(tmp_path / "root")
+    job = device.order(Action.REMOVE)
+    device.paths.jobs_dir.rmdir()
+    device.paths.jobs_dir.write_text("in the way")
+    runner = open_runner(settings("spool"), device.paths, SystemClock())
+    with pytest.raises(InstallerError) as caught:
+        asyncio.run(runner.run(job))
+    assert caught.value.reason is Reason.INTERNAL
