@@ -72,7 +72,7 @@ MEANING: Final[Mapping[tuple[Branch, Primitive], str]] = {
     (Branch.DELIVERED, Primitive.INSTALL_INACTIVE): "install, switched off",
     (Branch.DELIVERED, Primitive.REMOVE): "delete the downloaded package of",
     (Branch.DEPLOYED, Primitive.ACTIVATE): "switch on",
-    (Branch.DEPLOYED, Primitive.DEACTIVATE): "switch off (it stays on the device)",
+    (Branch.DEPLOYED, Primitive.DEACTIVATE): "switch off (and keep)",
     (Branch.DEPLOYED, Primitive.REMOVE): "remove from this device",
 }
 SIZE_DIGITS: Final = 15

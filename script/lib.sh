@@ -21,7 +21,8 @@ package_of() {
     case $1 in
     dpkg-deb) echo dpkg ;;
     xml2wbxml | wbxml2xml) echo libwbxml2-utils ;;
-    ps) echo procps ;;
+    dbus-send) echo dbus-bin ;;
+    systemd-analyze) echo systemd ;;
     *) echo "$1" ;;
     esac
 }

@@ -36,6 +36,17 @@ SESSION_S: Final = 60.0
 OPERATION_S: Final = 180.0
 REMOVE: Final = "Remove"
 # what is done with an installed component, and whether its files are there afterwards
+# what the device does in a step, for people who watch
+STEP_MEANINGS: Final = {
+    "consent": "policy first, then the person",
+    "acquire": "downloads over HTTPS, SHA-256 on the way",
+    "verify": "checks the signature over that SHA-256",
+    "install": "the root helper checks again and runs dpkg",
+    "deactivate": "the root helper has dpkg take it off, and keeps the archive",
+    "activate": "the root helper has dpkg install the kept archive",
+    "remove": "the root helper has dpkg remove it",
+    "settle": "compares the inventory with dpkg's own list",
+}
 USES: Final = (("Deactivate", False), ("Activate", True), (REMOVE, False))
 FETCHING: Final = ("running", "acquire")
 IDENTITY: Final = ("Man", "Mod", "DevId")
@@ -84,7 +95,7 @@ class Story:
         told = await cast.stage.scomoctl("bootstrap", str(document))
         self._show.line(LAB, f"scomoctl bootstrap profile.xml: {' '.join(told.split())}")
         values = await self._read("./DevInfo", "./DevDetail", f"{ROOT}/Inventory")
-        self._check("the session was asked for by package #0", self._was_notified())
+        self._check("the device verified package #0 and came for it", self._was_notified())
         leaves = [uri for uri in values if uri.startswith(("./DevInfo/", "./DevDetail/"))]
         self._show.plain(*(f"{uri:<28} {values[uri]}" for uri in leaves))
         self._check("the device names itself", all(f"./DevInfo/{n}" in values for n in IDENTITY))
@@ -296,6 +307,8 @@ def _inventory(values: dict[str, str]) -> dict[str, str]:
 def _step_text(record: dict[str, Any]) -> str:
     if record["phase"] == "failed":
         return f"failed in step {record['step']}: {record['reason']} ({record['detail']})"
-    if record["phase"] == "succeeded":
-        return "succeeded"
-    return f"{record['step']} ({record['phase']})"
+    if record["phase"] == "running":
+        return f"{record['step']}: {STEP_MEANINGS.get(record['step'], 'at work')}"
+    if record["phase"] == "waiting":
+        return f"{record['step']}: waits for the person"
+    return str(record["phase"])

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,13 +80,3 @@ class Deb:
 def sha256(path: Path) -> str:
     """Give the digest of a file, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tool_mark(*tools: str) -> pytest.MarkDecorator:
-    """Skip where a tool is absent; SCOMOD_REQUIRE (in CI) names those that may not be."""
-    required = os.environ.get("SCOMOD_REQUIRE", "").split(",")
-    absent = [tool for tool in tools if not shutil.which(tool) and tool not in required]
-    return pytest.mark.skipif(bool(absent), reason=f"not on this machine: {', '.join(absent)}")
-
-
-needs_dpkg = tool_mark("dpkg", "dpkg-deb")

@@ -17,12 +17,11 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers.base import InstalledItem, Presence
 from scomod.installers.dpkg import DpkgBackend
 from scomod.settings import Dpkg
-from tests.support.debs import Deb, needs_dpkg
+from tests.support.debs import Deb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = needs_dpkg
 SETTINGS = Dpkg(timeout_s=30.0, lock_wait_s=0.0)
 
 

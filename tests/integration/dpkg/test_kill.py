@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scomod.installers.base import Action, JobResult, Presence
-from tests.support.debs import Deb, needs_dpkg, sha256
+from tests.support.debs import Deb, sha256
 from tests.support.kills import await_dpkg, kill_group
 from tests.support.workbench import Workbench
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from scomod.installers.base import Job
 
-pytestmark = needs_dpkg
 FILES = {f"usr/share/hello/file{number}": f"{number}\n" * 50 for number in range(30)}
 SCRIPTS = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.01")
 OLD = Deb(files={**FILES, "usr/share/hello/version": "1.0"}, scripts=SCRIPTS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.installers.base import Action
-from tests.support.debs import Deb, needs_dpkg, sha256
+from tests.support.debs import Deb, sha256
 from tests.support.helper_device import PROJECT, HelperDevice
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ NOBODY = 65534
 SYSTEM_PYTHON = "/usr/bin/python3"
 IS_ROOT = os.geteuid() == 0
 CAN_BE_TWO = IS_ROOT and bool(shutil.which("setpriv")) and Path(SYSTEM_PYTHON).exists()
-pytestmark = needs_dpkg
 
 # What the unprivileged daemon does, in a process of its own; argv: root, then the order.
 DAEMON = """

@@ -13,7 +13,7 @@ import pytest
 
 from scomod.errors import Reason
 from scomod.installers.base import Action, Presence
-from tests.support.debs import Deb, needs_dpkg, sha256
+from tests.support.debs import Deb, sha256
 from tests.support.helper_device import HelperDevice
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from scomod.installers.base import Job
 
-pytestmark = needs_dpkg
 UNSIGNED = '[verify]\nsignature = "optional"\n'
 
 

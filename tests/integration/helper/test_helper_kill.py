@@ -13,7 +13,7 @@ import pytest
 
 from scomod.errors import Reason
 from scomod.installers.base import Action, Presence
-from tests.support.debs import Deb, needs_dpkg, sha256
+from tests.support.debs import Deb, sha256
 from tests.support.helper_device import HelperDevice
 from tests.support.kills import await_dpkg, kill_group, working_dpkg
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from scomod.installers.base import Job
 
-pytestmark = needs_dpkg
 BOUNDARIES = ("taken", "payload", "verified", "before-tool", "after-tool", "indexed", "result")
 SCRIPTS = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.01")
 FILES = {f"usr/share/hello/file{number}": f"{number}\n" * 50 for number in range(30)}

@@ -13,7 +13,7 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers.base import Action
 from scomod.installers.runner import DirectRunner, SpoolRunner, open_runner
 from scomod.settings import Dpkg, Install, Settings, Verify
-from tests.support.debs import Deb, needs_dpkg
+from tests.support.debs import Deb
 from tests.support.helper_device import HelperDevice
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scomod.installers.base import Runner
-
-pytestmark = needs_dpkg
 
 
 def settings(kind: str, *, inventory: str = "all", timeout_s: float = 20.0) -> Settings:

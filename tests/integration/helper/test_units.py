@@ -9,7 +9,6 @@ from pathlib import Path
 
 from scomod.installers.layout import Layout
 from scomod.settings import Paths
-from tests.support.debs import tool_mark
 
 UNITS = Path(__file__).parents[3] / "systemd"
 NAMES = ("scomod-install.path", "scomod-install.service")
@@ -28,7 +27,6 @@ def sections(name: str) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-@tool_mark("systemd-analyze")
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
     for name in NAMES:
         text = (UNITS / name).read_text()
