@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.client import SessionReport
     from scomod.dmclient.transport import Transport
-    from scomod.mo.inventory import InventoryItem
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
 
@@ -87,6 +86,7 @@ class Daemon:
             self._run_session,
             random.SystemRandom().random,
             on_over=lambda: self._engine.wake(),
+            has_reports=lambda server_id: bool(store.outbox.waiting(server_id)),
         )
         self.control = Control(
             db=store.db,
@@ -106,7 +106,6 @@ class Daemon:
         self._engine = self._make_engine(observer)
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
-        self._installed: tuple[InventoryItem, ...] | None = None
 
     # -- parts -------------------------------------------------------------------
 
@@ -278,14 +277,13 @@ class Daemon:
         except ScomodError as error:
             log.error("the inventory cannot be read: %s", error)
             return
-        if items != self._installed and not self._engine.is_installing:
+        if not self._engine.is_installing:
             self._ledger.reconcile(items)
-            self._installed = items
 
     # -- what the parts tell ---------------------------------------------------------
 
     def _operation_changed(self, operation: Operation) -> None:
-        self._emit("OperationChanged", self.control.operation(operation, set()))
+        self._emit("OperationChanged", self.control.operation(operation, {operation.id}))
 
     def _operation_finished(self, operation: Operation) -> None:
         self.control.want_session(operation.server_id)

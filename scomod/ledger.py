@@ -6,6 +6,7 @@ Nothing else writes an operation after its Exec.
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
@@ -15,7 +16,7 @@ from scomod.operation import Branch, Operation, Phase, Primitive
 from scomod.outbox import OutboxAlert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from scomod.clock import Clock
     from scomod.db import Database
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK_SUCCESS: Final = "informational"  # scomo §4.1: a failure must not be informational
 MARK_FAILURE: Final = "critical"
+MARK_KEY: Final = "inventory-mark"  # digest of what Inventory/Deployed shows
 
 
 class Ledger:
@@ -58,7 +60,7 @@ class Ledger:
         self._on_change(stored)
         return stored
 
-    def succeed(self, operation: Operation, items: Iterable[InventoryItem] | None) -> Operation:
+    def succeed(self, operation: Operation, items: Sequence[InventoryItem] | None) -> Operation:
         """End an operation well: result 1200, inventory (if `items` are given), alert."""
         done = self._stamped(
             replace(operation, phase=Phase.SUCCEEDED, result=ResultCode.SUCCESSFUL)
@@ -68,6 +70,7 @@ class Ledger:
             self._scomo.show_success(stored)
             if items is not None:
                 self._inventory.reconcile(items, self._new_acls(stored))
+                self._db.set_meta(MARK_KEY, _mark(items))
             self._outbox.insert(self._alert(stored))
             self._journal.prune()
         self._on_change(stored)
@@ -85,10 +88,14 @@ class Ledger:
         self._on_change(stored)
         return stored
 
-    def reconcile(self, items: Iterable[InventoryItem]) -> None:
-        """Mirror what changed on the device without us (scomo T12)."""
+    def reconcile(self, items: Sequence[InventoryItem]) -> None:
+        """Mirror what changed on the device without us (scomo T12); nothing if nothing did."""
+        mark = _mark(items)
+        if self._db.meta(MARK_KEY) == mark:
+            return
         with self._db.transaction():
             self._inventory.reconcile(items, {})
+            self._db.set_meta(MARK_KEY, mark)
 
     def _stamped(self, operation: Operation) -> Operation:
         return replace(operation, changed_s=self._clock.wall_s())
@@ -122,6 +129,11 @@ class Ledger:
             if operation.primitive is Primitive.DOWNLOAD:
                 return f"{self._scomo.root}/{Branch.DELIVERED}/{operation.node}"
         return self._scomo.item_uri(operation)
+
+
+def _mark(items: Sequence[InventoryItem]) -> str:
+    """Return a digest that differs when the inventory does, also in a later life."""
+    return sha256(repr(tuple(items)).encode()).hexdigest()
 
 
 def component_ids(operation: Operation) -> list[str]:

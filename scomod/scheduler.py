@@ -39,7 +39,10 @@ class Wish:
 
 
 class Scheduler:
-    """The queue of wishes and the worker that grants them; `on_over` hears that a session ended."""
+    """The queue of wishes and the worker that grants them.
+
+    `on_over` hears that a session ended, `has_reports(server_id)` tells that alerts wait.
+    """
 
     def __init__(
         self,
@@ -47,13 +50,16 @@ class Scheduler:
         clock: Clock,
         run_session: Callable[[Wish], Awaitable[SessionReport]],
         random: Callable[[], float],
-        on_over: Callable[[], None] = lambda: None,
+        *,
+        on_over: Callable[[], None],
+        has_reports: Callable[[str], bool],
     ) -> None:
         self._limits = limits
         self._clock = clock
         self._run_session = run_session
         self._random = random
         self._on_over = on_over
+        self._has_reports = has_reports
         self._wishes: list[Wish] = []
         self._wake = asyncio.Event()
         self.running = ""
@@ -125,12 +131,14 @@ class Scheduler:
             self._retry(wish, report)
 
     def _retry(self, wish: Wish, report: SessionReport) -> None:
-        """Try a kept wish again, later and later (full jitter), a bounded number of times."""
+        """Try again, later and later with jitter: reports for ever, other kept wishes a while."""
         text = "session with %s failed: %s"
         announce(log, Event.SESSION_FAILED, text, wish.server_id, report.detail)
-        if not (wish.is_kept and report.is_retryable) or wish.failures >= self._limits.retry_count:
+        must_go_on = self._has_reports(wish.server_id)
+        is_worth_it = wish.is_kept and report.is_retryable
+        if not must_go_on and not (is_worth_it and wish.failures < self._limits.retry_count):
             return
-        longest_s = self._limits.retry_wait_s * 2.0**wish.failures
+        longest_s = self._limits.retry_wait_s * 2.0 ** min(wish.failures, self._limits.retry_count)
         wait_s = longest_s * (0.5 + 0.5 * self._random())
         log.info("session with %s: again in %.1f s", wish.server_id, wait_s)
         due_s = self._clock.monotonic_s() + wait_s

@@ -67,7 +67,7 @@ class Session:
     max_messages_count: int = within(200, 4, 100000)
     max_depth_count: int = within(32, 8, 64)
     max_commands_count: int = within(1000, 10, 100000)
-    retry_count: int = within(5, 0, 1000)
+    retry_count: int = within(5, 0, 20)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
 
 

@@ -28,7 +28,20 @@ class Bench:
         self.outcomes = list(outcomes)
         self.granted: list[Wish] = []
         self.now_running = 0
-        self.scheduler = Scheduler(LIMITS, self.clock, self.run_session, lambda: 1.0)
+        self.reports_for: set[str] = set()
+        self.overs = 0
+        self.scheduler = Scheduler(
+            LIMITS,
+            self.clock,
+            self.run_session,
+            lambda: 1.0,
+            on_over=self.count_over,
+            has_reports=lambda server_id: server_id in self.reports_for,
+        )
+
+    def count_over(self) -> None:
+        assert not self.scheduler.running
+        self.overs += 1
 
     async def run_session(self, wish: Wish) -> SessionReport:
         self.now_running += 1
@@ -132,6 +145,29 @@ def test_failure_that_time_does_not_heal_is_not_repeated() -> None:
     bench = Bench("refused")
     play(bench, story)
     assert [wish.server_id for wish in bench.granted] == ["a", "b"]
+
+
+def test_report_is_tried_for_ever_at_the_longest_wait() -> None:
+    async def story(bench: Bench) -> None:
+        bench.reports_for = {"a"}
+        bench.scheduler.want(Wish(server_id="a"))
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+            bench.clock.advance(41)
+            bench.scheduler.want(Wish(server_id="b"))
+
+    bench = Bench(*["refused"] * 100)
+    play(bench, story)
+    assert [wish.server_id for wish in bench.granted].count("a") >= 19
+
+
+def test_end_of_a_session_is_told() -> None:
+    async def story(bench: Bench) -> None:
+        await bench.scheduler.run_now("a")
+
+    bench = Bench()
+    play(bench, story)
+    assert bench.overs == 1
 
 
 def test_waiter_learns_of_an_unknown_server() -> None:
