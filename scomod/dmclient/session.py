@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient.credentials import ClientAuth, Login, ServerAuth
@@ -48,6 +48,14 @@ if TYPE_CHECKING:
 
 VERSIONS_DTD = ("1.1", "1.2")
 VERSIONS_PROTO = ("DM/1.1", "DM/1.2", "DM/1.3")
+
+# Why a session ends with a server whose message was answered with this code, in words.
+REFUSALS: Final = {
+    DmStatus.MISSING_CREDENTIALS: "the server is not authenticated: it sends no credentials",
+    DmStatus.INVALID_CREDENTIALS: "the server is not authenticated: its credentials are wrong",
+    DmStatus.DTD_VERSION_NOT_SUPPORTED: "the server speaks a version of the DTD that we do not",
+    DmStatus.PROTOCOL_VERSION_NOT_SUPPORTED: "the server speaks a version of DM that we do not",
+}
 
 
 class SessionState(StrEnum):
@@ -296,7 +304,7 @@ class Session:
         commands = [c for c in message.commands if not isinstance(c, Status | Results)]
         if not commands or self._server.is_refused:
             # A message only to challenge is not allowed: the session ends here.
-            self._fail(f"the server is not authenticated ({int(code)})")
+            self._fail(REFUSALS.get(code, f"the server is refused with {int(code)}"))
             return []
         self.complete([status_of(message.header.msg_id, c, code) for c in commands])
         return []

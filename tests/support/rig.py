@@ -22,16 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from scomod.clock import SystemClock
+from scomod.codes import ResultCode
+from scomod.dmclient.codec import encoding_of
 from scomod.lab import packages, profile
 from scomod.lab.bench import Bench
-from scomod.lab.packages import Payload
+from scomod.lab.packages import Payload, Recipe
 from tests.support.private_bus import private_bus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from scomod.lab.devices import Account, Order
-    from scomod.lab.packages import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 30.0
@@ -87,7 +88,7 @@ class Rig:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.bench: Bench = self._call(self._open_bench())
+        self.bench: Bench = self.in_bench(self._open_bench())
         self.account: Account = self.bench.register.add("device-1")
         bus = self._stack.enter_context(private_bus())
         self.bus_address = bus.address
@@ -98,7 +99,7 @@ class Rig:
         for process in self._processes:
             _end(process)
         self._stack.close()
-        self._call(self.bench.__aexit__(None, None, None))
+        self.in_bench(self.bench.__aexit__(None, None, None))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -107,7 +108,8 @@ class Rig:
         bench = Bench(self.directory / "bench", clock=SystemClock(), random=secrets.token_bytes)
         return await bench.__aenter__()
 
-    def _call(self, work: Any) -> Any:
+    def in_bench(self, work: Any) -> Any:
+        """Run a coroutine in the bench's thread: its files have one writer."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)
 
     def _furnish(self) -> None:
@@ -121,6 +123,12 @@ class Rig:
         text = CONFIG.format(udp_port=self.udp_port, **{**self._config, **values})
         (self.root / "etc/scomod/scomod.toml").write_text(text)
 
+    def override(self, text: str) -> None:
+        """Configure something on top, "" takes it back; counts from the next start on."""
+        folder = self.root / "etc/scomod/config.d"
+        folder.mkdir(exist_ok=True)
+        (folder / "50-test.toml").write_text(text)
+
     # -- processes ---------------------------------------------------------------
 
     def environment(self) -> dict[str, str]:
@@ -133,12 +141,14 @@ class Rig:
             "PYTHONWARNINGS": "error",
         }
 
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start `python -m MODULE ARGUMENTS --root ROOT`, its log in the test's folder."""
+    def start(
+        self, module: str, *arguments: str, within: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start `WITHIN python -m MODULE ARGUMENTS --root ROOT`, its log in the test's folder."""
         log = self.directory / f"{module.rpartition('.')[2]}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments, "--root", str(self.root)],
+                [*within, sys.executable, "-m", module, *arguments, "--root", str(self.root)],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -148,15 +158,15 @@ class Rig:
         self._processes.append(process)
         return process
 
-    def start_daemon(self, die_at: str = "") -> subprocess.Popen[bytes]:
+    def start_daemon(self, die_at: str = "", within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         if die_at:
             return self.start("tests.support.dying", "daemon", die_at, "--resident")
-        return self.start("scomod", "--resident")
+        return self.start("scomod", "--resident", within=within)
 
-    def start_helper(self, die_at: str = "") -> subprocess.Popen[bytes]:
+    def start_helper(self, die_at: str = "", within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         if die_at:
             return self.start("tests.support.dying", "helper", die_at, "--watch")
-        return self.start("scomod.installers.helper", "--watch")
+        return self.start("scomod.installers.helper", "--watch", within=within)
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         process.terminate()
@@ -166,22 +176,28 @@ class Rig:
         process.kill()
         process.wait()
 
-    def scomoctl(self, *arguments: str, code: int | None = 0) -> Any:
-        """Run scomoctl --json; returns the document, checks the exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "scomod.cli", "--root", str(self.root), "--json", *arguments],
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of our programs to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", module, "--root", str(self.root), *arguments],
             env=self.environment(),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             timeout=DEADLINE_S,
             check=False,
         )
-        if code is not None:
-            assert done.returncode == code, done.stderr.decode() + done.stdout.decode()
-        return json.loads(done.stdout) if done.stdout.strip() else done.stderr.decode()
 
-    def bootstrap(self) -> None:
+    def scomoctl(self, *arguments: str, code: int | None = 0) -> Any:
+        """Run scomoctl --json; returns the document, checks the exit code."""
+        done = self.run("scomod.cli", "--json", *arguments)
+        if code is not None:
+            assert done.returncode == code, done.stderr + done.stdout + self.logs()
+        return json.loads(done.stdout) if done.stdout.strip() else done.stderr
+
+    def bootstrap(self, dm_url: str = "") -> None:
         document = self.directory / "profile.xml"
-        text = profile.profile_of(self.account, self.bench.dm_url)
+        text = profile.profile_of(self.account, dm_url or self.bench.dm_url)
         if not self._with_server_auth:
             start = text.index('<characteristic type="APPAUTH">', text.index("CLIENT") - 200)
             end = text.index("</characteristic>", start) + len("</characteristic>")
@@ -217,11 +233,20 @@ class Rig:
         return self.order("install", **{**wanted, **params})
 
     def order(self, kind: str, **params: str) -> Order:
-        async def enqueue() -> Order:  # in the bench's thread: its files have one writer
+        async def enqueue() -> Order:
             return self.bench.register.enqueue(self.account, kind, params)
 
-        order: Order = self._call(enqueue())
+        order: Order = self.in_bench(enqueue())
         return order
+
+    def bench_reply(self, body: bytes, content_type: str) -> bytes:
+        """What the bench's DM server answers to a message."""
+
+        async def exchange() -> bytes:
+            return self.bench.dm.exchange(body, encoding_of(content_type), self.bench.dm_url)
+
+        reply: bytes = self.in_bench(exchange())
+        return reply
 
     def session(self) -> Any:
         return self.scomoctl("session", self.account.server_id, code=None)
@@ -238,6 +263,14 @@ class Rig:
 
     def alerts(self) -> list[dict[str, Any]]:
         return [r for r in self.account.records if r["what"] == "alert" and r.get("type")]
+
+    def reports(self, order: Order) -> list[dict[str, Any]]:
+        """What the device reported of an order, without when and in which session."""
+        return [
+            {key: value for key, value in alert.items() if key not in ("at_s", "session")}
+            for alert in self.alerts()
+            if alert["correlator"] == order.correlator
+        ]
 
     def until_up(self) -> None:
         self.until(lambda: isinstance(self.scomoctl("status", code=None), dict), "the daemon")
@@ -256,6 +289,37 @@ class Rig:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.stdout.strip() if done.returncode == 0 else ""
+
+    def dpkg_audit(self) -> str:
+        """What dpkg finds wrong with its own database, "" for nothing."""
+        command = ["dpkg", f"--root={self.root}", "--audit"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout if (self.root / "var/lib/dpkg/status").exists() else ""
+
+    def spool(self) -> list[str]:
+        """Names of what lies in the spool."""
+        return sorted(path.name for path in (self.root / "var/lib/scomod/spool").iterdir())
+
+    def until_reported(self) -> None:
+        """Wait until the server has taken all reports, and nothing else is under way."""
+
+        def is_quiet() -> bool:
+            status = self.scomoctl("status")
+            return not (status["alerts_waiting"] or status["operations_live"] or status["session"])
+
+        self.until(is_quiet, "all reports taken")
+
+    def check_well(self, name: str = "after-all") -> None:
+        """A good session, a good installation, and nothing left behind of what was before."""
+        recipe = Recipe(name=name, version="1.0", summary="a text", files={f"usr/share/{name}": ""})
+        order = self.order_install(self.payload(recipe))
+        assert self.session()["outcome"] == "ok", self.logs()
+        assert self.result_of(order) == ResultCode.SUCCESSFUL, self.logs()
+        self.until_reported()
+        assert self.dpkg_state(name) == "ii 1.0"
+        assert self.dpkg_audit() == ""
+        assert self.spool() == []
+        assert len(self.reports(order)) == 1
 
     def logs(self) -> str:
         found = sorted(self.directory.glob("*.log"))
