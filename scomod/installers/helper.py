@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -143,7 +144,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="scomod-install", description="Carry out the installation orders of scomod."
     )
     parser.add_argument(
-        "--root", type=Path, default=Path("/"), help="the device's root directory (default /)"
+        "--root",
+        metavar="DIR",
+        type=Path,
+        default=Path(os.environ.get("SCOMOD_ROOT", "/")),
+        help="the device's directory (default: $SCOMOD_ROOT or /)",
     )
     parser.add_argument(
         "--watch", action="store_true", help="stay and look for orders until SIGTERM"
