@@ -54,3 +54,18 @@ def test_install_deactivate_activate_remove_are_done_and_reported(
         operations = rig.scomoctl("operations")
         assert [entry["phase"] for entry in operations] == ["succeeded"] * 4
         rig.until(lambda: rig.scomoctl("status")["alerts_waiting"] == 0, "reports taken")
+
+
+def test_life_in_xml_with_a_server_that_only_its_certificate_proves(tmp_path: Path) -> None:
+    with Rig(tmp_path, runner="direct", with_server_auth=False) as rig:
+        folder = rig.root / "etc/scomod/config.d"
+        folder.mkdir()
+        (folder / "xml.toml").write_text('[transport]\nencoding = "xml"\n')
+        rig.bootstrap()
+        rig.start_daemon()
+        rig.until_up()
+        order = rig.order_install(rig.payload(HELLO))
+        assert rig.session()["outcome"] == "ok"
+        assert rig.result_of(order) == 1200
+        assert rig.dpkg_state("hello-test") == "ii 1.0"
+

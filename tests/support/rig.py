@@ -83,6 +83,7 @@ class Rig:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.bus_address = ""
+        self.bus_pid = 0
 
     # -- life ------------------------------------------------------------------
 
@@ -91,7 +92,7 @@ class Rig:
         self.bench: Bench = self.in_bench(self._open_bench())
         self.account: Account = self.bench.register.add("device-1")
         bus = self._stack.enter_context(private_bus())
-        self.bus_address = bus.address
+        self.bus_address, self.bus_pid = bus.address, bus.pid
         self._furnish()
         return self
 
