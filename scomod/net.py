@@ -218,6 +218,7 @@ def _causes_table() -> tuple[tuple[type[BaseException], Failure, str], ...]:
         (inner.TimeoutError, Failure.TIMEOUT, "nothing arrived within the time allowed"),
         (ssl.SSLError, Failure.BROKEN, "no TLS connection could be made"),
         (wrapped.InvalidURL, Failure.UNTRUSTED, "no usable URL"),
+        (inner.LocationParseError, Failure.UNTRUSTED, "no usable URL"),
         (RemoteDisconnected, Failure.BROKEN, "the server closed the connection without an answer"),
         (ConnectionError, Failure.BROKEN, "the connection was lost"),
         (inner.IncompleteRead, Failure.BROKEN, "the answer ended early"),
