@@ -10,11 +10,11 @@ begun `ATTEMPTS_LIMIT` times, a row written `STORES_LIMIT` times (I7).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from scomod.alarm import Alarm
 from scomod.codes import ResultCode
 from scomod.confirm import Verdict
 from scomod.errors import OperationError, Reason, ScomodError
@@ -69,7 +69,7 @@ class Engine:
         self._is_busy = is_busy
         self._on_finished = on_finished
         self._observe = observer
-        self._wake = asyncio.Event()
+        self._alarm = Alarm()
         self._not_before_s: dict[int, float] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._asked: set[int] = set()
@@ -77,12 +77,12 @@ class Engine:
 
     def wake(self) -> None:
         """Look for work again: an operation was queued."""
-        self._wake.set()
+        self._alarm.ring()
 
     def verdict(self, operation_id: int, verdict: Verdict) -> None:
         """Take the person's answer for a waiting operation."""
         self._verdicts[operation_id] = verdict
-        self._wake.set()
+        self._alarm.ring()
 
     @property
     def is_idle(self) -> bool:
@@ -97,17 +97,13 @@ class Engine:
     async def run(self) -> None:
         """Work for ever, resuming first; ends only by being cancelled."""
         while True:
-            self._wake.clear()
+            self._alarm.silence()
             operation = self._next()
             if operation is not None:
                 with bound(operation=str(operation.id), server=operation.server_id):
                     await self._advance(operation)
                 continue
-            try:
-                async with asyncio.timeout(self._sleep_s()):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._alarm.sleep(self._sleep_s())
 
     # -- choosing -------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from scomod.alarm import Alarm
 from scomod.codes import AlertCode
 from scomod.facade import Unknown
 from scomod.log import Event, announce, bound
@@ -61,7 +62,7 @@ class Scheduler:
         self._on_over = on_over
         self._has_reports = has_reports
         self._wishes: list[Wish] = []
-        self._wake = asyncio.Event()
+        self._alarm = Alarm()
         self.running = ""
 
     @property
@@ -77,7 +78,7 @@ class Scheduler:
                 break
         else:
             self._wishes.append(wish)
-        self._wake.set()
+        self._alarm.ring()
 
     async def run_now(self, server_id: str) -> SessionReport:
         """Run a session soon and return its report."""
@@ -88,16 +89,12 @@ class Scheduler:
     async def run(self) -> None:
         """Work for ever; ends only by being cancelled."""
         while True:
-            self._wake.clear()
+            self._alarm.silence()
             wish = self._next()
             if wish is not None:
                 await self._grant(wish)
                 continue
-            try:
-                async with asyncio.timeout(self._sleep_s()):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._alarm.sleep(self._sleep_s())
 
     def _next(self) -> Wish | None:
         now = self._clock.monotonic_s()

@@ -44,25 +44,16 @@ PRIMITIVES: Final[Mapping[Branch, tuple[Primitive, ...]]] = {
     branch: tuple(primitive for at, primitive in PLANS if at is branch) for branch in Branch
 }
 
-# Leaves of a package that the operation takes along (scomo §3.1): node, field, must exist.
-PACKAGE_LEAVES: Final = (
-    ("PkgID", "pkg_id", True),
-    ("PkgURL", "url", True),
+# Leaves that an operation takes along (scomo §3.1): node, field, whether it must have a value.
+DESCRIPTIVE_LEAVES: Final = (
     ("Name", "name", False),
     ("Description", "description", False),
     ("InstallParams", "install_params", False),
     ("EnvType", "environment", False),
     ("PkgType", "pkg_type", False),
 )
-DELIVERED_LEAVES: Final = (
-    ("PkgID", "pkg_id", True),
-    ("Data", "digest", True),
-    ("Name", "name", False),
-    ("Description", "description", False),
-    ("InstallParams", "install_params", False),
-    ("EnvType", "environment", False),
-    ("PkgType", "pkg_type", False),
-)
+PACKAGE_LEAVES: Final = (("PkgID", "pkg_id", True), ("PkgURL", "url", True), *DESCRIPTIVE_LEAVES)
+DELIVERED_LEAVES: Final = (("PkgID", "pkg_id", True), ("Data", "digest", True), *DESCRIPTIVE_LEAVES)
 COMPONENT_LEAVES: Final = (
     ("ID", "component_id", True),
     ("PkgIDRef", "pkg_id", False),

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (2, r"scomod\.(journal|outbox|db|config|log|verify|net)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|transport)$|scomod\.download\.|scomod\.installers\."),
-    (4, r"scomod\.(ledger|confirm)$"),
+    (4, r"scomod\.(ledger|confirm|alarm)$"),
     (5, r"scomod\.dmclient\.client$|scomod\.(steps|engine)$"),
     (6, r"scomod\.(bus\w*|scheduler|wakeup)$|scomod\.listeners"),
     (7, r"scomod\."),
