@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scomod import __version__
+from scomod import __version__, slim
 from scomod.errors import ScomodError
 from scomod.settings import Paths
 
@@ -41,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None, observer: Callable[[str], None] | None = None) -> int:
     """Run the daemon; returns the exit code. `observer` is told each step boundary."""
     options = parser().parse_args(argv)
+    slim.import_asyncio()
+    import asyncio  # noqa: PLC0415 - as above
+
     from scomod.daemon import log, serve  # noqa: PLC0415 - `--help` needs none of it
 
     paths = Paths(Path(options.root).resolve())

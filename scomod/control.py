@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scomod import __version__
 from scomod.codes import ComponentState
-from scomod.dmclient import provisioning
 from scomod.errors import CommandError, ScomodError
 from scomod.facade import Refused, Unknown
 from scomod.mo import dmacc
@@ -19,6 +18,7 @@ from scomod.operation import Branch, Operation
 if TYPE_CHECKING:
     from scomod.confirm import Confirmations
     from scomod.db import Database
+    from scomod.dmclient.provisioning import AccountProfile
     from scomod.facade import Record
     from scomod.journal import Journal
     from scomod.mo.scomo import Scomo
@@ -207,8 +207,10 @@ class Control:
         }
 
 
-def import_profile(db: Database, tree: Tree, profile: bytes) -> list[provisioning.AccountProfile]:
+def import_profile(db: Database, tree: Tree, profile: bytes) -> list[AccountProfile]:
     """Store the accounts of a provisioning document, all or none; raises `Refused`."""
+    from scomod.dmclient import provisioning  # noqa: PLC0415 - once in the life of a device
+
     try:
         found = list(provisioning.parse(profile))
         with db.transaction():

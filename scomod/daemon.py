@@ -10,10 +10,10 @@ import asyncio
 import logging
 import os
 import random
-import secrets
 import signal
 import sys
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,6 @@ from scomod.busaddress import find_address
 from scomod.clock import SystemClock
 from scomod.confirm import Confirmations
 from scomod.control import Control
-from scomod.dmclient.client import DmClient
 from scomod.download.http import HttpFetcher
 from scomod.download.spool import Spool
 from scomod.engine import Engine
@@ -44,7 +43,7 @@ from scomod.wakeup import Doorbell
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from scomod.dmclient.client import SessionReport
+    from scomod.dmclient.client import DmClient, SessionReport
     from scomod.dmclient.transport import Transport
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
@@ -71,6 +70,7 @@ class Daemon:
         self._paths = paths
         self._tasks = tasks
         self._clock = SystemClock()
+        self._random = random.SystemRandom()
         self._notifier = Notifier(os.environ, os.getpid())
         self._store = store = Records(settings, paths, on_queued=lambda: self._engine.wake())
         self._confirmations = Confirmations(
@@ -84,7 +84,7 @@ class Daemon:
             settings.session,
             self._clock,
             self._run_session,
-            random.SystemRandom().random,
+            self._random.random,
             on_over=lambda: self._engine.wake(),
             has_reports=lambda server_id: bool(store.outbox.waiting(server_id)),
         )
@@ -101,7 +101,6 @@ class Daemon:
         )
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
-        self._client = self._make_client()
         self._steps = self._make_steps()
         self._engine = self._make_engine(observer)
         self._loop = asyncio.get_running_loop()
@@ -109,7 +108,10 @@ class Daemon:
 
     # -- parts -------------------------------------------------------------------
 
-    def _make_client(self) -> DmClient:
+    @cached_property
+    def _client(self) -> DmClient:
+        from scomod.dmclient.client import DmClient  # noqa: PLC0415 - the session machinery
+
         return DmClient(
             db=self._store.db,
             tree=self._store.tree,
@@ -118,7 +120,7 @@ class Daemon:
             device_id=self._store.device_id,
             clock=self._clock,
             open_transport=self._open_transport,
-            fresh_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+            fresh_nonce=lambda: os.urandom(NONCE_BYTES),
         )
 
     def _open_transport(self) -> Transport:
@@ -132,6 +134,7 @@ class Daemon:
         return HttpTransport(settings, max_reply_bytes=limit, user_agent=USER_AGENT)
 
     def _make_steps(self) -> Steps:
+
         paths = self._paths
         return Steps(
             settings=self._settings,
@@ -214,7 +217,8 @@ class Daemon:
         settings = self._settings.notification
         if not settings.udp:
             return None
-        bell = Doorbell(self._store.db, self._store.tree, self._client, self._scheduler.want)
+        store = self._store
+        bell = Doorbell(store.db, store.tree, lambda: self._client, self._scheduler.want)
         listener = UdpListener(bell.datagram, self._clock)
         try:
             await listener.open(settings.udp_address, settings.udp_port)
@@ -259,7 +263,7 @@ class Daemon:
         if account is None:
             raise Unknown(f"no account for server {wish.server_id}")
         await self._refresh_inventory()
-        session_id = wish.session_id or f"{secrets.randbelow(SESSION_IDS) + 1:X}"
+        session_id = wish.session_id or f"{self._random.randint(1, SESSION_IDS):X}"
         with bound(session=session_id):
             announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
             report = await self._client.run(account, wish.trigger, session_id)

@@ -16,14 +16,13 @@ import contextlib
 import os
 import sqlite3
 import stat
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from scomod.errors import LocalProtocolError, StoreError, StoreFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 SqlValue = str | bytes | int | float | None
 
@@ -249,12 +248,8 @@ def _sync_directory(directory: Path) -> None:
 
 def _migrations() -> dict[int, str]:
     """Return the migrations by number; they are files so that they can be read and never edited."""
-    folder = resources.files("scomod") / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return {
-        int(name.removesuffix(".sql")): (folder / name).read_text(encoding="utf-8")
-        for name in names
-    }
+    files = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+    return {int(file.stem): file.read_text(encoding="utf-8") for file in files}
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -6,14 +6,17 @@ Nothing else writes an operation after its Exec.
 from __future__ import annotations
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
-from xml.sax.saxutils import escape
 
 from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE, ResultCode
 from scomod.mo.scomo import component_acl
 from scomod.operation import Branch, Operation, Phase, Primitive
 from scomod.outbox import OutboxAlert
+
+try:
+    from _blake2 import blake2b  # hashlib would bring OpenSSL, the waiting daemon needs none
+except ImportError:  # an interpreter may do without it
+    from hashlib import blake2b
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +111,7 @@ class Ledger:
         """Build the OperationComplete alert (scomo §4.1)."""
         is_ok = operation.phase is Phase.SUCCEEDED
         code = int(operation.result or ResultCode.UNDEFINED_ERROR)
-        identifier = escape(_identifier(operation))
+        identifier = _escaped(_identifier(operation))
         return OutboxAlert(
             operation_id=operation.id,
             server_id=operation.server_id,
@@ -133,7 +136,12 @@ class Ledger:
 
 def _mark(items: Sequence[InventoryItem]) -> str:
     """Return a digest that differs when the inventory does, also in a later life."""
-    return sha256(repr(tuple(items)).encode()).hexdigest()
+    return blake2b(repr(tuple(items)).encode()).hexdigest()
+
+
+def _escaped(text: str) -> str:
+    """Return a text as XML content; xml.sax.saxutils would bring an HTTP client along."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def component_ids(operation: Operation) -> list[str]:

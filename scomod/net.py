@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import ssl
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from requests import Response, Session
@@ -172,6 +172,8 @@ def explain(error: BaseException, url: str) -> tuple[Failure, str]:
 
     `url` is what was asked for; after a redirect the error itself may know better.
     """
+    import ssl  # noqa: PLC0415
+
     url = getattr(getattr(error, "request", None), "url", None) or url
     chain = list(_causes(error))
     for kind, failure, text in _causes_table():
@@ -200,6 +202,7 @@ def _causes_table() -> tuple[tuple[type[BaseException], Failure, str], ...]:
 
     A function, as the types come with late imports.
     """
+    import ssl  # noqa: PLC0415
     from http.client import HTTPException, RemoteDisconnected  # noqa: PLC0415
 
     from requests import exceptions as wrapped  # noqa: PLC0415

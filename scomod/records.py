@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import uuid
 from typing import TYPE_CHECKING
 
 from scomod import config
@@ -55,6 +54,8 @@ class Records:
         """Return the configured identity, or one made up once and kept."""
         kept = settings.device.id or self.db.meta("device-id")
         if kept is None:
+            import uuid  # noqa: PLC0415 - needed once in the life of a device
+
             kept = f"urn:uuid:{uuid.uuid4()}"
             self.db.set_meta("device-id", kept)
         return kept

@@ -4,7 +4,6 @@ Not encryption: it only keeps a secret out of logs, tracebacks and dumps by
 accident.  Whoever needs the text says so with `reveal()`, which can be searched for.
 """
 
-import hmac
 from typing import Final
 
 SHOWN: Final = "***"
@@ -28,7 +27,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        from hmac import compare_digest  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
+        return compare_digest(self._text.encode(), other._text.encode())
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -62,6 +61,8 @@ def parse_install_params(text: str) -> InstallParams:
 
 def sha256_of(file: BinaryIO) -> str:
     """Return the SHA-256 (hex) of a whole open file, from its beginning."""
+    import hashlib  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
     file.seek(0)
     # BinaryIO does not promise readinto, every file that open() gives has it
     return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()

@@ -39,7 +39,7 @@ class Doorbell:
     """Takes datagrams, rings for a session once per genuine notification."""
 
     def __init__(
-        self, db: Database, tree: Tree, client: DmClient, ring: Callable[[Wish], None]
+        self, db: Database, tree: Tree, client: Callable[[], DmClient], ring: Callable[[Wish], None]
     ) -> None:
         self._db = db
         self._tree = tree
@@ -80,7 +80,7 @@ class Doorbell:
         login = account.server
         if login is None:
             return False
-        nonces = (login.nonce, *self._client.pending_nonces(account))
+        nonces = (login.nonce, *self._client().pending_nonces(account))
         names = dict.fromkeys((account.server_id, login.name))
         return notification.is_authentic(found, names, login.secret, nonces)
 

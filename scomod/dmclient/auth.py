@@ -8,10 +8,8 @@ what protects.
 from __future__ import annotations
 
 import binascii
-import hmac
 from base64 import b64decode, b64encode
 from enum import StrEnum
-from hashlib import md5 as hashlib_md5
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +28,9 @@ class AuthType(StrEnum):
 
 def hash_b64(octets: bytes) -> bytes:
     """Return B64(H(octets)) of omadm §4.1: 24 ASCII octets."""
-    return b64encode(hashlib_md5(octets, usedforsecurity=False).digest())
+    import hashlib  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
+    return b64encode(hashlib.md5(octets, usedforsecurity=False).digest())
 
 
 def identity_hash(name: str, password: Secret) -> bytes:
@@ -85,10 +85,12 @@ def verify(
     `body` is what a MAC covers; Basic looks at no nonce.  The time taken does
     not depend on where the texts differ.  Missing padding is tolerated (omadm §4.2).
     """
+    from hmac import compare_digest  # noqa: PLC0415 - as above
+
     received = _without_padding(data)
     is_right = False
     for expected in _expected(auth_type, user, password, nonces, body):
-        is_right |= hmac.compare_digest(received, _without_padding(expected))
+        is_right |= compare_digest(received, _without_padding(expected))
     return is_right
 
 

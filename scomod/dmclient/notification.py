@@ -7,10 +7,8 @@ callers put that among the nonces.
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import md5
 from typing import TYPE_CHECKING, Final
 
 from scomod.dmclient import auth
@@ -95,17 +93,21 @@ def is_authentic(
 
     Names: the server id first, then AAuthName, which some servers hash instead (omadm §10.1).
     """
+    from hmac import compare_digest  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
     nonces = tuple(nonces)
     is_right = False
     for name in names:
         for nonce in nonces:
             expected = digest_of(name, password, nonce, notification.trigger)
-            is_right |= hmac.compare_digest(expected, notification.digest)
+            is_right |= compare_digest(expected, notification.digest)
     return is_right
 
 
 def digest_of(name: str, password: Secret, nonce: bytes, trigger: bytes) -> bytes:
     """Return the 16 octets H(B64(H(name:password)):nonce:B64(H(trigger)))."""
+    from hashlib import md5  # noqa: PLC0415 - as above
+
     parts = (auth.identity_hash(name, password), nonce, auth.hash_b64(trigger))
     return md5(b":".join(parts), usedforsecurity=False).digest()
 

@@ -9,7 +9,6 @@ cannot be saved, so going on means reading the part again.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from scomod.errors import DownloadError, Reason
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
@@ -87,7 +87,7 @@ class PartFile:
         with _storing(None):
             self._file = os.open(path, FLAGS, 0o600)
         self.size_bytes = 0
-        self.digest = hashlib.sha256()
+        self.digest = _sha256()
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +115,7 @@ class PartFile:
     def restart(self, origin: Origin) -> None:
         """Drop all octets and remember where the next ones come from."""
         self.size_bytes = 0
-        self.digest = hashlib.sha256()
+        self.digest = _sha256()
         with _storing(self):
             self._state.unlink(missing_ok=True)
             os.ftruncate(self._file, 0)
@@ -166,6 +166,12 @@ class PartFile:
         with os.fdopen(file, "w", encoding="utf-8") as stream:
             json.dump(asdict(origin), stream)
         draft.replace(self._state)
+
+
+def _sha256() -> hashlib._Hash:
+    import hashlib  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
+    return hashlib.sha256()
 
 
 @contextmanager

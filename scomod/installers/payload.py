@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -66,6 +65,8 @@ class Payloads:
         """Remove what is left of an order's payload on our side."""
         folder = self._work_dir / job_id
         if folder.exists():
+            import shutil  # noqa: PLC0415 - heavy, the waiting daemon needs none
+
             shutil.rmtree(folder)
 
     def _fetch(self, job: Job, folder: Path) -> bool:

@@ -6,7 +6,7 @@ them by URI prefix and reads the definitions, which are fixed but for their plac
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import LocalProtocolError
@@ -25,6 +25,7 @@ DEFINITIONS: Final[Mapping[str, str]] = {
     DMACC_ROOT: "dmacc.xml",
 }
 SCOMO_DEFINITION: Final = "scomo.xml"
+DEFINITIONS_DIR: Final = Path(__file__).with_name("definitions")
 
 
 def load_ddf(scomo_root: str) -> ddf.Ddf:
@@ -37,7 +38,7 @@ def load_ddf(scomo_root: str) -> ddf.Ddf:
 
 def definition(name: str) -> bytes:
     """Return one of our DDF files, as a manufacturer would publish it."""
-    return (resources.files("scomod.mo") / "definitions" / name).read_bytes()
+    return (DEFINITIONS_DIR / name).read_bytes()
 
 
 class Registry:

@@ -8,7 +8,6 @@ sent back as it is.  Not here: what exists, and who may see it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -131,7 +130,9 @@ def safe_name(text: str) -> str:
     plain = "".join(char if char.isascii() and ord(char) in LITERAL else "_" for char in text)
     if plain == text and 0 < len(text) <= SAFE_NAME_CHARS and text not in {".", ".."}:
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARS]
+    from hashlib import sha256  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
+
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARS]
     return f"{plain[: SAFE_NAME_CHARS - DIGEST_CHARS - 1]}-{digest}"
 
 

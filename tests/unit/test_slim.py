@@ -1,0 +1,48 @@
+"""What the waiting daemon has in memory, and that what it left out comes when it is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+# each is 0.2 to 4 MiB, or brings such a thing along
+HEAVY = (
+    "_hashlib", "cryptography", "email", "hashlib", "hmac", "http.client", "importlib.resources",
+    "lxml", "pyudev", "requests", "scomod.dmclient.client", "scomod.dmclient.codec", "secrets",
+    "shutil", "ssl", "tempfile", "urllib.request", "urllib3", "uuid", "zipfile",
+)  # fmt: skip
+START = "import sys, json\nfrom scomod import slim\nslim.import_asyncio()\n"
+
+
+def answer_of(code: str) -> Any:
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_waiting_daemon_imports_nothing_heavy() -> None:
+    found = answer_of(f"{START}import scomod.daemon\nprint(json.dumps(sorted(sys.modules)))")
+    assert "scomod.daemon" in found
+    assert not set(HEAVY) & set(found)
+
+
+def test_tls_works_after_asyncio_came_without_it() -> None:
+    code = (
+        f"{START}import asyncio, requests, ssl\n"
+        "print(json.dumps(bool(ssl.create_default_context())))"
+    )
+    assert answer_of(code) is True
+
+
+def test_main_module_brings_asyncio_through_slim() -> None:
+    """The order of imports counts: whoever imports asyncio at the top of `__main__` undoes it."""
+    found = answer_of("import json, sys, scomod.__main__\nprint(json.dumps(sorted(sys.modules)))")
+    assert "scomod.slim" in found
+    assert not {"asyncio", "ssl"} & set(found)
+
+
+def test_ssl_that_is_there_already_stays() -> None:
+    code = f"import ssl\n{START}import asyncio\nprint(json.dumps(sys.modules['ssl'] is ssl))"
+    assert answer_of(code) is True
