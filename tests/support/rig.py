@@ -146,10 +146,21 @@ class Rig:
         self, module: str, *arguments: str, within: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
         """Start `WITHIN python -m MODULE ARGUMENTS --root ROOT`, its log in the test's folder."""
+        return self._spawn(module, *arguments, "--root", str(self.root), within=within)
+
+    def start_agent(self, answer: str) -> subprocess.Popen[bytes]:
+        """Start a person who always says "yes" or "no", and wait until the daemon knows them."""
+        process = self._spawn("scomod.cli", "--root", str(self.root), "agent", "--answer", answer)
+        self.until(lambda: self.scomoctl("status")["agent"], "the agent")
+        return process
+
+    def _spawn(
+        self, module: str, *arguments: str, within: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         log = self.directory / f"{module.rpartition('.')[2]}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [*within, sys.executable, "-m", module, *arguments, "--root", str(self.root)],
+                [*within, sys.executable, "-m", module, *arguments],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

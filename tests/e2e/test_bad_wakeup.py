@@ -1,0 +1,157 @@
+"""Notifications that are old, forged or rubbish, and sessions that nobody can have."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod.lab import push
+from scomod.lab.devices import Account
+from scomod.secret import Secret
+from tests.support.rig import Rig
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+HOST = "127.0.0.1"
+RING_S, AGAIN_S = 20.0, 0.5
+HEADER_BYTES = len(push.WSP_PUSH)
+DIGEST_BYTES = 16
+
+
+class Door:
+    """A device with its UDP port, and what came of what was sent there."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.daemon: subprocess.Popen[bytes] = rig.start_daemon()
+        rig.start_helper()
+        rig.until_up()
+
+    def sessions(self) -> list[str]:
+        """The ids of the sessions that the bench saw, oldest first."""
+        return [r["session"] for r in self.rig.account.records if r["what"] == "start"]
+
+    def send(self, *datagrams: bytes) -> None:
+        self.mark = len(self.log())
+        for datagram in datagrams:
+            push.send(datagram, HOST, self.rig.udp_port)
+
+    def log(self) -> str:
+        return (self.rig.directory / "scomod.log").read_text()
+
+    def fresh(self) -> bytes:
+        """A genuine notification that nobody has seen yet."""
+        return push.push_of(self.rig.account, self.rig.account.next_session_id())
+
+    def check_silent(self, words: str) -> None:
+        """What was sent gave but words in the log; a genuine notification still counts."""
+        before = self.sessions()
+        self.rig.until(lambda: words in self.log()[self.mark :], f"the words {words!r}")
+        self.check_rings()
+        assert self.sessions() == [*before, f"{self.rig.account.session_id:X}"]
+        assert self.daemon.poll() is None
+
+    def check_rings(self) -> None:
+        """Send a genuine notification, again as servers do while a flood keeps it out."""
+        genuine, before = self.fresh(), self.sessions()
+        end_s = time.monotonic() + RING_S
+        while self.sessions() == before:
+            assert time.monotonic() < end_s, self.rig.logs()
+            push.send(genuine, HOST, self.rig.udp_port)
+            time.sleep(AGAIN_S)
+        self.rig.until_reported()
+
+    def restart(self) -> None:
+        self.rig.kill(self.daemon)
+        self.daemon = self.rig.start_daemon()
+        self.rig.until_up()
+
+
+def free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with Rig(tmp_path_factory.mktemp("rig")) as rig:
+        rig.udp_port = free_udp_port()
+        rig.write_config()
+        rig.bootstrap()
+        made = Door(rig)
+        yield made
+        rig.check_well()
+
+
+def test_a_notification_counts_once_also_after_a_restart(door: Door) -> None:
+    datagram = door.fresh()
+    before = door.sessions()
+    door.send(datagram, datagram, datagram)
+    door.rig.until(lambda: door.sessions() != before, "the session")
+    door.check_silent("seen before")
+    assert len(door.sessions()) == len(before) + 2
+    door.send(datagram)
+    door.check_silent("seen before")
+    door.restart()
+    door.send(datagram)
+    door.check_silent("seen before")
+
+
+@pytest.mark.parametrize("bit", [0, 77, DIGEST_BYTES * 8 - 1])
+def test_a_flipped_bit_of_the_digest_is_noticed(door: Door, bit: int) -> None:
+    datagram = bytearray(door.fresh())
+    datagram[HEADER_BYTES + bit // 8] ^= 1 << bit % 8
+    door.send(bytes(datagram))
+    door.check_silent("wrong digest for server scomod-lab")
+
+
+@pytest.mark.parametrize("offset", [-1, DIGEST_BYTES + 6])
+def test_a_flipped_bit_of_the_message_is_noticed(door: Door, offset: int) -> None:
+    datagram = bytearray(door.fresh())
+    datagram[HEADER_BYTES + offset if offset >= 0 else offset] ^= 1
+    door.send(bytes(datagram))
+    door.check_silent("dropped")
+
+
+def test_a_server_without_an_account_is_not_listened_to(door: Door) -> None:
+    stranger = Account(
+        user="x", password=Secret("x"), server_id="stranger", server_password=Secret("x"),
+        server_nonce=door.rig.account.server_nonce,
+    )  # fmt: skip
+    door.send(push.push_of(stranger, 9))
+    door.check_silent("no account for server stranger")
+
+
+def test_rubbish_is_dropped_and_the_daemon_lives(door: Door) -> None:
+    noise = random.Random(5)  # noqa: S311 - a seed
+    genuine = door.fresh()
+    door.send(b"", b"\0", b"GET / HTTP/1.0\r\n\r\n", b"\xff" * 1400)
+    door.send(*(genuine[:length] for length in range(0, len(genuine), 5)))
+    door.send(*(noise.randbytes(noise.randrange(1, 200)) for _ in range(40)))
+    door.check_silent("dropped")
+
+
+@pytest.mark.parametrize("server", ["nobody", "scomod-la", "scomod-lab/../x", "a b"])
+def test_a_session_with_an_unknown_server_is_refused_in_words(door: Door, server: str) -> None:
+    before = door.sessions()
+    done = door.rig.run("scomod.cli", "session", server)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"scomoctl: no account for server {server}"), done.stderr
+    assert door.sessions() == before
+
+
+def test_a_session_without_any_account_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Rig(tmp_path_factory.mktemp("rig")) as rig:
+        rig.start_daemon()
+        rig.until_up()
+        done = rig.run("scomod.cli", "session")
+        assert (done.returncode, done.stderr) == (
+            1, "scomoctl: say which server: there is no account yet\n",
+        )  # fmt: skip
