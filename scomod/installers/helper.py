@@ -125,18 +125,22 @@ class Helper:
 def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ignore) -> int:
     """Run `scomod-install [--root DIR] [--watch]`; gives the exit code.
 
-    0: every order was answered (well or not); 1: the disk took no answer.
+    0: every order was answered (well or not); 1: the disk took no answer, or the
+    configuration cannot be used, and every order was refused for that.
     Must run in the main thread, as it takes SIGTERM: an order in work is finished
     first.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    helper = Helper(Paths(arguments.root.resolve()), observer)
+    paths = Paths(arguments.root.resolve())
+    is_configured = _is_configured(paths)
+    helper = Helper(paths, observer)
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: helper.stop.set())
     try:
-        return _watch(helper) if arguments.watch else _once(helper)
+        code = _watch(helper) if arguments.watch else _once(helper)
     finally:
         signal.signal(signal.SIGTERM, previous)
+    return code if is_configured else _EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,6 +158,16 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", action="store_true", help="stay and look for orders until SIGTERM"
     )
     return parser
+
+
+def _is_configured(paths: Paths) -> bool:
+    """Tell whether the configuration can be used; says why not where somebody looks."""
+    try:
+        config.load(paths)
+    except ConfigError as error:
+        log.error("%s", error)
+        return False
+    return True
 
 
 def _once(helper: Helper) -> int:

@@ -225,7 +225,10 @@ def test_without_a_usable_configuration_nothing_is_installed(
     device: HelperDevice, archive: Path
 ) -> None:
     device.configure("[verify]\nsignature = 'perhaps'\n")
-    result = device.answered(device.order(Action.INSTALL, archive))
+    device.order_file(device.order(Action.INSTALL, archive))
+    assert device.run_helper() == 1
+    result = device.result("1")
+    assert result is not None
     assert (result.is_ok, result.reason) == (False, Reason.POLICY)
     assert "scomod.toml" in result.detail
     assert not is_installed(device)
