@@ -54,6 +54,8 @@ class Executor:
     def execute(self, msg_ref: str, command: Command) -> list[Status | Results]:
         """Carry out one command; returns its answers in the order the standard wants."""
         self.count += 1
+        if not command.cmd_id:
+            return [status_of(msg_ref, command, DmStatus.BAD_REQUEST)]  # omadm §3, 400
         match command:
             case Sequence():
                 return self._sequence(msg_ref, command)

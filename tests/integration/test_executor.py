@@ -1,0 +1,295 @@
+"""Bad commands on a real tree and database: the status of each, and what did not happen.
+
+Status codes: omadm §3, scomo §3.3; every row of `outcome.STATUS` that a server
+can cause by a command is here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient.element import Element, Space
+from scomod.dmclient.executor import Executor
+from scomod.dmclient.model import (
+    Add,
+    Alert,
+    Atomic,
+    Command,
+    Copy,
+    Delete,
+    Exec,
+    Get,
+    Item,
+    Meta,
+    Replace,
+    Results,
+    Sequence,
+    Status,
+    Unknown,
+)
+from scomod.errors import StoreFull
+from scomod.outcome import STATUS
+from scomod.records import Records
+from scomod.settings import Paths, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+X, Y = "./SCOMO/Download/x", "./SCOMO/Download/y"
+GO = f"{X}/Operations/DownloadInstall"
+MAX_OBJECT_BYTES = 5000
+MAX_PACKAGES = 256
+INT = Meta(format="int", type="text/plain")
+MARKUP = Element("MgmtTree", Space.SYNCML)
+
+
+def item(target: str | None = None, value: str | None = None, **more: object) -> Item:
+    data = None if value is None else value.encode()
+    return Item(target=target, data=data, **more)  # type: ignore[arg-type]
+
+
+def add(uri: str, value: str = "v", **more: object) -> Add:
+    return Add(cmd_id="1", items=(item(uri, value, **more),))
+
+
+def replace(uri: str, value: str = "v", **more: object) -> Replace:
+    return Replace(cmd_id="1", items=(item(uri, value, **more),))
+
+
+def get(uri: str) -> Get:
+    return Get(cmd_id="1", items=(item(uri),))
+
+
+def delete(uri: str) -> Delete:
+    return Delete(cmd_id="1", items=(item(uri),))
+
+
+def execute(uri: str, correlator: str = "c-1") -> Exec:
+    return Exec(cmd_id="1", correlator=correlator, items=(item(uri),))
+
+
+def copy(target: str, source: str) -> Copy:
+    return Copy(cmd_id="1", items=(item(target, source=source),))
+
+
+class Device:
+    """Records with one announced package of "srv", and executors for any server."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.do(add(f"{X}/PkgID", "x-1"), add(f"{X}/PkgURL", "https://h/x"))
+        self.do(add(f"{Y}/PkgID", "y-1"))
+
+    def answers(self, *commands: Command, server: str = "srv") -> list[Status | Results]:
+        """Execute commands as one message does: in one transaction."""
+        executor = Executor(
+            self.records.tree,
+            self.records.db,
+            server_id=server,
+            max_object_bytes=MAX_OBJECT_BYTES,
+        )
+        executor.max_result_bytes = MAX_OBJECT_BYTES // 2
+        with self.records.db.transaction():
+            return [answer for command in commands for answer in executor.execute("1", command)]
+
+    def codes(self, *commands: Command, server: str = "srv") -> list[int]:
+        answers = self.answers(*commands, server=server)
+        return [answer.code for answer in answers if isinstance(answer, Status)]
+
+    def do(self, *commands: Command) -> None:
+        assert all(code < DmStatus.BAD_REQUEST for code in self.codes(*commands))
+
+    def picture(self) -> dict[str, object]:
+        """The whole tree and journal, to see that nothing changed."""
+        tree, level = self.records.tree, ["."]
+        found: dict[str, object] = {}
+        while level:
+            found |= {uri: (tree.node(uri), tree.value(uri)) for uri in level}
+            level = [f"{uri}/{name}" for uri in level for name in tree.children(uri)]
+        return found | {"journal": self.records.journal.all()}
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    records = Records(Settings(), Paths(tmp_path))
+    yield Device(records)
+    records.db.close()
+
+
+BAD: dict[str, tuple[Command, DmStatus]] = {
+    "Get of no node": (get("./SCOMO/Download/none"), DmStatus.NOT_FOUND),
+    "Replace of no node": (replace(f"{X}/Name"), DmStatus.NOT_FOUND),
+    "Delete of no node": (delete("./SCOMO/Download/none"), DmStatus.NOT_FOUND),
+    "Copy of no node": (copy(f"{Y}/Name", f"{X}/Name"), DmStatus.NOT_FOUND),
+    "Exec of no node": (execute("./SCOMO/Download/none/Operations/Go"), DmStatus.NOT_FOUND),
+    "Exec without PkgURL": (execute(f"{Y}/Operations/Download"), DmStatus.NOT_FOUND),
+    "Add of what is there": (add(f"{X}/PkgID"), DmStatus.ALREADY_EXISTS),
+    "Exec of a text": (execute(f"{X}/PkgID"), DmStatus.COMMAND_NOT_ALLOWED),
+    "Exec of DevInfo": (execute("./DevInfo/DevId"), DmStatus.PERMISSION_DENIED),
+    "Add where nothing can be": (add("./Wonderland/Alice"), DmStatus.COMMAND_NOT_ALLOWED),
+    "Add below a leaf": (add(f"{X}/PkgID/more"), DmStatus.COMMAND_NOT_ALLOWED),
+    "Replace of Status": (replace(f"{X}/Status", "40"), DmStatus.COMMAND_NOT_ALLOWED),
+    "Replace of a branch": (replace(X), DmStatus.COMMAND_NOT_ALLOWED),
+    "Delete of the object": (delete("./SCOMO"), DmStatus.PERMISSION_DENIED),
+    "Delete of the root": (delete("."), DmStatus.PERMISSION_DENIED),
+    "Replace of DevId": (replace("./DevInfo/DevId"), DmStatus.PERMISSION_DENIED),
+    "wrong format": (add(f"{X}/Name", "7", meta=INT), DmStatus.UNSUPPORTED_TYPE_OR_FORMAT),
+    "wrong type": (
+        add(f"{X}/Name", meta=Meta(type="image/png")), DmStatus.UNSUPPORTED_TYPE_OR_FORMAT,
+    ),
+    "markup as value": (
+        Add(cmd_id="1", items=(Item(target=f"{X}/Name", tree=MARKUP),)),
+        DmStatus.UNSUPPORTED_TYPE_OR_FORMAT,
+    ),
+    "no text": (
+        Add(cmd_id="1", items=(Item(target=f"{X}/Name", data=b"\xff\xfe"),)),
+        DmStatus.UNSUPPORTED_TYPE_OR_FORMAT,
+    ),
+    "no Target": (Add(cmd_id="1", items=(item(value="v"),)), DmStatus.BAD_REQUEST),
+    "no CmdID": (Get(items=(item("./DevInfo"),)), DmStatus.BAD_REQUEST),
+    "two Items in Exec": (
+        Exec(cmd_id="1", items=(item(GO), item(GO))), DmStatus.BAD_REQUEST,
+    ),
+    "no URI": (get("./a//b?c"), DmStatus.BAD_REQUEST),
+    "URI with ..": (get("./SCOMO/../DevInfo"), DmStatus.BAD_REQUEST),
+    "Get without Item": (Get(cmd_id="1"), DmStatus.INCOMPLETE_COMMAND),
+    "Add without Item": (Add(cmd_id="1"), DmStatus.INCOMPLETE_COMMAND),
+    "long URI": (get("./" + "a/" * 300), DmStatus.URI_TOO_LONG),
+    "deep URI": (get("./" + "/".join("a" * 20)), DmStatus.URI_TOO_LONG),
+    "long name": (add(f"./SCOMO/Download/{'n' * 129}/PkgID"), DmStatus.URI_TOO_LONG),
+    "large value": (add(f"{X}/Name", "v" * (MAX_OBJECT_BYTES + 1)), DmStatus.ENTITY_TOO_LARGE),
+    "part of a value": (add(f"{X}/Name", more_data=True), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
+    "direct delivery": (
+        add("./SCOMO/Inventory/Delivered/d/Data", meta=Meta(format="bin")),
+        DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED,
+    ),
+    "list": (get("./SCOMO?list=Struct"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
+    "unknown property": (get("./SCOMO?prop=Colour"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
+    "question to the user": (
+        Alert(cmd_id="1", code=AlertCode.CONFIRM_OR_REJECT),
+        DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED,
+    ),
+    "unknown command": (Unknown(cmd_id="1", name="Map"), DmStatus.COMMAND_NOT_IMPLEMENTED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_command_gets_its_status_and_changes_nothing(device: Device, name: str) -> None:
+    command, code = BAD[name]
+    before = device.picture()
+    assert device.codes(command) == [code]
+    assert device.picture() == before
+
+
+@pytest.mark.parametrize("command", [
+    get(f"{X}/PkgURL"), replace(f"{X}/PkgURL"), delete(X), execute(GO), add(f"{X}/Name"),
+    copy(f"{Y}/Name", f"{X}/PkgID"), replace(f"{X}?prop=ACL", "Exec=*"),
+], ids=lambda command: type(command).__name__)  # fmt: skip
+def test_a_package_of_another_server_is_out_of_reach(device: Device, command: Command) -> None:
+    before = device.picture()
+    assert device.codes(command, server="other") == [DmStatus.PERMISSION_DENIED]
+    assert device.picture() == before
+
+
+def test_a_package_at_work_is_not_deleted_nor_started_again(device: Device) -> None:
+    assert device.codes(execute(GO)) == [DmStatus.ACCEPTED_FOR_PROCESSING]
+    before = device.picture()
+    assert device.codes(delete(X)) == [DmStatus.FORBIDDEN]
+    assert device.codes(execute(GO, "c-2")) == [DmStatus.COMMAND_FAILED]
+    assert device.codes(execute(f"{X}/Operations/Download", "c-3")) == [DmStatus.COMMAND_FAILED]
+    assert device.picture() == before
+
+
+def test_an_exec_that_comes_again_is_the_same_operation(device: Device) -> None:
+    for _ in range(2):
+        assert device.codes(execute(GO)) == [DmStatus.ACCEPTED_FOR_PROCESSING]
+    assert len(device.records.journal.all()) == 1
+
+
+def test_too_many_packages_fill_the_device(device: Device) -> None:
+    names = [f"./SCOMO/Download/n{number}/PkgID" for number in range(MAX_PACKAGES - 2)]
+    device.do(*map(add, names))
+    assert device.codes(add("./SCOMO/Download/last/PkgID")) == [DmStatus.DEVICE_FULL]
+    device.do(delete("./SCOMO/Download/n0"), add("./SCOMO/Download/last/PkgID"))
+
+
+def test_a_value_too_large_for_a_message_is_not_sent(device: Device) -> None:
+    device.do(add(f"{X}/Description", "d" * (MAX_OBJECT_BYTES - 1)))
+    (answer,) = device.answers(get(f"{X}/Description"))
+    assert isinstance(answer, Status)
+    assert answer.code == DmStatus.ENTITY_TOO_LARGE
+
+
+def test_items_of_one_command_get_their_own_status(device: Device) -> None:
+    command = Add(cmd_id="1", items=(item(f"{X}/Name", "n"), item(f"{X}/PkgID", "p"), item()))
+    answers = device.answers(command)
+    assert [(a.code, a.target_refs) for a in answers if isinstance(a, Status)] == [
+        (DmStatus.OK, (f"{X}/Name",)),
+        (DmStatus.ALREADY_EXISTS, (f"{X}/PkgID",)),
+        (DmStatus.BAD_REQUEST, ()),
+    ]
+
+
+def test_a_sequence_goes_on_after_a_failure(device: Device) -> None:
+    command = Sequence(cmd_id="1", commands=(get("./Nothing"), add(f"{X}/Name")))
+    assert device.codes(command) == [DmStatus.OK, DmStatus.NOT_FOUND, DmStatus.OK]
+
+
+# -- Atomic (omadm §2.6) -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("failing", [add(f"{X}/PkgID"), delete("./Nothing"), Add(cmd_id="1")])
+def test_atomic_with_a_failing_member_undoes_all(device: Device, failing: Command) -> None:
+    (code,) = device.codes(failing)
+    before = device.picture()
+    members = (add(f"{X}/Name"), replace(f"{X}/PkgURL"), execute(GO), failing, delete(X))
+    assert device.codes(Atomic(cmd_id="1", commands=members)) == [
+        DmStatus.ATOMIC_FAILED,
+        *[DmStatus.ATOMIC_ROLL_BACK_OK] * 3,
+        code,
+        DmStatus.NOT_EXECUTED,
+    ]
+    assert device.picture() == before, "also the operation of the Exec is gone"
+
+
+@pytest.mark.parametrize("inner", [get("./DevInfo"), Atomic(cmd_id="1")], ids=["Get", "Atomic"])
+def test_atomic_with_what_it_may_not_hold_does_nothing(device: Device, inner: Command) -> None:
+    before = device.picture()
+    command = Atomic(cmd_id="1", commands=(add(f"{X}/Name"), inner))
+    not_done = [DmStatus.NOT_EXECUTED] * 2
+    assert device.codes(command) == [DmStatus.COMMAND_FAILED, *not_done]
+    assert device.picture() == before
+
+
+def test_atomic_without_a_failure_does_all(device: Device) -> None:
+    command = Atomic(cmd_id="1", commands=(add(f"{X}/Name"), execute(GO)))
+    wanted = [DmStatus.OK, DmStatus.OK, DmStatus.ACCEPTED_FOR_PROCESSING]
+    assert device.codes(command) == wanted
+    assert len(device.records.journal.live()) == 1
+
+
+# -- the disk ------------------------------------------------------------------------
+
+
+def test_a_full_disk_loses_the_message_as_a_whole(device: Device) -> None:
+    db, before = device.records.db, device.picture()
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count={pages + 4}")
+    commands = [add(f"./SCOMO/Download/f{number}/PkgID", "v" * 4000) for number in range(20)]
+    with pytest.raises(StoreFull):
+        device.answers(*commands)
+    assert device.picture() == before
+    db.execute("PRAGMA max_page_count=100000")
+    device.do(*commands)
+
+
+def test_every_status_that_a_server_can_cause_is_caused_here() -> None:
+    elsewhere = {DmStatus.FORBIDDEN, DmStatus.DEVICE_FULL, DmStatus.COMMAND_FAILED}
+    # no command causes these: the session judges credentials, a broken store ends it
+    not_by_a_command = {DmStatus.INVALID_CREDENTIALS, DmStatus.DATA_STORE_FAILURE}
+    caused = {code for _, code in BAD.values()} | elsewhere
+    assert caused == set(STATUS.values()) - not_by_a_command
