@@ -90,11 +90,16 @@ class TwoSided(HelperDevice):
             state_dir.chmod(0o700)
 
     def as_daemon(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # A copy of the code, because the checkout may lie where the other user cannot look.
+        code = self.root.with_name("code")
+        if not code.exists():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(PROJECT / "scomod", code / "scomod", ignore=ignored)
         user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         python = [*user, SYSTEM_PYTHON] if self.is_two else [sys.executable]
         return subprocess.run(
             [*python, "-c", script, *arguments],
-            cwd=PROJECT,
+            cwd=code,
             check=False,
             capture_output=True,
             text=True,
