@@ -23,6 +23,7 @@ from scomod.busclient import Client
 from scomod.clifmt import Style, duration
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
+from scomod.lab import packages, stubs
 from scomod.lab.bench import Bench
 from scomod.lab.person import Person
 from scomod.lab.show import LAB, Show
@@ -55,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--deb", type=Path, metavar="FILE", help="install this package instead")
+    parser.add_argument(
+        "--deb", type=Path, metavar="FILE", help="install this package instead (one you trust)"
+    )
     parser.add_argument("--ask", action="store_true", help="you are the person at the device")
     parser.add_argument("--keep", action="store_true", help="keep the scratch directory")
     parser.add_argument("--trace", action="store_true", help="print every decoded message too")
@@ -98,6 +101,8 @@ async def _perform(
         if options.trace:
             bench.dm.tap(show.message)
         stage.furnish(bench.pki)
+        if options.deb is not None:
+            _provide(options.deb, stage, show)
         await stage.start_bus()
         await stage.start_device()
         account = bench.register.add(USER)
@@ -114,6 +119,13 @@ async def _perform(
                 account=account,
             )
             await _with_company(cast, Story(cast, problems).play(options.deb))
+
+
+def _provide(deb: Path, stage: Stage, show: Show) -> None:
+    """Have the device's image satisfy what a given package depends on."""
+    names = stubs.preinstall(stage.root, deb, packages.native_architecture())
+    if names:
+        show.line(LAB, f"the device's image is said to hold {', '.join(names)}")
 
 
 async def _wait_for_daemon(stage: Stage, client: Client) -> None:

@@ -112,8 +112,7 @@ def build(recipe: Recipe, directory: Path, pki: Pki) -> Payload:
 
 def payload_of(archive: Path, pki: Pki) -> Payload:
     """Say what a device must be told of any .deb; raises `PackageError` when it is none."""
-    fields = _run("--showformat=${Package}\n${Version}\n", "--show", str(archive)).splitlines()
-    name, version = fields[:2]
+    name, version = query(archive, "${Package}\n${Version}").splitlines()
     digest = hashlib.sha256()
     with archive.open("rb") as file:
         while block := file.read(READ_BYTES):
@@ -126,6 +125,24 @@ def payload_of(archive: Path, pki: Pki) -> Payload:
         sha256=digest.hexdigest(),
         signature=pki.sign(digest.digest()),
     )
+
+
+def query(archive: Path, wanted: str) -> str:
+    """Return fields of a package, written as dpkg-deb's --showformat; raises `PackageError`."""
+    return _run(f"--showformat={wanted}\n", "--show", str(archive))
+
+
+def conffiles(archive: Path) -> list[str]:
+    """List the configuration files of a package, relative to the root."""
+    if "conffiles" not in _run("--info", str(archive)):
+        return []
+    listing = _run("--info", str(archive), "conffiles").split()
+    return [name.removeprefix("/") for name in listing if name.startswith("/")]
+
+
+def native_architecture() -> str:
+    """Return the architecture that dpkg works for here."""
+    return _run("--print-architecture", program="dpkg").strip()
 
 
 def contents(archive: Path) -> list[str]:
@@ -165,11 +182,11 @@ def _put(path: Path, content: bytes, mode: int) -> None:
     path.chmod(mode)
 
 
-def _run(*arguments: str) -> str:
-    """Run dpkg-deb; SOURCE_DATE_EPOCH clamps all times in the archive."""
+def _run(*arguments: str, program: str = DPKG_DEB) -> str:
+    """Run dpkg-deb or dpkg; SOURCE_DATE_EPOCH clamps all times in an archive."""
     try:
         done = subprocess.run(  # packages are built on the bench, not on a device
-            [DPKG_DEB, *arguments],
+            [program, *arguments],
             env={**ENVIRONMENT, "SOURCE_DATE_EPOCH": "1"},
             capture_output=True,
             timeout=DEADLINE_S,
@@ -177,7 +194,7 @@ def _run(*arguments: str) -> str:
         )
     except subprocess.CalledProcessError as error:
         text = error.stderr.decode("utf-8", "replace").strip()
-        raise PackageError(f"dpkg-deb {arguments[0]} failed: {text}") from error
+        raise PackageError(f"{program} {arguments[0]} failed: {text}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PackageError(f"dpkg-deb cannot run: {error}") from error
+        raise PackageError(f"{program} cannot run: {error}") from error
     return done.stdout.decode("utf-8", "replace")

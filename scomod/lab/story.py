@@ -120,6 +120,7 @@ class Story:
     async def _use(self, payload: Payload) -> None:
         """Deactivate, activate, remove: each asked for, done and reported."""
         files = packages.contents(payload.path)
+        kept = packages.conffiles(payload.path)
         is_there = True
         for primitive, leaves_it in USES:
             self._show.chapter(f"{primitive} {payload.name}")
@@ -127,7 +128,10 @@ class Story:
                 is_there = leaves_it
                 if primitive == REMOVE:
                     self._left.discard(payload.name)
-            self._check_files(files, are_there=is_there)
+                    kept = []
+            # What is switched off keeps its configuration, what is removed keeps nothing.
+            wanted = files if is_there else [name for name in files if name not in kept]
+            self._check_files(wanted, are_there=is_there)
 
     async def _decline(self) -> None:
         self._show.chapter("A package that the person does not want")
