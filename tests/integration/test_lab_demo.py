@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scomod.lab.packages import Recipe, build
-from scomod.lab.pki import Pki
+from tests.support.debs import Deb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,18 +78,24 @@ def test_the_demo_holds_and_leaves_nothing_behind(place: dict[str, str]) -> None
 def test_a_package_that_cannot_be_installed_fails_the_demo_with_the_logs(
     place: dict[str, str], tmp_path: Path
 ) -> None:
-    pki = Pki(tmp_path / "pki")
-    pki.ensure()
-    other = "usr/share/doc/x"
-    # a summary with a line break smuggles a dependency into the control file
-    recipe = Recipe(name="lonely", version="1", summary="x\nDepends: nowhere", files={other: "x"})
-    deb = build(recipe, tmp_path, pki).path
+    deb = Deb(name="lonely", scripts={"postinst": "exit 3"}).build(tmp_path)
     done = play(place, "--deb", str(deb))
     assert done.returncode == 1
     assert "not so: the report says 1200 successful (it says 1405)" in done.stdout
     assert "Log of scomod:" in done.stdout
-    assert "nowhere" in done.stdout
+    assert "script failed" in done.stdout
     assert programs(place) == []
+
+
+@pytest.mark.timeout(DEADLINE_S)
+def test_a_package_with_dependencies_and_configuration_lives_its_life(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    deb = Deb(name="needy", depends="libc6 (>= 2.30)", conffiles={"etc/needy": "1\n"})
+    done = play(place, "--deb", str(deb.build(tmp_path)))
+    assert done.returncode == 0, done.stdout
+    assert "the device's image is said to hold libc6" in done.stdout
+    assert done.stdout.count("result 1200 successful, answered 200 ok") == 4
 
 
 @pytest.mark.timeout(DEADLINE_S)
