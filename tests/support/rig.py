@@ -263,6 +263,10 @@ class Rig:
     def session(self) -> Any:
         return self.scomoctl("session", self.account.server_id, code=None)
 
+    def start_session(self) -> subprocess.Popen[bytes]:
+        """Ask for a session and do not wait for its end."""
+        return self._spawn("scomod.cli", "--root", str(self.root), "session")
+
     def until(
         self, condition: Callable[[], Any], what: str = "", seconds: float = DEADLINE_S
     ) -> Any:
