@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with Rig(tmp_path_factory.mktemp("rig")) as made:
-        made.override("[download]\nidle_timeout_s = 0.3\nretry_wait_s = 0.05\n")
+        made.override("[download]\nidle_timeout_s = 1\nretry_wait_s = 0.05\n")
         made.bootstrap()
         made.start_daemon()
         made.start_helper()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Fault = Callable[[Passage], Answer]
 
-READ_TIMEOUT_S = 0.7
+READ_TIMEOUT_S = 2.0
 # what the server does, and a word of what scomoctl must say then
 GARBAGE: dict[str, tuple[Fault, str]] = {
     "truncated": (bad.truncated, "end"),
