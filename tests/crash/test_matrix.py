@@ -49,8 +49,8 @@ def check_after(rig: Rig, primitive: Primitive) -> None:
     is_there = primitive in (Primitive.DOWNLOAD_INSTALL, Primitive.ACTIVATE)
     assert file.exists() is is_there
     assert rig.dpkg_state("hello-crash") in (("ii 1.0",) if is_there else ("", "un"))
-    assert rig.scomoctl("operations")[-1]["phase"] == "succeeded"
-    deployed = rig.scomoctl("inventory")["deployed"]
+    assert rig.operations()[-1]["phase"] == "succeeded"
+    deployed = rig.inventory()["deployed"]
     if primitive is Primitive.REMOVE:
         assert deployed == []
     else:
@@ -71,8 +71,8 @@ def check_reports(rig: Rig, orders: list[Order]) -> None:
         assert all(alert == told[0] for alert in told), told
         assert len(told) <= 2
     assert {alert["correlator"] for alert in rig.alerts()} == {o.correlator for o in orders}
-    rig.until(lambda: rig.scomoctl("status")["alerts_waiting"] == 0, "all reports taken")
-    assert len(rig.scomoctl("operations")) == len(orders), "no operation was run twice"
+    rig.until(lambda: rig.status()["alerts_waiting"] == 0, "all reports taken")
+    assert len(rig.operations()) == len(orders), "no operation was run twice"
 
 
 def play(
@@ -100,7 +100,7 @@ def play(
             mortal = start_again()
             rig.until_up()
         assert rig.result_of(orders[-1]) == 1200, rig.logs()
-        rig.until(lambda: rig.scomoctl("status")["alerts_waiting"] == 0, "the report taken")
+        rig.until(lambda: rig.status()["alerts_waiting"] == 0, "the report taken")
         check_after(rig, primitive)
     check_reports(rig, orders)
 

@@ -155,7 +155,7 @@ def test_a_report_without_an_answer_is_repeated_word_by_word(tmp_path: Path) -> 
         check_end(rig, order, "told", "ii 1.0")
         first, second = rig.reports(order)
         assert first == second
-        assert len(rig.scomoctl("operations")) == 1
+        assert len(rig.operations()) == 1
         assert len(rig.alerts()) == 2
 
 
@@ -203,8 +203,8 @@ def test_a_life_with_power_cuts_at_any_instant_ends_the_same(tmp_path: Path, see
             rig.session()
             check_end(rig, orders[-1], "life", *states)
         assert hits, "the cuts came too late to matter"
-        operations = rig.scomoctl("operations")
+        operations = rig.operations()
         assert [entry["phase"] for entry in operations] == ["succeeded"] * len(LIFE)
         assert {alert["correlator"] for alert in rig.alerts()} == {o.correlator for o in orders}
-        assert rig.scomoctl("inventory") == {"deployed": [], "delivered": [], "download": []}
+        assert rig.inventory() == {"deployed": [], "delivered": [], "download": []}
         rig.check_well()

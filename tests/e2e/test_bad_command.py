@@ -130,7 +130,7 @@ def test_a_bad_command_is_answered_and_the_session_goes_on(wire: Wire, name: str
     before = wire.rig.scomoctl("tree", "./SCOMO", "--recursive")
     assert wire.inject(text) == codes
     assert wire.rig.scomoctl("tree", "./SCOMO", "--recursive") == before
-    assert wire.rig.scomoctl("status")["operations_live"] == 0
+    assert wire.rig.status()["operations_live"] == 0
 
 
 def test_a_package_at_work_is_left_alone_and_finished(wire: Wire) -> None:

@@ -80,7 +80,7 @@ def test_a_configuration_broken_while_running_installs_nothing(rig: Rig) -> None
     assert rig.session()["outcome"] == "ok"
     assert rig.result_of(order) == ResultCode.INSTALL_FAILED
     rig.until_reported()
-    assert 'verify.signature is "sometimes"' in rig.scomoctl("operations")[-1]["detail"]
+    assert 'verify.signature is "sometimes"' in rig.operations()[-1]["detail"]
     assert rig.dpkg_state("unwanted") == ""
     assert rig.spool() == []
     rig.stop(daemon)

@@ -43,8 +43,8 @@ def ordered(rig: Rig) -> Order:
 
 
 def until_waiting(rig: Rig) -> None:
-    rig.until(lambda: rig.scomoctl("status")["prompts_waiting"] == 1, "the prompt")
-    (operation,) = rig.scomoctl("operations")
+    rig.until(lambda: rig.status()["prompts_waiting"] == 1, "the prompt")
+    (operation,) = rig.operations()
     assert (operation["phase"], operation["step"]) == ("waiting", "consent")
 
 
@@ -138,14 +138,14 @@ def test_an_agent_that_dies_while_asked_leaves_the_question_open(tmp_path: Path,
         rig.until(asked.exists, "the question")
         os.kill(agent.pid, signal.SIGKILL)
         agent.wait()
-        rig.until(lambda: not rig.scomoctl("status")["agent"], "the agent gone")
+        rig.until(lambda: not rig.status()["agent"], "the agent gone")
         until_waiting(rig)
         rig.scomoctl(verb, "1")
         if verb == "confirm":
             check_installed(rig, order)
         else:
             assert rig.result_of(order) == ResultCode.USER_CANCELLED
-            assert DECLINED in rig.scomoctl("operations")[0]["detail"]
+            assert DECLINED in rig.operations()[0]["detail"]
         assert rig.scomoctl(verb, code=1).startswith("scomoctl: nothing waits")
 
 
@@ -156,7 +156,7 @@ def test_no_answer_in_time_is_a_no(tmp_path: Path, is_asked: bool) -> None:
         agent = mute_agent(rig)[0] if is_asked else None
         order = rig.order_install(deb_of(rig, HELLO))
         check_failed(rig, order, ResultCode.USER_CANCELLED, UNANSWERED)
-        assert rig.scomoctl("status")["prompts_waiting"] == 0
+        assert rig.status()["prompts_waiting"] == 0
         if agent is not None:
             agent.kill()
             agent.wait()

@@ -79,13 +79,13 @@ class Stand:
 
     def check_loses_nothing(self, words: str, node: str) -> None:
         """The session fails with one of `words`; the report waits, the order is not begun."""
-        operations = self.rig.scomoctl("operations")
+        operations = self.rig.operations()
         done = self.rig.run("scomod.cli", "session")
         assert done.returncode == 1
         assert any(word in done.stderr for word in words.split("|")), done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert self.rig.scomoctl("status")["alerts_waiting"] == 1
-        assert self.rig.scomoctl("operations") == operations, "nothing was begun"
+        assert self.rig.status()["alerts_waiting"] == 1
+        assert self.rig.operations() == operations, "nothing was begun"
         assert node.rpartition("/")[2] not in self.rig.scomoctl("tree", "./SCOMO/Download")
 
     def check_all_arrives(self, lost: Order, node: str) -> None:

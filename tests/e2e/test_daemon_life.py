@@ -30,7 +30,7 @@ def test_daemon_stays_while_a_person_is_asked(tmp_path: Path) -> None:
         rig.until_up()
         order = rig.order_install(rig.no_package())
         rig.session()
-        rig.until(lambda: rig.scomoctl("status")["prompts_waiting"] == 1, "the prompt")
+        rig.until(lambda: rig.status()["prompts_waiting"] == 1, "the prompt")
         rig.scomoctl("decline")
         assert rig.result_of(order) == 1401
         assert daemon.wait(20) == 0
@@ -78,7 +78,7 @@ def test_damaged_database_is_kept_aside_and_told(tmp_path: Path) -> None:
         database.write_bytes(b"no database" * 1000)
         rig.start_daemon()
         rig.until_up()
-        assert rig.scomoctl("status")["servers"] == []
+        assert rig.status()["servers"] == []
         assert "was damaged and is kept as" in log_of(rig)
         assert database.with_name("scomod.db.damaged-1").read_bytes().startswith(b"no database")
         rig.bootstrap()
@@ -93,7 +93,7 @@ def test_identity_stays_the_same_over_restarts(tmp_path: Path) -> None:
         for _ in range(2):
             daemon = rig.start_daemon()
             rig.until_up()
-            found.add(rig.scomoctl("status")["device_id"])
+            found.add(rig.status()["device_id"])
             rig.stop(daemon)
         (identity,) = found
         assert identity.startswith("urn:uuid:")

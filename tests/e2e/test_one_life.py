@@ -38,7 +38,7 @@ def test_install_deactivate_activate_remove_are_done_and_reported(
         assert rig.result_of(order) == 1200
         assert file.read_text() == "hello\n"
         assert rig.dpkg_state("hello-test") == "ii 1.0"
-        (component,) = rig.scomoctl("inventory")["deployed"]
+        (component,) = rig.inventory()["deployed"]
         assert (component["id"], component["version"], component["state"]) == (
             "hello-test", "1.0", "active",
         )  # fmt: skip
@@ -49,11 +49,11 @@ def test_install_deactivate_activate_remove_are_done_and_reported(
             assert rig.session()["outcome"] == "ok"
             assert rig.result_of(order) == 1200
             assert file.exists() is is_there, primitive
-        assert rig.scomoctl("inventory") == {"deployed": [], "delivered": [], "download": []}
+        assert rig.inventory() == {"deployed": [], "delivered": [], "download": []}
         assert [alert["result"] for alert in rig.alerts()] == [1200] * 4
-        operations = rig.scomoctl("operations")
+        operations = rig.operations()
         assert [entry["phase"] for entry in operations] == ["succeeded"] * 4
-        rig.until(lambda: rig.scomoctl("status")["alerts_waiting"] == 0, "reports taken")
+        rig.until(lambda: rig.status()["alerts_waiting"] == 0, "reports taken")
 
 
 def test_life_in_xml_with_a_server_that_only_its_certificate_proves(tmp_path: Path) -> None:
@@ -68,4 +68,3 @@ def test_life_in_xml_with_a_server_that_only_its_certificate_proves(tmp_path: Pa
         assert rig.session()["outcome"] == "ok"
         assert rig.result_of(order) == 1200
         assert rig.dpkg_state("hello-test") == "ii 1.0"
-

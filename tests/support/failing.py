@@ -24,7 +24,7 @@ def check_failed(rig: Rig, order: Order, result: ResultCode, words: str) -> None
     rig.until_reported()
     (report,) = rig.reports(order)
     assert report["mark"] == "critical"
-    operation = rig.scomoctl("operations")[-1]
+    operation = rig.operations()[-1]
     assert (operation["phase"], operation["result"]) == ("failed", result)
     assert words in operation["detail"]
     assert rig.spool() == []
