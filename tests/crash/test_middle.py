@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scomod.lab.devices import Order
     from tests.support.detour import Passage
 
-pytestmark = pytest.mark.timeout(180)  # a dozen processes each; machines differ
+pytestmark = pytest.mark.timeout(900)  # a dozen processes each; machines differ
 BIG_BYTES = 24 << 20
 DIES_AT_BYTES = 9 << 20
 SCRIPTS = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.05")
@@ -100,7 +100,7 @@ def kill_installing(rig: Rig, helper: subprocess.Popen[bytes], wait_s: float) ->
     return kill_group(group)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_power_cut_in_the_middle_of_dpkg_is_healed(tmp_path: Path, seed: int) -> None:
     choice = random.Random(seed)  # noqa: S311 - a seed
     name, more = ("sleepy", {"scripts": SCRIPTS}) if seed % 2 else ("many", {"files": FILES})
@@ -174,7 +174,7 @@ def kill_everything(rig: Rig, *processes: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_life_with_power_cuts_at_any_instant_ends_the_same(tmp_path: Path, seed: int) -> None:
     choice = random.Random(seed)  # noqa: S311 - a seed
     instants = [LONGEST_S * (number + choice.random()) / len(LIFE) for number in range(len(LIFE))]

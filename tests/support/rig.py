@@ -32,7 +32,7 @@ from scomod.lab.packages import Payload, Recipe
 from tests.support.private_bus import private_bus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from scomod.lab.devices import Account, Order
 
@@ -172,15 +172,23 @@ class Rig:
         self._processes.append(process)
         return process
 
-    def start_daemon(self, die_at: str = "", within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        if die_at:
-            return self.start("tests.support.dying", "daemon", die_at, "--resident")
+    def start_daemon(self, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         return self.start("scomod", "--resident", within=within)
 
-    def start_helper(self, die_at: str = "", within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        if die_at:
-            return self.start("tests.support.dying", "helper", die_at, "--watch")
+    def start_helper(self, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         return self.start("scomod.installers.helper", "--watch", within=within)
+
+    def start_dying(self, program: str, boundaries: Iterable[str]) -> subprocess.Popen[bytes]:
+        """Start the daemon or the helper so that each boundary kills it once."""
+        stay = "--resident" if program == "daemon" else "--watch"
+        self.diary.touch()
+        arguments = (program, str(self.diary), ",".join(boundaries), stay)
+        return self.start("tests.support.dying", *arguments)
+
+    @property
+    def diary(self) -> Path:
+        """Where dying processes write down which boundary killed them."""
+        return self.directory / "diary"
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         process.terminate()
