@@ -30,7 +30,7 @@ def run(program: str, *options: str, body: bytes) -> bytes:
         [program, *options, "-o", "-", "-"],
         input=body,
         capture_output=True,
-        timeout=10,
+        timeout=100,
         check=False,
     )
     assert result.returncode == 0, result.stderr

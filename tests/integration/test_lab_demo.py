@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND = [sys.executable, "-P", "-m", "scomod.lab.demo"]
-DEADLINE_S = 120.0
+DEADLINE_S = 280.0
 MARK = "SCOMOD_TEST_DEMO"  # an environment variable by which the demo's programs are known
 
 

@@ -64,7 +64,7 @@ class Machine:
             cwd="/",
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=250,
             check=False,
         )
 

@@ -189,7 +189,7 @@ class RunningDaemon:
                 result.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
-        return result.result(timeout=10)
+        return result.result(timeout=100)
 
     def ask(self, prompt: Record) -> Future[bool]:
         return asyncio.run_coroutine_threadsafe(self.bus.ask(prompt), self._loop)
@@ -218,11 +218,11 @@ def running_daemon(address: str, daemon: Any = None) -> Iterator[RunningDaemon]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        running, stop = started.result(timeout=10)
+        running, stop = started.result(timeout=100)
         try:
             yield running
         finally:
             running.do(stop.set)
     finally:
-        thread.join(timeout=10)
+        thread.join(timeout=100)
         assert not thread.is_alive()

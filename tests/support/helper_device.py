@@ -70,7 +70,7 @@ class HelperDevice(Workbench):
             yield process
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(100)
 
     def result(self, job_id: str) -> JobResult | None:
         return jobfile.kept_result(self.paths.install_dir / "results", job_id)

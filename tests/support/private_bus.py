@@ -75,7 +75,7 @@ def private_bus(policy: Path | None = None) -> Iterator[PrivateBus]:
             yield PrivateBus(address, process.pid)
         finally:
             process.terminate()
-            process.communicate(timeout=5)
+            process.communicate(timeout=50)
     finally:
         shutil.rmtree(folder)
 

@@ -272,7 +272,7 @@ def child(
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=250,
     )
 
 

@@ -58,7 +58,7 @@ class Person:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - the other side lives in a thread
             await asyncio.sleep(0.005)
 
@@ -67,7 +67,7 @@ async def with_person(person: Person, address: str, work: Callable[[], Any]) -> 
     """Run `work` while the person is registered; it ends the agent's connection after."""
     serving = asyncio.ensure_future(person.serve(address))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(100):
             await person.ready.wait()
             return await work()
     finally:
@@ -125,7 +125,7 @@ def test_coming_and_leaving_is_noticed(bus: PrivateBus, running: RunningDaemon) 
 
 def test_question_without_an_agent_fails(running: RunningDaemon) -> None:
     with pytest.raises(AgentGone, match="no agent"):
-        running.ask(PROMPT).result(timeout=5)
+        running.ask(PROMPT).result(timeout=100)
     running.do(lambda: running.bus.inform(PROMPT))  # telling nobody is no failure
 
 
@@ -142,7 +142,7 @@ def test_open_question_fails_when_the_agent_leaves(bus: PrivateBus, running: Run
 
     asked = asyncio.run(work())
     with pytest.raises(AgentGone):
-        asked.result(timeout=5)
+        asked.result(timeout=100)
     assert not running.bus.is_present()
 
 
@@ -242,7 +242,7 @@ def test_agent_registers_again_when_the_daemon_comes_back(bus: PrivateBus) -> No
             assert first.bus.is_present()
         person.ready.clear()
         with running_daemon(bus.address) as second:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(100):
                 await person.ready.wait()
                 assert await asyncio.wrap_future(second.ask(PROMPT)) is True
         serving.cancel()

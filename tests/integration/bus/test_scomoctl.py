@@ -45,7 +45,7 @@ def ctl(bus: PrivateBus, *arguments: str, **more: Any) -> subprocess.CompletedPr
         env=environment(bus),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=200,
         check=False,
         **more,
     )
@@ -284,7 +284,7 @@ def test_closed_pipe_is_no_traceback(bus: PrivateBus, running: RunningDaemon) ->
     process = start(bus, "operations")
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(timeout=10) == 1
+    assert process.wait(timeout=100) == 1
     assert process.stderr is not None
     with process.stderr as errors:
         assert errors.read() == ""
@@ -332,7 +332,7 @@ def staying(bus: PrivateBus, *arguments: str) -> Iterator[subprocess.Popen[str]]
     try:
         yield process
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=100)
         assert (process.returncode, errors) == (0, "")
     finally:
         if process.poll() is None:
@@ -380,7 +380,7 @@ def test_watch_ends_with_the_bus(running: RunningDaemon, bus: PrivateBus) -> Non
     process = start(bus, "watch")
     until_heard(process, running)
     os.kill(bus.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 3
     assert "it went away" in errors
 
@@ -389,7 +389,7 @@ def test_watch_ends_with_the_bus(running: RunningDaemon, bus: PrivateBus) -> Non
 def test_agent_answers_unattended(bus: PrivateBus, running: RunningDaemon, answer: str) -> None:
     with staying(bus, "agent", "--answer", answer) as process:
         assert line_of(process) == "waiting for prompts; Ctrl-C ends\n"
-        assert running.ask(PROMPT).result(timeout=5) is (answer == "yes")
+        assert running.ask(PROMPT).result(timeout=100) is (answer == "yes")
         shown = [line_of(process) for _ in range(7)]
     assert shown[0] == "Example asks to install Hello 1.2\n"
     text = "".join(shown)
@@ -403,14 +403,14 @@ def test_agent_prints_documents(bus: PrivateBus, running: RunningDaemon) -> None
             pass
         running.do(lambda: running.bus.inform(PROMPT))
         assert json.loads(line_of(process)) == {"event": "inform", **PROMPT}
-        assert running.ask(PROMPT).result(timeout=5) is True
+        assert running.ask(PROMPT).result(timeout=100) is True
         assert json.loads(line_of(process)) == {"event": "ask", **PROMPT}
 
 
 def read_until(terminal: int, text: str) -> str:
     seen = ""
     while text not in seen:
-        assert select.select([terminal], [], [], 10)[0], f"{text!r} did not come, but {seen!r}"
+        assert select.select([terminal], [], [], 100)[0], f"{text!r} did not come, but {seen!r}"
         seen += os.read(terminal, 4096).decode()
     return seen
 
@@ -432,10 +432,10 @@ def test_agent_asks_on_the_terminal(
         shown = read_until(ours, "[y/N] ")
         assert "\x1b[1mExample asks to install Hello 1.2\x1b[0m" in shown
         os.write(ours, typed.encode())
-        assert asked.result(timeout=5) is verdict
+        assert asked.result(timeout=100) is verdict
         read_until(ours, "accepted" if verdict else "declined")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=100) == 0
     finally:
         process.kill()
         process.wait()

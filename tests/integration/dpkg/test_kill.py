@@ -38,7 +38,7 @@ def perform_killed(bench: Workbench, job: Job, delay_s: float) -> bool:
     results: list[JobResult] = []
     worker = threading.Thread(target=lambda: results.append(bench.perform(job)))
     worker.start()
-    group = await_dpkg(bench.root, timeout_s=10)
+    group = await_dpkg(bench.root, timeout_s=100)
     time.sleep(delay_s)
     was_hit = group is not None and kill_group(group)
     worker.join()

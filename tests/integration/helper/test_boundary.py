@@ -103,7 +103,7 @@ class TwoSided(HelperDevice):
             check=False,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=250,
         )
 
     def daemon_says(self, *arguments: str) -> Any:

@@ -101,7 +101,7 @@ def test_a_power_cut_at_any_instant_is_healed(
     job = device.order(Action.INSTALL if archive else Action.REMOVE, archive, id="2")
     device.order_file(job)
     process = device.start_helper()
-    group = await_dpkg(device.root, timeout_s=10)
+    group = await_dpkg(device.root, timeout_s=100)
     time.sleep(choice.uniform(0, LONGEST_DELAY_S))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -14,30 +14,30 @@ from scomod.installers import proc
 
 def test_a_program_gets_the_fixed_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_PRELOAD_OF_THE_TEST", "evil")
-    done = proc.run(["/usr/bin/env"], timeout_s=5)
+    done = proc.run(["/usr/bin/env"], timeout_s=60)
     assert dict(line.split("=", 1) for line in done.stdout.splitlines()) == dict(proc.ENVIRONMENT)
 
 
 def test_standard_input_is_at_its_end() -> None:
-    assert proc.run(["cat"], timeout_s=5) == proc.Completed(0, "", "")
+    assert proc.run(["cat"], timeout_s=60) == proc.Completed(0, "", "")
 
 
 def test_exit_code_and_both_streams_come_back() -> None:
-    done = proc.run(["sh", "-c", "echo out; echo err >&2; exit 7"], timeout_s=5)
+    done = proc.run(["sh", "-c", "echo out; echo err >&2; exit 7"], timeout_s=60)
     assert (done.rc, done.stdout, done.stderr) == (7, "out\n", "err\n")
 
 
 def test_a_signal_shows_as_negative_code() -> None:
-    assert proc.run(["sh", "-c", "kill -9 $$"], timeout_s=5).rc == -9
+    assert proc.run(["sh", "-c", "kill -9 $$"], timeout_s=60).rc == -9
 
 
 def test_arguments_meet_no_shell() -> None:
-    assert proc.run(["echo", "$HOME; ls *"], timeout_s=5).stdout == "$HOME; ls *\n"
+    assert proc.run(["echo", "$HOME; ls *"], timeout_s=60).stdout == "$HOME; ls *\n"
 
 
 def test_a_missing_program_is_an_unsupported_environment() -> None:
     with pytest.raises(InstallerError, match="no-such-program cannot be started") as caught:
-        proc.run(["no-such-program"], timeout_s=5)
+        proc.run(["no-such-program"], timeout_s=60)
     assert caught.value.reason is Reason.UNSUPPORTED_ENV
 
 
@@ -71,11 +71,11 @@ def test_of_much_output_the_end_is_kept() -> None:
 
 
 def test_output_that_is_no_text_is_still_read() -> None:
-    assert proc.run(["printf", r"\377ok"], timeout_s=5).stdout == "\ufffdok"
+    assert proc.run(["printf", r"\377ok"], timeout_s=60).stdout == "\ufffdok"
 
 
 def test_a_program_leads_a_group_of_its_own() -> None:
-    done = proc.run(["sh", "-c", "ps -o pgid= -p $$ || cut -d' ' -f5 /proc/$$/stat"], timeout_s=5)
+    done = proc.run(["sh", "-c", "ps -o pgid= -p $$ || cut -d' ' -f5 /proc/$$/stat"], timeout_s=60)
     assert int(done.stdout) != os.getpgid(0)
 
 
