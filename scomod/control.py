@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from scomod import __version__
 from scomod.codes import ComponentState
-from scomod.errors import CommandError, ScomodError
+from scomod.errors import ScomodError
 from scomod.facade import Refused, Unknown
 from scomod.mo import dmacc
 from scomod.operation import Branch, Operation
+from scomod.scheduler import Wish
 
 if TYPE_CHECKING:
     from scomod.confirm import Confirmations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from scomod.mo.scomo import Scomo
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox
-    from scomod.scheduler import Scheduler, Wish
+    from scomod.scheduler import Scheduler
 
 SECRETS = ("AAuthSecret", "AAuthData")
 
@@ -142,7 +143,7 @@ class Control:
 
     def want_session(self, server_id: str) -> None:
         """Ask for a session that nobody waits for."""
-        self._scheduler.want(_kept_wish(server_id))
+        self._scheduler.want(Wish(server_id=server_id, is_kept=True))
 
     def tree_children(self, uri: str) -> list[str]:
         """Give the names below an interior node."""
@@ -216,15 +217,9 @@ def import_profile(db: Database, tree: Tree, profile: bytes) -> list[AccountProf
         with db.transaction():
             for account in found:
                 dmacc.add_account(tree, account)
-    except (CommandError, ScomodError) as error:
+    except ScomodError as error:
         raise Refused(f"the profile is not taken: {error}") from error
     return found
-
-
-def _kept_wish(server_id: str) -> Wish:
-    from scomod.scheduler import Wish  # noqa: PLC0415 - the only use; keeps offline bootstrap small
-
-    return Wish(server_id=server_id, is_kept=True)
 
 
 def _canonical(uri: str) -> str:

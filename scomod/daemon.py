@@ -134,7 +134,6 @@ class Daemon:
         return HttpTransport(settings, max_reply_bytes=limit, user_agent=USER_AGENT)
 
     def _make_steps(self) -> Steps:
-
         paths = self._paths
         return Steps(
             settings=self._settings,

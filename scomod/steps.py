@@ -13,12 +13,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.download.job import FetchRequest
-from scomod.errors import DownloadError, InstallerError, Reason, VerifyError
+from scomod.errors import DownloadError, InstallerError, Reason
 from scomod.installers.base import Action, Job
 from scomod.installers.registry import backend_name
+from scomod.ledger import component_ids
 from scomod.mo.inventory import InventoryItem
 from scomod.operation import Branch, Operation, Primitive, StepKind
-from scomod.verify import InstallParams, check_signature, parse_install_params
+from scomod.verify import (
+    InstallParams,
+    check_signature,
+    parse_install_params,
+    require_signature,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +67,6 @@ ACTIONS: Final[Mapping[StepKind, Action]] = {
     StepKind.DEACTIVATE: Action.DEACTIVATE,
     StepKind.REMOVE: Action.REMOVE,
 }
-
 
 # What a person is asked (USA-4): what happens if the answer is yes.
 MEANING: Final[Mapping[tuple[Branch, Primitive], str]] = {
@@ -126,7 +131,7 @@ class Steps:
             await asyncio.to_thread(self._spool.discard, operation.id)
         elif step in (StepKind.INSTALL, StepKind.INSTALL_INACTIVE) and operation.step is not step:
             # Only a later step can have failed: a failed install has undone itself.
-            for component_id in _strings(operation.data.get("components")):
+            for component_id in component_ids(operation):
                 await self._runner.run(self._removal(operation, component_id))
 
     def forget(self, operation: Operation) -> None:
@@ -211,10 +216,7 @@ class Steps:
     def _verify(self, operation: Operation) -> None:
         """Check the signature over the digest that the fetch computed on the way."""
         policy, params = self._settings.verify, _params(operation)
-        if policy.signature == "required" and not params.signature:
-            raise VerifyError(
-                Reason.POLICY, "the package is not signed, and signatures are required"
-            )
+        require_signature(params.signature, is_required=policy.signature == "required")
         if params.signature:
             key_dir = self._paths.below_root(policy.key_dir)
             check_signature(_digest(operation), params.signature, key_dir)
@@ -281,10 +283,6 @@ def _job_id(operation: Operation, step: StepKind) -> str:
 
 def _reason(text: str) -> Reason:
     return Reason(text) if text in set(Reason) else Reason.INTERNAL
-
-
-def _strings(value: object) -> list[str]:
-    return [str(entry) for entry in value] if isinstance(value, list) else []
 
 
 def _items(found: Iterable[InstalledItem]) -> Iterable[InventoryItem]:

@@ -101,6 +101,12 @@ def check_signature(digest: str, signature: str, key_dir: Path) -> None:
     raise VerifyError(Reason.SIGNATURE, text)
 
 
+def require_signature(signature: str, *, is_required: bool) -> None:
+    """Raise `VerifyError(POLICY)` for a package without the signature that policy demands."""
+    if is_required and not signature:
+        raise VerifyError(Reason.POLICY, "the package is not signed, and signatures are required")
+
+
 def verify(
     file: BinaryIO, *, digest: str, signature: str, signature_required: bool, key_dir: Path
 ) -> str:
@@ -110,8 +116,7 @@ def verify(
     always checked.  Raises `VerifyError` with DIGEST, SIGNATURE, MALFORMED, or
     POLICY where a signature is required and absent.
     """
-    if signature_required and not signature:
-        raise VerifyError(Reason.POLICY, "the package is not signed, and signatures are required")
+    require_signature(signature, is_required=signature_required)
     found = check_digest(file, digest) if digest else sha256_of(file)
     if signature:
         check_signature(found, signature, key_dir)
