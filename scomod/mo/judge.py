@@ -80,6 +80,10 @@ class Judge:
             raise NotAllowed(f"no node can be at {path}")
         return rule
 
+    def is_same_place(self, path: str, other: str) -> bool:
+        """Tell whether one rule of the DDF describes both: names may differ at a `<x>`."""
+        return self._ddf.rule_for(path) is self._ddf.rule_for(other)
+
     def described(
         self, path: str, format_: str | None, type_: str | None, value: bytes | None
     ) -> Node:

@@ -15,49 +15,28 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from scomod.errors import (
-    BadFormat,
-    LocalProtocolError,
-    NodeExists,
-    NotAllowed,
-    NotSupported,
-    PermissionDenied,
-    TooLarge,
-)
+from scomod.errors import LocalProtocolError, NodeExists, NotAllowed, NotSupported
 from scomod.mo import acl as acls
 from scomod.mo import uri as uris
 from scomod.mo.acl import Acl, Right
 from scomod.mo.ddf import AccessType, Ddf
 from scomod.mo.judge import Judge
-from scomod.mo.node import (
-    TITLE_OCTETS,
-    Format,
-    Node,
-    Property,
-    check_value,
-    next_verno,
-    property_value,
-)
+from scomod.mo.node import Format, Node, check_value
+from scomod.mo.nodes import Nodes
+from scomod.mo.properties import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from scomod.clock import Clock
-    from scomod.mo.handler import ExecRequest, Handler
+    from scomod.mo.handler import ExecRequest
+    from scomod.mo.nodes import Handlers
     from scomod.mo.store import NodeStore
     from scomod.mo.uri import UriLimits
 
 CHILD_LIST_TYPE: Final = "text/plain"  # omadm §7.3
-PROPERTY_NAMES: Final = frozenset(prop.value for prop in Property)
-
-
-class Handlers(Protocol):
-    """Who answers for a path: the registry, which lies above this layer."""
-
-    def handler_for(self, path: str) -> Handler:
-        """Return the handler with the longest matching prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +58,9 @@ class Tree:
         self._store = store
         self._ddf = ddf
         self._registry = registry
-        self._clock = clock
         self._judge = Judge(store, ddf)
+        self._nodes = Nodes(store, self._judge, registry, clock)
+        self._properties = Properties(store, self._judge, self._nodes, registry, limits)
         self.limits = limits
 
     # What a server may ask.  All raise `CommandError`s.
@@ -93,13 +73,13 @@ class Tree:
         if address.list is not None:
             raise NotSupported(f"?list={address.list} is not supported")
         if address.prop is not None:
-            text = self._property(node, _known(address.prop))
+            text = self._properties.read(node, address.prop)
             return Reading(uri=uri, format="", type="", value=text.encode())
         self._judge.require_access(AccessType.GET, node.path)
         if node.is_interior:
             names = "/".join(self._store.children(node.path)).encode()
             return Reading(uri=uri, format=Format.NODE, type=CHILD_LIST_TYPE, value=names)
-        value = self._computed(node).value or b""
+        value = self._nodes.computed(node).value or b""
         return Reading(uri=uri, format=node.format, type=node.type, value=value)
 
     def add(
@@ -134,7 +114,7 @@ class Tree:
         if not node.is_interior:
             # A handler may have made the leaf with its parent: then it only gets its value.
             made = self._store.get(path) or dataclasses.replace(node, owner=server_id)
-            self._write(dataclasses.replace(made, type=node.type, value=node.value))
+            self._nodes.write(dataclasses.replace(made, type=node.type, value=node.value))
 
     def replace(
         self,
@@ -149,7 +129,7 @@ class Tree:
         address = uris.parse(uri, self.limits)
         node = self._judge.existing(address.path)
         if address.prop is not None:
-            self._replace_property(node, _known(address.prop), server_id, value or b"")
+            self._properties.replace(node, address.prop, server_id, value or b"")
             return
         self._judge.require(Right.REPLACE, node.path, server_id)
         if address.list is not None or node.is_interior:
@@ -158,7 +138,7 @@ class Tree:
         new = self._judge.described(node.path, format, type, value)
         self._registry.handler_for(node.path).guard_value(node.path, new.value or b"")
         new_type = node.type if type is None else new.type
-        self._write(dataclasses.replace(node, type=new_type, value=new.value))
+        self._nodes.write(dataclasses.replace(node, type=new_type, value=new.value))
 
     def delete(self, uri: str, server_id: str) -> None:
         """Delete a node with all below it, or nothing (omadm §7.5)."""
@@ -182,7 +162,7 @@ class Tree:
         if node.is_interior:
             raise NotAllowed("only a leaf can be copied")
         put = self.add if self._store.get(path) is None else self.replace
-        value = self._computed(node).value
+        value = self._nodes.computed(node).value
         put(path, server_id, format=node.format, type=node.type, value=value)
 
     def execute(self, uri: str, request: ExecRequest) -> bool:
@@ -204,7 +184,7 @@ class Tree:
         node = self._store.get(path)
         if node is None or node.is_interior:
             return None
-        return (self._computed(node).value or b"").decode("utf-8", "replace")
+        return (self._nodes.computed(node).value or b"").decode("utf-8", "replace")
 
     def children(self, path: str) -> list[str]:
         """Return the names below a node, sorted; none if there is no such node."""
@@ -230,8 +210,8 @@ class Tree:
             raise LocalProtocolError(f"the DDF has no {format or 'node'} at {path}")
         node = self._store.get(path)
         if node is None:
-            self._make_parents(path)
-            node = self._fresh(path)
+            self._nodes.make_parents(path)
+            node = self._nodes.fresh(path)
         if type is not None:
             node = dataclasses.replace(node, type=type)
         if value is not None:
@@ -240,7 +220,7 @@ class Tree:
             node = dataclasses.replace(node, value=octets)
         if acl is not None:
             node = dataclasses.replace(node, acl=str(Acl.parse(acl)))
-        self._write(node)
+        self._nodes.write(node)
 
     def drop(self, path: str) -> None:
         """Delete a node with all below it, permanent or not; nothing if it is not there."""
@@ -265,104 +245,14 @@ class Tree:
             raise NotAllowed("the command takes no property and no list")
         return address.path
 
-    def _property(self, node: Node, prop: Property) -> str:
-        if prop is Property.SIZE:  # it would tell the length of a secret
-            self._judge.require_access(AccessType.GET, node.path)
-        return property_value(self._computed(node), prop)
-
-    def _replace_property(self, node: Node, prop: Property, server_id: str, value: bytes) -> None:
-        change = PROPERTY_CHANGES.get(prop)
-        if change is None:
-            raise NotAllowed(f"the property {prop} cannot be replaced")
-        try:
-            text = value.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise BadFormat(f"the property {prop} is not UTF-8") from error
-        change(self, node, server_id, text)
-
-    def _replace_acl(self, node: Node, server_id: str, text: str) -> None:
-        """Change an ACL; a Replace right on the leaf itself does not count (omadm §7.4)."""
-        above = uris.parent(node.path)
-        if not (above and self._judge.allows(Right.REPLACE, above, server_id)):
-            if not node.is_interior:
-                raise PermissionDenied(f"{server_id} has no Replace right on {above}")
-            self._judge.require(Right.REPLACE, node.path, server_id)
-        acl = Acl.parse(text)
-        if node.path == uris.ROOT and acls.EVERYONE not in acl.entries.get(Right.ADD, ()):
-            raise NotAllowed("the root keeps Add=*")
-        self._write(dataclasses.replace(node, acl=str(acl)))
-
-    def _replace_title(self, node: Node, server_id: str, text: str) -> None:
-        self._judge.require(Right.REPLACE, node.path, server_id)
-        if len(text.encode()) > TITLE_OCTETS:
-            raise TooLarge(f"a title has at most {TITLE_OCTETS} octets")
-        self._write(dataclasses.replace(node, title=text))
-
-    def _replace_name(self, node: Node, server_id: str, text: str) -> None:
-        """Rename; only nodes whose name the DDF leaves open, and not while they are in use."""
-        self._judge.require(Right.REPLACE, node.path, server_id)
-        self._judge.require_access(AccessType.REPLACE, node.path)
-        self._judge.require_dynamic(node.path)
-        new_path = uris.join(uris.parent(node.path), uris.segment(text))
-        if self._ddf.rule_for(new_path) is not self._ddf.rule_for(node.path):
-            raise NotAllowed(f"{node.path} has a fixed name")
-        for each in (node.path, *self._store.descendants(node.path)):
-            uris.check(new_path + each.removeprefix(node.path), self.limits)
-        if new_path == node.path:
-            return
-        if self._store.get(new_path) is not None:
-            raise NodeExists(f"{new_path} exists")
-        self._registry.handler_for(node.path).guard_delete(node.path)
-        self._store.rename(node.path, new_path)
-
     def _add_interior(self, path: str, server_id: str) -> None:
         """Make one interior node for a server, unless a handler just did, and tell the handler."""
         if self._store.get(path) is not None:
             return
         may_replace = self._judge.allows(Right.REPLACE, uris.parent(path), server_id)
         acl = "" if may_replace else str(acls.for_creator(server_id))
-        self._write(dataclasses.replace(self._fresh(path), acl=acl, owner=server_id))
+        self._nodes.write(dataclasses.replace(self._nodes.fresh(path), acl=acl, owner=server_id))
         self._registry.handler_for(path).added(path, server_id)
-
-    def _make_parents(self, path: str) -> None:
-        above = uris.parent(path)
-        if above and self._store.get(above) is None:
-            self._make_parents(above)
-            self._write(self._fresh(above))
-
-    def _fresh(self, path: str) -> Node:
-        """Return a node as the DDF describes it, without a value."""
-        rule = self._judge.rule(path)
-        return Node(
-            path=path,
-            format=rule.format,
-            type=rule.type,
-            acl=acls.ROOT_ACL if path == uris.ROOT else "",
-            value=None if rule.format is Format.NODE else b"",
-        )
-
-    def _computed(self, node: Node) -> Node:
-        """Return the node with the value of this moment."""
-        if node.is_interior:
-            return node
-        value = self._registry.handler_for(node.path).compute(node.path)
-        return node if value is None else dataclasses.replace(node, value=value)
-
-    def _write(self, node: Node) -> None:
-        """Insert, or update what changed: time stamp and version follow, equal costs no write."""
-        now_s = int(self._clock.wall_s())
-        old = self._store.get(node.path)
-        if old is None:
-            self._store.insert(dataclasses.replace(node, tstamp_s=now_s))
-        elif node != old:
-            verno = old.verno if node.value == old.value else next_verno(old.verno)
-            self._store.update(dataclasses.replace(node, tstamp_s=now_s, verno=verno))
-
-
-def _known(name: str) -> Property:
-    if name not in PROPERTY_NAMES:
-        raise NotSupported(f"no property {name}")
-    return Property(name)
 
 
 def _between(ancestor: str, path: str) -> list[str]:
@@ -372,10 +262,3 @@ def _between(ancestor: str, path: str) -> list[str]:
         missing.append(path)
         path = uris.parent(path)
     return missing[::-1]
-
-
-PROPERTY_CHANGES: Final[Mapping[Property, Callable[[Tree, Node, str, str], None]]] = {
-    Property.ACL: Tree._replace_acl,  # noqa: SLF001 - the table belongs to the class
-    Property.NAME: Tree._replace_name,  # noqa: SLF001 - the table belongs to the class
-    Property.TITLE: Tree._replace_title,  # noqa: SLF001 - the table belongs to the class
-}

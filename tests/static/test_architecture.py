@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.dmclient\.(credentials|outgoing|session)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler)$"),
     (1, r"scomod\.(operation|outcome)$|scomod\.download\.job$|scomod\.installers\.base$"),
-    (2, r"scomod\.mo\.(tree|store|registry)$"),
+    (2, r"scomod\.mo\.(tree|nodes|properties|store|registry)$"),
     (2, r"scomod\.(journal|outbox|db|config|log|verify|net)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|transport)$|scomod\.download\.|scomod\.installers\."),

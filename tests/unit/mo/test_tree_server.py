@@ -21,6 +21,7 @@ from scomod.errors import (
 )
 from scomod.mo.handler import ExecRequest
 from scomod.mo.tree import Reading
+from scomod.mo.uri import UriLimits
 from tests.support.trees import MONDAY_S, Bench, tree_bench
 
 X = "./Toy/x"
@@ -361,14 +362,12 @@ def test_rename_to_the_same_name_is_no_conflict(bench: Bench) -> None:
     assert bench.tree.value(f"{X}/Text") == "hello"
 
 
-def test_rename_that_makes_a_descendant_too_long_is_refused(bench: Bench) -> None:
-    segment = "s" * 120
-    bench.tree.put(f"{X}/Few/{segment}", value="")
-    change(bench, f"{X}?prop=Name", b"n" * 128)
-    bench.tree.limits = type(bench.tree.limits)(max_total_chars=140)
-    bench.tree.put("./Toy/z/Few/" + segment, value="")
-    with pytest.raises(UriTooLong):
-        change(bench, "./Toy/z?prop=Name", b"n" * 20)
+def test_rename_that_makes_a_descendant_too_long_is_refused(tmp_path: Path) -> None:
+    with tree_bench(tmp_path, UriLimits(max_total_chars=140)) as bench:
+        bench.tree.put("./Toy/z/Few/" + "s" * 120, value="")
+        change(bench, "./Toy/z?prop=Name", b"zz")
+        with pytest.raises(UriTooLong):
+            change(bench, "./Toy/zz?prop=Name", b"n" * 20)
 
 
 # Delete
