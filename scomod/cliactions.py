@@ -175,5 +175,7 @@ def _config(arguments: argparse.Namespace, screen: Screen) -> int:
 
     paths = Paths(arguments.root.absolute())
     record = asdict(config.load(paths))
+    servers = record.pop("servers")
+    record[config.SERVER_SECTION] = {config.in_toml(name): servers[name] for name in servers}
     screen.show(record, cliview.settings(record, config.origins(paths)))
     return EXIT_OK

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
 
 from scomod.errors import ConfigError
-from scomod.settings import Paths, Settings
+from scomod.settings import Paths, Server, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,20 +27,37 @@ if TYPE_CHECKING:
 MAIN_FILE: Final = "etc/scomod/scomod.toml"  # its turn is after the first of the folders
 FOLDERS: Final = ("usr/lib/scomod/config.d", "etc/scomod/config.d", "run/scomod/config.d")
 
+# One section for each server: [server."com.example.dm"]; keys are known by this placeholder.
+SERVER_SECTION: Final = "server"
+ANY_SERVER: Final = f'{SERVER_SECTION}."ID"'
+
+_SERVER_NAME: Final = re.compile(rf'{SERVER_SECTION}\.("(?:[^"\\]|\\.)*")\.')
+_LOGIN: Final = re.compile("//[^/]*@")  # of a URL: may hold a password (I19)
 _SHOWN_CHARACTERS: Final = 40
-_TYPE_NAMES: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_TYPE_NAMES: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list of texts",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of the configuration; `name` is dotted, as in "install.dpkg.timeout_s"."""
+    """One key of the configuration; `name` is dotted, as in "install.dpkg.timeout_s".
+
+    A text, or each of several, matches `pattern` or is empty; `words` say that.
+    """
 
     name: str
     type: type
-    default: bool | float | str
+    default: bool | float | str | tuple[str, ...]
     allowed: tuple[str, ...]
     low: float | None
     high: float | None
+    pattern: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +84,7 @@ def origins(paths: Paths) -> dict[str, Path]:
 
 
 def all_keys() -> tuple[Key, ...]:
-    """Return every key there is, in the order of `settings`."""
+    """Return every key there is, in the order of `settings`; those of servers once."""
     return tuple(_keys_of(Settings, ""))
 
 
@@ -78,14 +96,18 @@ def _keys_of(section: type, prefix: str) -> Iterator[Key]:
         name, kind = f"{prefix}{entry.name}", types[entry.name]
         if isinstance(kind, type) and is_dataclass(kind):
             yield from _keys_of(kind, f"{name}.")
+        elif name == "servers":
+            yield from _keys_of(Server, f"{ANY_SERVER}.")
         else:
             yield Key(
                 name=name,
-                type=kind,
+                type=get_origin(kind) or kind,
                 default=getattr(defaults, entry.name),
                 allowed=entry.metadata.get("allowed", ()),
                 low=entry.metadata.get("low"),
                 high=entry.metadata.get("high"),
+                pattern=entry.metadata.get("pattern", ""),
+                words=entry.metadata.get("words", ""),
             )
 
 
@@ -97,9 +119,17 @@ def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
         name = f"{prefix}{entry.name}"
         if is_dataclass(types[entry.name]):
             arguments[entry.name] = _build(types[entry.name], f"{name}.", values)
+        elif name == "servers":
+            arguments[name] = _servers(values)
         elif name in values:
             arguments[entry.name] = values[name]
     return section(**arguments)
+
+
+def _servers(values: Mapping[str, Any]) -> dict[str, Server]:
+    """Return what the sections of servers say, by server identifier."""
+    prefixes = dict.fromkeys(match for name in values if (match := _SERVER_NAME.match(name)))
+    return {json.loads(each[1]): _build(Server, each[0], values) for each in prefixes}
 
 
 def _merged(paths: Paths) -> dict[str, _Origin]:
@@ -107,8 +137,8 @@ def _merged(paths: Paths) -> dict[str, _Origin]:
     known = {key.name: key for key in all_keys()}
     found: dict[str, _Origin] = {}
     for file in _fragments(paths):
-        for name, value in _flat(_parsed(file), "", file, known):
-            found[name] = _Origin(value=_checked(known[name], value, file), file=file)
+        for key, value in _flat(_parsed(file), "", file, known):
+            found[key.name] = _Origin(value=_checked(key, value, file), file=file)
     return found
 
 
@@ -149,19 +179,35 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def _flat(
     table: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
-) -> Iterator[tuple[str, Any]]:
-    """Yield dotted names with their values; refuses names that mean nothing."""
-    sections = {name.rpartition(".")[0] for name in known}
+) -> Iterator[tuple[Key, Any]]:
+    """Yield keys with their values; refuses names that mean nothing."""
+    sections = {name.rpartition(".")[0] for name in known} - {ANY_SERVER} | {SERVER_SECTION}
     for entry, value in table.items():
         name = f"{prefix}{entry}"
         if name in sections:
             if not isinstance(value, dict):
                 raise ConfigError(f"{file}: {name} is a section, write [{name}]")
-            yield from _flat(value, f"{name}.", file, known)
+            deeper = _of_server if name == SERVER_SECTION else _flat
+            yield from deeper(value, f"{name}.", file, known)
         elif name in known:
-            yield name, value
+            yield known[name], value
         else:
             raise ConfigError(f"{file}: {_unknown(name, isinstance(value, dict), known, sections)}")
+
+
+def _of_server(
+    tables: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
+) -> Iterator[tuple[Key, Any]]:
+    """Yield the same for the sections of servers, the keys under the server's own name."""
+    keys = {entry.name: known[f"{ANY_SERVER}.{entry.name}"] for entry in fields(Server)}
+    for server_id, table in tables.items():
+        name = f"{prefix}{in_toml(server_id)}"
+        is_dotted = isinstance(table, dict) and any(isinstance(v, dict) for v in table.values())
+        if not isinstance(table, dict) or is_dotted:
+            text = f'write [{SERVER_SECTION}."com.example.dm"], with quotes around the identifier'
+            raise ConfigError(f"{file}: {name} is no section of a server; {text}")
+        own = {f"{name}.{key}": replace(known, name=f"{name}.{key}") for key, known in keys.items()}
+        yield from _flat(table, f"{name}.", file, own)
 
 
 def _unknown(
@@ -182,16 +228,23 @@ def _unknown(
     return f"unknown {kind} {name}; known are {', '.join(siblings or sorted(sections))}"
 
 
-def _checked(key: Key, value: Any, file: Path) -> bool | float | str:
+def _checked(key: Key, value: Any, file: Path) -> bool | float | str | tuple[str, ...]:
     """Return the value of a key in its type, or refuse it."""
     if key.type is float and type(value) is int:
         value = float(value)
+    if key.type is tuple and isinstance(value, list):
+        value = tuple(value)
     is_right = type(value) is key.type and (not key.allowed or value in key.allowed)
     if is_right and key.low is not None and key.high is not None:
         is_right = key.low <= value <= key.high
+    if is_right and key.type is tuple:
+        is_right = all(isinstance(each, str) for each in value)
+    if is_right and key.pattern and value:
+        texts = value if key.type is tuple else (value,)
+        is_right = all(re.fullmatch(key.pattern, each) for each in texts)
     if not is_right:
         raise ConfigError(f"{file}: {key.name} is {_shown(value)}, it must be {describe(key)}")
-    checked: bool | float | str = value
+    checked: bool | float | str | tuple[str, ...] = value
     return checked
 
 
@@ -201,6 +254,8 @@ def describe(key: Key) -> str:
         return "one of " + ", ".join(f'"{word}"' for word in key.allowed)
     if key.low is not None and key.high is not None:
         return f"{_TYPE_NAMES[key.type]} from {in_toml(key.low)} to {in_toml(key.high)}"
+    if key.words:
+        return f"{_TYPE_NAMES[key.type]}: {key.words}"
     return _TYPE_NAMES[key.type]
 
 
@@ -210,10 +265,12 @@ def in_toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(in_toml, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def _shown(value: Any) -> str:
     """Return a refused value for a line of a log."""
-    text = in_toml(value)
+    text = _LOGIN.sub("//***@", in_toml(value))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

@@ -123,13 +123,12 @@ class Daemon:
             fresh_nonce=lambda: os.urandom(NONCE_BYTES),
         )
 
-    def _open_transport(self) -> Transport:
+    def _open_transport(self, account: Account) -> Transport:
         from scomod.dmclient.transport import HttpTransport  # noqa: PLC0415 - heavy, idle needs none
 
         settings = self._settings.transport
-        if settings.ca_file:
-            ca_file = str(self._paths.below_root(settings.ca_file))
-            settings = replace(settings, ca_file=ca_file)
+        if ca_file := self._settings.server(account.server_id).ca_file or settings.ca_file:
+            settings = replace(settings, ca_file=str(self._paths.below_root(ca_file)))
         limit = 2 * self._settings.session.max_msg_bytes
         return HttpTransport(settings, max_reply_bytes=limit, user_agent=USER_AGENT)
 

@@ -56,11 +56,15 @@ class AuthError(ScomodError):
 
 
 class TransportError(ScomodError):
-    """The message exchange failed below the protocol; `is_retryable` tells if waiting may help."""
+    """The message exchange failed below the protocol; `is_retryable` tells if waiting may help.
 
-    def __init__(self, text: str, *, is_retryable: bool) -> None:
+    `retry_after_s` is how long the server asks us to stay away, 0 if it does not.
+    """
+
+    def __init__(self, text: str, *, is_retryable: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(text)
         self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s
 
 
 class CommandError(ScomodError):

@@ -7,12 +7,17 @@ these values from files; `Paths` says where a device keeps its things.
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - `config` reads the types at run time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 MIB = 1 << 20
 GIB = 1 << 30
+
+DIRECT = "direct"  # where a proxy may stand: none for this server, whatever [transport] says
+PROXY_SHAPE = r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?"
+PIN_SHAPE = "[A-Za-z0-9+/]{43}="
 
 
 def one_of(default: str, *others: str) -> Any:
@@ -23,6 +28,11 @@ def one_of(default: str, *others: str) -> Any:
 def within(default: float, low: float, high: float) -> Any:
     """Declare a number and its limits, both included."""
     return field(default=default, metadata={"low": low, "high": high})
+
+
+def shaped(default: str | tuple[str, ...], pattern: str, words: str) -> Any:
+    """Declare a text, or each of several, by a pattern it matches as a whole; may be empty."""
+    return field(default=default, metadata={"pattern": pattern, "words": words})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +64,33 @@ class Transport:
     allow_http: bool = False
     ca_file: str = ""
     encoding: str = one_of("wbxml", "xml")
+    proxy: str = shaped("", PROXY_SHAPE, "http://HOST:PORT")
+    proxy_login_file: str = ""
     connect_timeout_s: float = within(15.0, 0.1, 600.0)
     read_timeout_s: float = within(60.0, 0.1, 3600.0)
+    exchange_timeout_s: float = within(180.0, 0.1, 7200.0)
+    max_header_bytes: int = within(32768, 1024, MIB)
+    max_cookies_count: int = within(50, 0, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What holds for one DM server only; an empty text means: as in [transport].
+
+    `auth` is how we prove ourselves to this server, empty as its account says;
+    `protocol` is the version of OMA DM that it speaks.
+    """
+
+    ca_file: str = ""
+    pins: tuple[str, ...] = shaped((), PIN_SHAPE, "SHA-256 of a public key in base64")
+    certificate_file: str = ""
+    key_file: str = ""
+    min_tls: str = one_of("1.2", "1.3")
+    proxy: str = shaped("", f"{DIRECT}|{PROXY_SHAPE}", f'"{DIRECT}" or http://HOST:PORT')
+    proxy_login_file: str = ""
+    encoding: str = one_of("", "wbxml", "xml")
+    protocol: str = one_of("1.2", "1.1")
+    auth: str = one_of("", "basic", "digest", "hmac")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +98,20 @@ class Session:
     """Limits of a DM session."""
 
     max_msg_bytes: int = within(65536, 2048, 16 * MIB)
-    max_obj_bytes: int = within(MIB, 2048, 64 * MIB)
+    max_obj_bytes: int = within(MIB, 2048, 4 * GIB)
+    reserve_bytes: int = within(8 * MIB, 0, 1 << 40)
     max_messages_count: int = within(200, 4, 100000)
     max_depth_count: int = within(32, 8, 64)
     max_commands_count: int = within(1000, 10, 100000)
+    user_alert_timeout_s: float = within(120.0, 0.1, 3600.0)
+    user_alert_attempts_count: int = within(5, 1, 100)
+    max_alert_text_bytes: int = within(4096, 64, MIB)
+    max_choices_count: int = within(64, 1, 1000)
+    max_choice_bytes: int = within(256, 8, 65536)
+    max_input_count: int = within(1024, 1, 65536)
     retry_count: int = within(5, 0, 20)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
+    retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +189,12 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The complete configuration of one device."""
+    """The complete configuration of one device; `servers` by server identifier."""
 
     device: Device = field(default_factory=Device)
     daemon: Daemon = field(default_factory=Daemon)
     transport: Transport = field(default_factory=Transport)
+    servers: Mapping[str, Server] = field(default_factory=dict)
     session: Session = field(default_factory=Session)
     notification: Notification = field(default_factory=Notification)
     confirm: Confirm = field(default_factory=Confirm)
@@ -159,6 +203,10 @@ class Settings:
     install: Install = field(default_factory=Install)
     scomo: Scomo = field(default_factory=Scomo)
     log: Log = field(default_factory=Log)
+
+    def server(self, server_id: str) -> Server:
+        """Return what holds for one server; one without a section has the defaults."""
+        return self.servers.get(server_id) or Server()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +239,11 @@ class Paths:
     def delivered_dir(self) -> Path:
         """Payloads of the Delivered inventory, named by digest."""
         return self.state_dir / "delivered"
+
+    @property
+    def values_dir(self) -> Path:
+        """Values of the management tree too long for the database, named by digest."""
+        return self.state_dir / "values"
 
     @property
     def jobs_dir(self) -> Path:

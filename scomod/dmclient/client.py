@@ -62,12 +62,13 @@ class SessionReport:
     bytes_sent: int = 0
     bytes_received: int = 0
     duration_s: float = 0.0
+    retry_after_s: float = 0.0
     alerts_delivered: int = 0
     commands: int = 0
 
 
 class DmClient:
-    """Runs sessions; `fresh_nonce` and `open_transport` are the world's part."""
+    """Runs sessions; `fresh_nonce`, `open_transport` and `ask_person` are the world's part."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class DmClient:
         settings: Settings,
         device_id: str,
         clock: Clock,
-        open_transport: Callable[[], Transport],
+        open_transport: Callable[[Account], Transport],
         fresh_nonce: Callable[[], bytes],
     ) -> None:
         self._db = db
@@ -101,7 +102,7 @@ class DmClient:
         """Run one session; never raises for what the network or the server do."""
         report = SessionReport(server=account.server_id)
         began_s = self._clock.monotonic_s()
-        transport = self._open_transport()
+        transport = self._open_transport(account)
         try:
             session = Session(self._setup(account, trigger, session_id))
             await self._converse(session, account, transport, report)
@@ -119,6 +120,7 @@ class DmClient:
     ) -> None:
         executor = Executor(
             self._tree,
+            report.retry_after_s = error.retry_after_s
             self._db,
             server_id=account.server_id,
             max_object_bytes=self._settings.session.max_obj_bytes,

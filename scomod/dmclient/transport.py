@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scomod import net
 from scomod.errors import LimitExceeded, TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from requests import Response, Session
 
     from scomod import settings
 
 PIECE_BYTES = 64 * 1024
-CONTENT_TYPES = ("application/vnd.syncml.dm+wbxml", "application/vnd.syncml.dm+xml")
+# what we ask for, and what some servers send in its place (interop 10)
+ACCEPTED: Final = ("application/vnd.syncml.dm+wbxml", "application/vnd.syncml.dm+xml")
+CONTENT_TYPES: Final = (*ACCEPTED, "application/vnd.syncml+wbxml", "application/vnd.syncml+xml")
+COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 # failures that go away when somebody waits; the others need a person
 PASSING_FAILURES = frozenset(set(net.Failure) - {net.Failure.UNTRUSTED})
@@ -31,17 +38,23 @@ PASSING_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_RE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer; `content_type` is one of `CONTENT_TYPES`, without parameters."""
+    """An answer; `content_type` is one of `CONTENT_TYPES`, without parameters.
+
+    `headers` have lower-case names; cookies are not among them.
+    """
 
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Transport(Protocol):
     """How a session's messages travel."""
 
-    async def exchange(self, url: str, body: bytes, content_type: str) -> Reply:
-        """Send one message and return the answer.
+    async def exchange(
+        self, url: str, body: bytes, content_type: str, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Reply:
+        """Send one message, with `headers` besides our own, and return the answer.
 
         Raises `TransportError`, or `LimitExceeded` for an answer that is too long.
         """
@@ -64,12 +77,14 @@ class HttpTransport:
         self.bytes_sent = 0
         self.bytes_received = 0
 
-    async def exchange(self, url: str, body: bytes, content_type: str) -> Reply:
-        """Send one message and return the answer.
+    async def exchange(
+        self, url: str, body: bytes, content_type: str, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Reply:
+        """Send one message, with `headers` besides our own, and return the answer.
 
         Raises `TransportError`, or `LimitExceeded` for an answer that is too long.
         """
-        return await asyncio.to_thread(self._exchange, url, body, content_type)
+        return await asyncio.to_thread(self._exchange, url, body, content_type, headers)
 
     def close(self) -> None:
         """End the conversation; nothing is sent."""
@@ -77,11 +92,15 @@ class HttpTransport:
             self._session.close()
             self._session = None
 
-    def _exchange(self, url: str, body: bytes, content_type: str) -> Reply:
+    def _exchange(
+        self, url: str, body: bytes, content_type: str, headers: Mapping[str, str]
+    ) -> Reply:
         try:
-            with closing(self._post(url, body, content_type)) as response:
-                answered = _content_type(response)
-                reply = Reply(body=self._read(response), content_type=answered)
+            with closing(
+                self._post(url, body, {**headers, "Content-Type": content_type})
+            ) as response:
+                answered, received = _content_type(response), _headers(response)
+                reply = Reply(body=self._read(response), content_type=answered, headers=received)
         except (net.AccessRefused, net.RedirectRefused) as error:
             raise TransportError(str(error), is_retryable=False) from error
         except net.network_errors() as error:
@@ -90,7 +109,7 @@ class HttpTransport:
         self.round_trips += 1
         return reply
 
-    def _post(self, url: str, body: bytes, content_type: str) -> Response:
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
         """Send the message, and again to wherever it is redirected."""
         if self._session is None:
             self._session = net.open_session(self._settings.ca_file, self._headers())
@@ -102,7 +121,7 @@ class HttpTransport:
             return session.post(
                 url,
                 data=body,
-                headers={"Content-Type": content_type},
+                headers=headers,
                 stream=True,
                 allow_redirects=False,
                 timeout=timeout_s,
@@ -113,7 +132,7 @@ class HttpTransport:
     def _headers(self) -> dict[str, str]:
         return {
             "User-Agent": self._user_agent,
-            "Accept": ", ".join(CONTENT_TYPES),
+            "Accept": ", ".join(ACCEPTED),
             "Cache-Control": "private, no-store",
         }
 
@@ -131,6 +150,12 @@ class HttpTransport:
             text = f"{net.shown(response.url)}: the answer ended early"
             raise TransportError(text, is_retryable=True)
         return bytes(body)
+
+
+def _headers(response: Response) -> dict[str, str]:
+    """Return what came with an answer; the library bounds count and length."""
+    named = {name.lower(): value for name, value in response.headers.items()}
+    return {name: value for name, value in named.items() if name not in COOKIES}
 
 
 def _content_type(response: Response) -> str:

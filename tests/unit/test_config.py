@@ -10,7 +10,7 @@ import pytest
 
 from scomod import config
 from scomod.errors import ConfigError
-from scomod.settings import Paths, Settings
+from scomod.settings import Paths, Server, Settings
 from tests.support import config_reference
 
 VENDOR = "usr/lib/scomod/config.d"
@@ -129,6 +129,17 @@ def test_whole_number_is_taken_for_a_number(paths: Paths) -> None:
         ('[log]\nlevel = "loud"', '"loud", it must be one of "info", "debug", "warning", "error"'),
         ('[log]\nlevel = ["info"]', "it must be one of"),
         ("[log", "is not TOML"),
+        ("server = 1", "server is a section, write [server]"),
+        ("[server.com.example]", 'server."com" is no section of a server; write [server."com.ex'),
+        ('[server]\nmin_tls = "1.3"', 'server."min_tls" is no section of a server'),
+        ('[server."a.b"]\nmin_tsl = 1', 'key server."a.b".min_tsl; did you mean server."a.b".min_'),
+        ('[server."a.b"]\nmin_tls = 1', 'server."a.b".min_tls is 1, it must be one of "1.2"'),
+        ('[server."a.b"]\npins = "x"', '"x", it must be a list of texts: SHA-256 of a public key'),
+        ('[server."a.b"]\npins = [1]', "it must be a list of texts"),
+        ('[server."a.b"]\npins = ["x"]', '["x"], it must be a list of texts'),
+        ('[server."a.b"]\nproxy = "squid"', 'it must be text: "direct" or http://HOST:PORT'),
+        ('[transport]\nproxy = "http://u:p@h:1"', '"http://***@h:1", it must be text: http://HOST'),
+        ('[transport]\nproxy = "direct"', "it must be text: http://HOST:PORT"),
         ('[device]\nid = "1"\nid = "2"', "is not TOML"),
     ],
 )
@@ -138,6 +149,19 @@ def test_refusal_names_file_key_and_what_is_allowed(paths: Paths, text: str, wor
         config.load(paths)
     assert str(refused.value).startswith(f"{file}: ")
     assert "\n" not in str(refused.value)
+
+
+def test_each_server_has_a_section_of_its_own(paths: Paths) -> None:
+    pin = "A" * 43 + "="
+    write(paths, MAIN, f'[server."com.example.dm"]\nmin_tls = "1.3"\npins = ["{pin}", "{pin}"]')
+    write(paths, f"{ADMIN}/50.toml", '[server]\n"com.example.dm".proxy = "http://[::1]:3128"')
+    second = write(paths, f"{ADMIN}/60.toml", '[server.\'a "b" \\\']\nprotocol = "1.1"')
+    settings = config.load(paths)
+    known = Server(min_tls="1.3", pins=(pin, pin), proxy="http://[::1]:3128")
+    assert settings.servers == {"com.example.dm": known, 'a "b" \\': Server(protocol="1.1")}
+    assert settings.server("com.example.dm") == known
+    assert settings.server("elsewhere") == Server()
+    assert config.origins(paths)['server."a \\"b\\" \\\\".protocol'] == second
 
 
 def test_long_wrong_value_is_shown_shortened(paths: Paths) -> None:
@@ -197,7 +221,7 @@ def test_default_file_changes_nothing(paths: Paths) -> None:
 
 def test_default_file_says_every_default(paths: Paths) -> None:
     write(paths, MAIN, config_reference.uncommented())
-    assert config.load(paths) == Settings()
+    assert config.load(paths) == Settings(servers={"ID": Server()})
 
 
 def test_default_file_names_every_key_exactly_once(paths: Paths) -> None:

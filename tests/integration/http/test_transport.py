@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from scomod import settings
-from scomod.dmclient.transport import CONTENT_TYPES, HttpTransport, Reply
+from scomod.dmclient.transport import ACCEPTED, CONTENT_TYPES, HttpTransport, Reply
 from scomod.errors import LimitExceeded, TransportError
 from tests.support.certificates import make_certificates
 from tests.support.package_host import LocalServer, closed_port
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.certificates import Certificates
 
-WBXML, XML = CONTENT_TYPES
+WBXML, XML = ACCEPTED
 MAX_REPLY_BYTES = 100_000
 RELEASE = threading.Event()
 
@@ -56,6 +56,9 @@ class DmHandler(BaseHTTPRequestHandler):
 
     def answer_echo(self, _: str, body: bytes) -> None:
         self.reply(200, body, Content_Type=f"{WBXML}; charset=UTF-8", Set_Cookie="id=7; Path=/")
+
+    def answer_sealed(self, _: str, body: bytes) -> None:
+        self.reply(200, body, Content_Type=WBXML, X_SyncML_HMAC="mac=y", Set_Cookie="id=7")
 
     def answer_status(self, value: str, _: bytes) -> None:
         self.reply(int(value), b"sorry", Content_Type="text/plain")
@@ -142,14 +145,28 @@ def failure(transport: HttpTransport, url: str) -> TransportError:
 def test_a_message_is_posted_with_the_headers_of_the_binding(
     server: LocalServer, transport: HttpTransport
 ) -> None:
-    assert exchange(transport, server.url("/echo")) == Reply(body=b"hello", content_type=WBXML)
+    reply = exchange(transport, server.url("/echo"))
+    assert (reply.body, reply.content_type) == (b"hello", WBXML)
     _, _, body, headers = DmHandler.seen[0]
     assert body == b"hello"
     assert headers["content-type"] == WBXML
     assert headers["user-agent"] == "scomod test"
     assert "no-store" in headers["cache-control"]
     assert "private" in headers["cache-control"]
-    assert all(name in headers["accept"] for name in CONTENT_TYPES)
+    assert all(name in headers["accept"] for name in ACCEPTED)
+    assert "content-encoding" not in headers
+
+
+@pytest.mark.spec("omadm 4.2")
+def test_more_headers_go_out_and_all_but_cookies_come_back(
+    server: LocalServer, transport: HttpTransport
+) -> None:
+    more = {"x-syncml-hmac": 'username="a", mac=x'}
+    reply = asyncio.run(transport.exchange(server.url("/sealed"), b"hello", WBXML, more))
+    assert DmHandler.seen[0][3]["x-syncml-hmac"] == 'username="a", mac=x'
+    assert reply.headers["x-syncml-hmac"] == "mac=y"
+    assert reply.headers["content-length"] == "5"
+    assert "set-cookie" not in reply.headers
 
 
 @pytest.mark.parametrize("path", ["/echo", "/chunked"])
@@ -211,7 +228,15 @@ def test_any_other_status_is_an_error(
 
 
 @pytest.mark.spec("omadm 6.1")
-@pytest.mark.parametrize("name", ["text/html", "application/vnd.syncml+wbxml", ""])
+@pytest.mark.parametrize("name", CONTENT_TYPES)
+def test_the_types_that_servers_send_are_taken(
+    server: LocalServer, transport: HttpTransport, name: str
+) -> None:
+    assert exchange(transport, server.url(f"/type/{name.upper()};a=b")).content_type == name
+
+
+@pytest.mark.spec("omadm 6.1")
+@pytest.mark.parametrize("name", ["text/html", "application/vnd.syncml.dmtnds+xml", ""])
 def test_an_answer_of_another_type_is_an_error(
     server: LocalServer, transport: HttpTransport, name: str
 ) -> None:
