@@ -10,6 +10,7 @@ from enum import IntEnum
 class DmStatus(IntEnum):
     """Status codes of SyncML DM (omadm §3)."""
 
+    IN_PROGRESS = 101
     OK = 200
     ACCEPTED_FOR_PROCESSING = 202
     AUTHENTICATION_ACCEPTED = 212
@@ -30,6 +31,8 @@ class DmStatus(IntEnum):
     ENTITY_TOO_LARGE = 413
     URI_TOO_LONG = 414
     UNSUPPORTED_TYPE_OR_FORMAT = 415
+    REQUESTED_SIZE_TOO_BIG = 416
+    RETRY_LATER = 417
     ALREADY_EXISTS = 418
     DEVICE_FULL = 420
     SIZE_MISMATCH = 424

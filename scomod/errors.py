@@ -119,8 +119,20 @@ class TooLarge(CommandError):  # noqa: N818
     """The object exceeds a size limit."""
 
 
+class TooMuchToShow(CommandError):  # noqa: N818
+    """A user alert is larger than what can be shown here."""
+
+
 class DeviceFull(CommandError):  # noqa: N818
     """No storage for the value."""
+
+
+class SizeMismatch(CommandError):  # noqa: N818
+    """A large object is not as long as its first chunk said."""
+
+
+class StorageFailed(CommandError):  # noqa: N818
+    """The file of a long value cannot be written or read; the rest of the tree goes on."""
 
 
 class Conflict(CommandError):  # noqa: N818

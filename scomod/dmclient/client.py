@@ -26,11 +26,12 @@ from scomod.dmclient.session import (
     SessionSetup,
     SessionState,
 )
+from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
 from scomod.errors import ScomodError, TransportError
 from scomod.mo import dmacc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Generator, Iterable
 
     from scomod.clock import Clock
     from scomod.db import Database
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox, OutboxAlert
     from scomod.settings import Settings
+
+    AskPerson = Callable[[Account, UserAlert], Awaitable[UserAnswer]]
+    MessageWork = Generator[UserAlert, UserAnswer, None]
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +62,18 @@ class SessionReport:
     outcome: str = "failed"
     detail: str = ""
     is_retryable: bool = False
+    retry_after_s: float = 0.0
     messages: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
     duration_s: float = 0.0
-    retry_after_s: float = 0.0
     alerts_delivered: int = 0
     commands: int = 0
+
+
+async def nobody(_account: Account, _alert: UserAlert) -> UserAnswer:
+    """Answer user alerts on a device without a person: they are not supported (406)."""
+    return UserAnswer(verdict=Verdict.NOT_SHOWN)
 
 
 class DmClient:
@@ -81,6 +90,7 @@ class DmClient:
         clock: Clock,
         open_transport: Callable[[Account], Transport],
         fresh_nonce: Callable[[], bytes],
+        ask_person: AskPerson = nobody,
     ) -> None:
         self._db = db
         self._tree = tree
@@ -90,12 +100,19 @@ class DmClient:
         self._clock = clock
         self._open_transport = open_transport
         self._fresh_nonce = fresh_nonce
+        self._ask_person = ask_person
         self._encoding = codec.Encoding[settings.transport.encoding.upper()]
         limits = settings.session
         self._limits = codec.Limits(
             max_bytes=limits.max_msg_bytes * 2,  # peers overrun what they were told
             max_depth=limits.max_depth_count,
             max_elements=limits.max_commands_count * 20,
+        )
+        self._alert_limits = AlertLimits(
+            max_text_bytes=limits.max_alert_text_bytes,
+            max_choices_count=limits.max_choices_count,
+            max_choice_bytes=limits.max_choice_bytes,
+            max_input_count=limits.max_input_count,
         )
 
     async def run(self, account: Account, trigger: AlertCode, session_id: str) -> SessionReport:
@@ -108,6 +125,7 @@ class DmClient:
             await self._converse(session, account, transport, report)
         except TransportError as error:
             report.detail, report.is_retryable = str(error), error.is_retryable
+            report.retry_after_s = error.retry_after_s
         except ScomodError as error:
             report.detail, report.is_retryable = str(error), True
         finally:
@@ -120,10 +138,10 @@ class DmClient:
     ) -> None:
         executor = Executor(
             self._tree,
-            report.retry_after_s = error.retry_after_s
             self._db,
             server_id=account.server_id,
             max_object_bytes=self._settings.session.max_obj_bytes,
+            alert_limits=self._alert_limits,
         )
         message: Message | None = session.begin()
         while message is not None:
@@ -131,9 +149,8 @@ class DmClient:
                 report.detail = "the session takes more messages than max_messages_count"
                 return
             reply = await self._exchange(session, account, transport, message, report)
-            with self._db.transaction():
-                for event in session.receive(reply):
-                    self._apply(session, executor, account, event, report)
+            events = session.receive(reply)
+            await self._carry_out(account, self._work(session, executor, account, events, report))
             message = session.next_message()
         report.commands = executor.count
         report.detail = session.failure
@@ -158,6 +175,31 @@ class DmClient:
         log.debug("message %s: %d out, %d in", message.header.msg_id, len(body), len(reply.body))
         return codec.decode(reply.body, codec.encoding_of(reply.content_type), self._limits)
 
+    async def _carry_out(self, account: Account, work: MessageWork) -> None:
+        """Do the work on one message, outside of transactions while a person thinks (adr/0011)."""
+        alert = self._work_on(work, None)
+        while alert is not None:
+            alert = self._work_on(work, await self._ask_person(account, alert))
+
+    def _work_on(self, work: MessageWork, answer: UserAnswer | None) -> UserAlert | None:
+        """Work in one transaction up to the next alert; None when the message is done."""
+        with self._db.transaction():
+            try:
+                return next(work) if answer is None else work.send(answer)
+            except StopIteration:
+                return None
+
+    def _work(
+        self,
+        session: Session,
+        executor: Executor,
+        account: Account,
+        events: Iterable[Event],
+        report: SessionReport,
+    ) -> MessageWork:
+        for event in events:
+            yield from self._apply(session, executor, account, event, report)
+
     def _apply(
         self,
         session: Session,
@@ -165,14 +207,14 @@ class DmClient:
         account: Account,
         event: Event,
         report: SessionReport,
-    ) -> None:
-        """Carry out one event, inside the transaction of its message."""
+    ) -> MessageWork:
+        """Carry out one event, inside a transaction; yields what a person must be asked."""
         match event:
             case CommandReceived(msg_ref, command):
                 room = session.peer_max_msg_bytes - RESULT_MARGIN_BYTES
                 limit = session.peer_max_obj_bytes or room
-                executor.max_result_bytes = max(0, min(room, limit))
-                session.complete(executor.execute(msg_ref, command))
+                executor.tree_commands.max_result_bytes = max(0, min(room, limit))
+                session.complete((yield from executor.execute(msg_ref, command)))
             case AlertAnswered(alert_id, code):
                 if is_success(code) or code in FINAL_REFUSALS:
                     self._outbox.delivered(alert_id)

@@ -1,219 +1,214 @@
-"""Commands of an authenticated server, carried out on the tree.
+"""Commands of an authenticated server: containers, alerts to the person, order of answers.
 
-Runs inside the one transaction of the message (design §6): each item is a
-savepoint, an Atomic a savepoint around its commands.  Nothing here awaits, and
-Exec only enqueues (I4), so a roll-back undoes all of it.
+Runs inside transactions that the caller opens (design §6); an Atomic is a savepoint
+around its commands (`treecommands.py` does the single command).  Nothing here awaits:
+`execute` is a generator that yields what the person must be asked and is sent the
+answer.  It never yields inside a savepoint, so the caller may commit before it asks
+and go on in a new transaction (adr/0011).
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from scomod import errors
-from scomod.codes import DmStatus
+from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient import useralert
 from scomod.dmclient.model import (
-    Add,
     Alert,
     Atomic,
     Command,
-    Copy,
-    Delete,
-    Exec,
     Get,
-    Item,
     ItemCommand,
-    Meta,
-    Replace,
-    Results,
     Sequence,
     Status,
     Unknown,
 )
 from scomod.dmclient.session import status_of
-from scomod.mo.handler import ExecRequest
+from scomod.dmclient.treecommands import TreeCommands
+from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
+from scomod.errors import CommandError
 from scomod.outcome import status_for
 
 if TYPE_CHECKING:
     from scomod.db import Database
     from scomod.mo.tree import Tree
 
-NOT_IN_ATOMIC: Final = (Get, Atomic)  # omadm §2.6
+Work = Generator[UserAlert, UserAnswer, list[Command]]
+
+NOT_IN_ATOMIC: Final = (Get, Atomic)  # omadm §2.6; Exec is not listed there either, see adr/0011
+REFUSED: Final = (DmStatus.NOT_MODIFIED, DmStatus.OPERATION_CANCELLED)
+DATA_SYNC: Final = frozenset({"Put", "Search", "Sync", "Map"})  # not used in DM (omadm §2.3)
 
 
 class Executor:
-    """Executes for one server; `max_result_bytes` is what fits into one of our messages."""
+    """Executes for one server, one session long; `tree_commands` does what has items."""
 
-    def __init__(self, tree: Tree, db: Database, *, server_id: str, max_object_bytes: int) -> None:
-        self._tree = tree
+    def __init__(
+        self,
+        tree: Tree,
+        db: Database,
+        *,
+        server_id: str,
+        max_object_bytes: int,
+        alert_limits: AlertLimits,
+    ) -> None:
         self._db = db
-        self._server_id = server_id
-        self._max_object_bytes = max_object_bytes
-        self.max_result_bytes = max_object_bytes
+        self._alert_limits = alert_limits
+        self._cancelled_msg_ref: str | None = None
+        self.tree_commands = TreeCommands(
+            tree, db, server_id=server_id, max_object_bytes=max_object_bytes
+        )
         self.count = 0
 
-    def execute(self, msg_ref: str, command: Command) -> list[Status | Results]:
-        """Carry out one command; returns its answers in the order the standard wants."""
+    def execute(self, msg_ref: str, command: Command) -> Work:
+        """Carry out one command; returns its answers in the order the standard wants.
+
+        `msg_ref` is the MsgID of the server's message.  Yields each alert that a person
+        must see, outside of any savepoint, and wants the answer sent.
+        """
+        if msg_ref == self._cancelled_msg_ref:
+            return _each(msg_ref, [command], DmStatus.NOT_EXECUTED)
+        if command.cmd_id:
+            match command:
+                case Sequence():
+                    return (yield from self._sequence(msg_ref, command))
+                case Atomic():
+                    return (yield from self._atomic(msg_ref, command))
+                case Alert():
+                    return (yield from self._alert(msg_ref, command))
+        inner = _each(msg_ref, _inner(command), DmStatus.NOT_EXECUTED)
+        return [*self._single(msg_ref, command), *inner]
+
+    def _single(self, msg_ref: str, command: Command) -> list[Command]:
+        """Carry out what needs no person; a Sequence is answered as one that begins."""
         self.count += 1
         if not command.cmd_id:
             return [status_of(msg_ref, command, DmStatus.BAD_REQUEST)]  # omadm §3, 400
         match command:
             case Sequence():
-                return self._sequence(msg_ref, command)
-            case Atomic():
-                return self._atomic(msg_ref, command)
-            case Get():
-                return self._get(msg_ref, command)
+                return [status_of(msg_ref, command, DmStatus.OK)]  # omadm §2.6
             case ItemCommand():
-                return self._items(msg_ref, command)
+                return self.tree_commands.execute(msg_ref, command)
         return [status_of(msg_ref, command, _refusal(command))]
 
-    # -- containers (omadm §2.6) --------------------------------------------
+    # -- alerts (omadm §1.4) ----------------------------------------------------
 
-    def _sequence(self, msg_ref: str, command: Sequence) -> list[Status | Results]:
-        answers: list[Status | Results] = [status_of(msg_ref, command, DmStatus.OK)]
-        for inner in command.commands:
-            answers += self.execute(msg_ref, inner)
-        return answers
-
-    def _atomic(self, msg_ref: str, command: Atomic) -> list[Status | Results]:
-        if any(isinstance(inner, NOT_IN_ATOMIC) for inner in command.commands):
-            rest = [status_of(msg_ref, c, DmStatus.NOT_EXECUTED) for c in command.commands]
-            return [status_of(msg_ref, command, DmStatus.COMMAND_FAILED), *rest]
-        done: list[list[Status | Results]] = []
+    def _alert(self, msg_ref: str, alert: Alert) -> Work:
+        """Have an alert shown; a Cancel ends the work on this message."""
+        self.count += 1
         try:
-            with self._db.savepoint():
-                for inner in command.commands:
-                    done.append(self.execute(msg_ref, inner))
-                    _raise_if_failed(done[-1])
-        except _InnerFailed:
-            return self._rolled_back(msg_ref, command, done)
-        inner_answers = [answer for answers in done for answer in answers]
-        return [status_of(msg_ref, command, DmStatus.OK), *inner_answers]
+            question = useralert.parse(alert, self._alert_limits)
+        except CommandError as error:
+            return [status_of(msg_ref, alert, status_for(error))]
+        answer = yield question
+        if answer.verdict is Verdict.CANCELLED:
+            self._cancelled_msg_ref = msg_ref
+        code, items = useralert.reply(question, answer)
+        return [replace(status_of(msg_ref, alert, code), items=items)]
 
-    @staticmethod
-    def _rolled_back(
-        msg_ref: str, command: Atomic, done: list[list[Status | Results]]
-    ) -> list[Status | Results]:
-        """Answer an Atomic whose command number `len(done)` failed."""
-        answers: list[Status | Results] = [status_of(msg_ref, command, DmStatus.ATOMIC_FAILED)]
-        failed_at = len(done) - 1
+    # -- containers (omadm §2.6) --------------------------------------------------
+
+    def _sequence(self, msg_ref: str, command: Sequence) -> Work:
+        """Go on after failures, but not after a confirmation that was not given (omadm §1.4)."""
+        answers = self._single(msg_ref, command)
         for index, inner in enumerate(command.commands):
-            if index < failed_at:
-                answers.append(status_of(msg_ref, inner, DmStatus.ATOMIC_ROLL_BACK_OK))
-            elif index == failed_at:
-                answers += done[index]
-            else:
-                answers.append(status_of(msg_ref, inner, DmStatus.NOT_EXECUTED))
+            own = yield from self.execute(msg_ref, inner)
+            answers += own
+            if _is_unconfirmed(inner, own):
+                rest = command.commands[index + 1 :]
+                return answers + _each(msg_ref, rest, DmStatus.NOT_EXECUTED)
         return answers
 
-    # -- commands on items ----------------------------------------------------
+    def _atomic(self, msg_ref: str, command: Atomic) -> Work:
+        """Ask everything first, then do all or nothing."""
+        self.count += 1
+        members = list(_flat(command.commands))
+        if any(isinstance(member, NOT_IN_ATOMIC) for member in members):
+            rest = _each(msg_ref, command.commands, DmStatus.NOT_EXECUTED)
+            return [status_of(msg_ref, command, DmStatus.COMMAND_FAILED), *rest]
+        asked: dict[int, list[Command]] = {}
+        for index, member in enumerate(members):
+            if isinstance(member, Alert) and member.cmd_id:
+                asked[index] = yield from self._alert(msg_ref, member)
+                if _is_failed(asked[index]):
+                    break
+        return self._all_or_nothing(msg_ref, command, members, asked)
 
-    def _get(self, msg_ref: str, command: Get) -> list[Status | Results]:
-        answers: list[Status | Results] = []
-        for item in command.items:
-            code, results = self._get_item(msg_ref, command, item)
-            answers.append(status_of(msg_ref, command, code, target=item.target))
-            answers += results
-        return answers or [status_of(msg_ref, command, DmStatus.INCOMPLETE_COMMAND)]
+    def _all_or_nothing(
+        self, msg_ref: str, command: Atomic, members: list[Command], asked: dict[int, list[Command]]
+    ) -> list[Command]:
+        """Run the members in order, with the answers of `asked` in their places.
 
-    def _get_item(self, msg_ref: str, command: Get, item: Item) -> tuple[int, list[Results]]:
-        try:
-            reading = self._tree.get(_target(item), self._server_id)
-        except errors.CommandError as error:
-            return status_for(error), []
-        if len(reading.value) > self.max_result_bytes:
-            return DmStatus.ENTITY_TOO_LARGE, []
-        meta = Meta(format=reading.format, type=reading.type) if reading.format else None
-        answer = Item(source=item.target, meta=meta, data=reading.value)
-        return DmStatus.OK, [Results(msg_ref=msg_ref, cmd_ref=command.cmd_id, items=(answer,))]
-
-    def _items(self, msg_ref: str, command: ItemCommand) -> list[Status | Results]:
-        if not command.items:
-            return [status_of(msg_ref, command, DmStatus.INCOMPLETE_COMMAND)]
-        if isinstance(command, Exec) and len(command.items) > 1:
-            return [status_of(msg_ref, command, DmStatus.BAD_REQUEST)]
-        codes = [self._item_code(command, item) for item in command.items]
-        if len(set(codes)) == 1:
-            return [status_of(msg_ref, command, codes[0])]
-        return [
-            status_of(msg_ref, command, code, target=item.target, source=item.source)
-            for code, item in zip(codes, command.items, strict=True)
-        ]
-
-    def _item_code(self, command: ItemCommand, item: Item) -> int:
+        The answers are those of a run in document order, also where a person's No ends it.
+        """
+        done: list[list[Command]] = []
         try:
             with self._db.savepoint():
-                return self._run(command, item)
-        except errors.CommandError as error:
-            return status_for(error)
-
-    def _run(self, command: ItemCommand, item: Item) -> int:
-        uri, server = _target(item), self._server_id
-        meta = _merged(command.meta, item.meta)
-        if item.more_data:
-            raise errors.NotSupported("large objects are not taken yet")
-        match command:
-            case Add():
-                kind, value = self._value(item, meta)
-                self._tree.add(uri, server, format=kind, type=meta.type, value=value)
-            case Replace():
-                kind, value = self._value(item, meta)
-                self._tree.replace(uri, server, format=kind, type=meta.type, value=value)
-            case Delete():
-                self._tree.delete(uri, server)
-            case Copy():
-                self._tree.copy(uri, item.source or _text(item), server)
-            case Exec():
-                request = ExecRequest(
-                    server_id=server, correlator=command.correlator, data=item.data or b""
-                )
-                is_done = self._tree.execute(uri, request)
-                return DmStatus.OK if is_done else DmStatus.ACCEPTED_FOR_PROCESSING
-            case _:
-                raise errors.BadRequest("no command on items")
-        return DmStatus.OK
-
-    def _value(self, item: Item, meta: Meta) -> tuple[str | None, bytes | None]:
-        """Return format and octets of an item, as carried."""
-        if item.tree is not None:
-            raise errors.BadFormat("markup is not taken as a value")
-        data = item.data
-        if data is not None and len(data) > self._max_object_bytes:
-            raise errors.TooLarge(f"{len(data)} octets are too many")
-        return meta.format, data
+                for index, member in enumerate(members):
+                    own = asked[index] if index in asked else self._single(msg_ref, member)
+                    done.append(own)
+                    _raise_if_failed(own)
+        except _MemberFailed:
+            undone, rest = members[: len(done) - 1], members[len(done) :]
+            return [
+                status_of(msg_ref, command, DmStatus.ATOMIC_FAILED),
+                *(status_of(msg_ref, each, DmStatus.ATOMIC_ROLL_BACK_OK) for each in undone),
+                *done[-1],
+                *(status_of(msg_ref, each, DmStatus.NOT_EXECUTED) for each in rest),
+            ]
+        return [status_of(msg_ref, command, DmStatus.OK), *(each for own in done for each in own)]
 
 
-def _refusal(command: Command) -> DmStatus:
-    """Return why a command that is not on items cannot be served (omadm §1.3, §2.3)."""
-    if isinstance(command, Unknown):
-        return DmStatus.COMMAND_NOT_IMPLEMENTED
-    if isinstance(command, Alert):
-        return DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED
-    return DmStatus.BAD_REQUEST
-
-
-class _InnerFailed(Exception):  # noqa: N818 - leaves the savepoint, nothing more
+class _MemberFailed(Exception):  # noqa: N818 - leaves the savepoint, nothing more
     pass
 
 
-def _raise_if_failed(answers: list[Status | Results]) -> None:
-    if any(isinstance(a, Status) and a.code >= DmStatus.BAD_REQUEST for a in answers):
-        raise _InnerFailed
+def _refusal(command: Command) -> DmStatus:
+    """Return why a command cannot be served that is none of ours (omadm §2.3, §3)."""
+    if not isinstance(command, Unknown):
+        return DmStatus.BAD_REQUEST
+    is_known = command.name in DATA_SYNC
+    return DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED if is_known else DmStatus.COMMAND_NOT_IMPLEMENTED
 
 
-def _target(item: Item) -> str:
-    """Return the URI an item is about; without one the command is malformed (400)."""
-    if not item.target:
-        raise errors.BadRequest("the item has no Target")
-    return item.target
+def _inner(command: Command) -> tuple[Command, ...]:
+    return command.commands if isinstance(command, Sequence | Atomic) else ()
 
 
-def _text(item: Item) -> str:
-    return (item.data or b"").decode("utf-8", "replace")
+def _flat(commands: Iterable[Command]) -> Iterator[Command]:
+    """Yield the members of an Atomic in document order, a Sequence before what is in it."""
+    for command in commands:
+        yield command
+        if isinstance(command, Sequence):
+            yield from _flat(command.commands)
 
 
-def _merged(outer: Meta | None, inner: Meta | None) -> Meta:
-    """Return an item's Meta over the command's, element by element (omadm §2.4)."""
-    if inner is None or outer is None:
-        return inner or outer or Meta()
-    return Meta(format=inner.format or outer.format, type=inner.type or outer.type)
+def _each(msg_ref: str, commands: Iterable[Command], code: DmStatus) -> list[Command]:
+    """Answer commands and all that is in them with one code."""
+    answers: list[Command] = []
+    for command in commands:
+        answers.append(status_of(msg_ref, command, code))
+        answers += _each(msg_ref, _inner(command), code)
+    return answers
+
+
+def _is_failed(answers: list[Command]) -> bool:
+    """Tell whether a member's answers make its Atomic fail; No and Cancel do (omadm §1.4)."""
+    return any(
+        answer.code >= DmStatus.BAD_REQUEST or answer.code in REFUSED
+        for answer in answers
+        if isinstance(answer, Status)
+    )
+
+
+def _raise_if_failed(answers: list[Command]) -> None:
+    if _is_failed(answers):
+        raise _MemberFailed
+
+
+def _is_unconfirmed(command: Command, answers: list[Command]) -> bool:
+    """Tell whether this was a confirmation that got no Yes, for whatever reason."""
+    is_question = isinstance(command, Alert) and command.code == AlertCode.CONFIRM_OR_REJECT
+    return is_question and any(isinstance(a, Status) and a.code != DmStatus.OK for a in answers)

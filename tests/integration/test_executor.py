@@ -12,7 +12,7 @@ import pytest
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient.element import Element, Space
-from scomod.dmclient.executor import Executor
+from scomod.dmclient.executor import Executor, Work
 from scomod.dmclient.model import (
     Add,
     Alert,
@@ -25,11 +25,11 @@ from scomod.dmclient.model import (
     Item,
     Meta,
     Replace,
-    Results,
     Sequence,
     Status,
     Unknown,
 )
+from scomod.dmclient.useralert import AlertLimits
 from scomod.errors import StoreFull
 from scomod.outcome import STATUS
 from scomod.records import Records
@@ -44,6 +44,9 @@ GO = f"{X}/Operations/DownloadInstall"
 MAX_OBJECT_BYTES = 5000
 MAX_PACKAGES = 256
 INT = Meta(format="int", type="text/plain")
+LIMITS = AlertLimits(
+    max_text_bytes=100, max_choices_count=4, max_choice_bytes=20, max_input_count=10
+)
 MARKUP = Element("MgmtTree", Space.SYNCML)
 
 
@@ -76,6 +79,10 @@ def copy(target: str, source: str) -> Copy:
     return Copy(cmd_id="1", items=(item(target, source=source),))
 
 
+def alert(code: int, *texts: str) -> Alert:
+    return Alert(cmd_id="1", code=code, items=tuple(item(value=text) for text in texts))
+
+
 class Device:
     """Records with one announced package of "srv", and executors for any server."""
 
@@ -84,17 +91,22 @@ class Device:
         self.do(add(f"{X}/PkgID", "x-1"), add(f"{X}/PkgURL", "https://h/x"))
         self.do(add(f"{Y}/PkgID", "y-1"))
 
-    def answers(self, *commands: Command, server: str = "srv") -> list[Status | Results]:
-        """Execute commands as one message does: in one transaction."""
+    def executor(self, server: str = "srv") -> Executor:
         executor = Executor(
             self.records.tree,
             self.records.db,
             server_id=server,
             max_object_bytes=MAX_OBJECT_BYTES,
+            alert_limits=LIMITS,
         )
-        executor.max_result_bytes = MAX_OBJECT_BYTES // 2
+        executor.tree_commands.max_result_bytes = MAX_OBJECT_BYTES // 2
+        return executor
+
+    def answers(self, *commands: Command, server: str = "srv") -> list[Command]:
+        """Execute commands as one message does: in one transaction; nobody is asked."""
+        executor = self.executor(server)
         with self.records.db.transaction():
-            return [answer for command in commands for answer in executor.execute("1", command)]
+            return [answer for c in commands for answer in _unasked(executor.execute("1", c))]
 
     def codes(self, *commands: Command, server: str = "srv") -> list[int]:
         answers = self.answers(*commands, server=server)
@@ -111,6 +123,12 @@ class Device:
             found |= {uri: (tree.node(uri), tree.value(uri)) for uri in level}
             level = [f"{uri}/{name}" for uri in level for name in tree.children(uri)]
         return found | {"journal": self.records.journal.all()}
+
+
+def _unasked(work: Work) -> list[Command]:
+    with pytest.raises(StopIteration) as stop:
+        next(work)
+    return stop.value.value  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -169,11 +187,25 @@ BAD: dict[str, tuple[Command, DmStatus]] = {
     ),
     "list": (get("./SCOMO?list=Struct"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
     "unknown property": (get("./SCOMO?prop=Colour"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
-    "question to the user": (
-        Alert(cmd_id="1", code=AlertCode.CONFIRM_OR_REJECT),
+    "question without text": (
+        Alert(cmd_id="1", code=AlertCode.CONFIRM_OR_REJECT), DmStatus.INCOMPLETE_COMMAND,
+    ),
+    "long question": (
+        alert(AlertCode.CONFIRM_OR_REJECT, "", "?" * 101), DmStatus.REQUESTED_SIZE_TOO_BIG,
+    ),
+    "unknown alert": (
+        Alert(cmd_id="1", code=AlertCode.MULTIPLE_CHOICE + 1),
         DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED,
     ),
-    "unknown command": (Unknown(cmd_id="1", name="Map"), DmStatus.COMMAND_NOT_IMPLEMENTED),
+    "an alert that clients send": (
+        alert(AlertCode.GENERIC_ALERT, "x"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED,
+    ),
+    "alert without code": (Alert(cmd_id="1", code=0), DmStatus.INCOMPLETE_COMMAND),
+    "unknown command": (Unknown(cmd_id="1", name="Dance"), DmStatus.COMMAND_NOT_IMPLEMENTED),
+    "unknown command without CmdID": (Unknown(name="Dance"), DmStatus.BAD_REQUEST),
+    "data synchronisation": (
+        Unknown(cmd_id="1", name="Map"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED,
+    ),
 }  # fmt: skip
 
 
