@@ -271,6 +271,10 @@ class BusServer:
         """Tell the agent, if there is one, without asking."""
         self.agents.inform(prompt)
 
+    async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
+        """Put a user alert to the agent; raises `AgentGone`, `Cancelled`, `NotShown`."""
+        return await self.agents.show(method, alert)
+
 
 def introspection(path: str) -> str:
     """Return the introspection document of an object path: ours, or a way to it."""

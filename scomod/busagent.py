@@ -1,7 +1,7 @@
-"""The agent on D-Bus: the program at the device that shows prompts to a person.
+"""The agent on D-Bus: the program at the device that shows prompts and alerts to a person.
 
-Not the policy (`confirm.py`): this registers, asks, tells, and notices when the
-agent is gone.  One agent at a time, the newest; one that fails is forgotten.
+Not the policy (`confirm.py`, `interview.py`): this registers, asks, tells, and notices
+when the agent is gone.  One agent at a time, the newest; one that fails is forgotten.
 """
 
 from __future__ import annotations
@@ -9,16 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from scomod.busaddress import AGENT_INTERFACE, NotReachable, RemoteError
+from scomod.busaddress import (
+    AGENT_INTERFACE,
+    ERROR_CANCELLED,
+    ERROR_NOT_SHOWN,
+    ERROR_UNKNOWN_METHOD,
+    NotReachable,
+    RemoteError,
+)
 from scomod.buswire import Message, MessageFlag, PacedBus, owner_rule, pack
-from scomod.facade import AgentGone, Unknown
+from scomod.facade import AgentGone, Cancelled, NotShown, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scomod.errors import ScomodError
+
 log = logging.getLogger(__name__)
+
+# What an agent may reply to a user alert without being broken.
+REFUSALS: Final[Mapping[str, type[ScomodError]]] = {
+    ERROR_CANCELLED: Cancelled,
+    ERROR_NOT_SHOWN: NotShown,
+    ERROR_UNKNOWN_METHOD: NotShown,
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -27,17 +43,26 @@ class _Agent:
 
     sender: str
     path: str
-    waiting: set[asyncio.Future[bool]] = field(default_factory=set)
+    waiting: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def message(self, member: str, prompt: Mapping[str, Any]) -> Message:
         """Return a call on this agent."""
+        return self._call(member, "a{sv}", pack(prompt))
+
+    def withdrawal(self, alert_id: int) -> Message:
+        """Return the call that takes a user alert back."""
+        message = self._call("Withdraw", "t", alert_id)
+        message.flags = MessageFlag.NO_REPLY_EXPECTED
+        return message
+
+    def _call(self, member: str, signature: str, argument: Any) -> Message:
         return Message(
             destination=self.sender,
             path=self.path,
             interface=AGENT_INTERFACE,
             member=member,
-            signature="a{sv}",
-            body=[pack(prompt)],
+            signature=signature,
+            body=[argument],
         )
 
 
@@ -61,30 +86,61 @@ class Agents:
 
     async def ask(self, prompt: Mapping[str, Any]) -> bool:
         """Show a prompt, return whether it was accepted; raises `AgentGone`."""
-        agent = self._agent
-        if agent is None:
-            raise AgentGone("no agent is registered")
-        question = agent.message("Ask", prompt)
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        return bool(await self._put(self._present(), "Ask", prompt, {}))
+
+    async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
+        """Put a user alert to the agent and return its reply (`AgentPort.show`).
+
+        `alert["id"]` names it when it is taken back: when the agent is replaced, or the
+        caller does not wait any longer.
+        """
+        agent = self._present()
+        try:
+            return await self._put(agent, method, alert, REFUSALS)
+        except (AgentGone, asyncio.CancelledError):
+            if self._bus is not None and self._bus.connected:
+                self._bus.send(agent.withdrawal(alert["id"]))
+            raise
+
+    async def _put(
+        self,
+        agent: _Agent,
+        member: str,
+        record: Mapping[str, Any],
+        refusals: Mapping[str, type[ScomodError]],
+    ) -> Any:
+        """Call the agent; of its errors, `refusals` are raised, others end its being the agent."""
+        question = agent.message(member, record)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         agent.waiting.add(answer)
-        relay = self._tasks.create_task(self._relay(agent, question, answer))
+        relay = self._tasks.create_task(self._relay(agent, question, answer, refusals))
         try:
             return await answer
         finally:
             agent.waiting.discard(answer)
             relay.cancel()
 
-    async def _relay(self, agent: _Agent, question: Message, answer: asyncio.Future[bool]) -> None:
+    async def _relay(
+        self,
+        agent: _Agent,
+        question: Message,
+        answer: asyncio.Future[Any],
+        refusals: Mapping[str, type[ScomodError]],
+    ) -> None:
         try:
-            [accepted] = await self._attached().invoke(question)
+            value = _reply(question.member, await self._attached().invoke(question))
         except (RemoteError, NotReachable, ValueError) as error:
+            kind = refusals.get(error.name) if isinstance(error, RemoteError) else None
+            if kind is not None:
+                _fail(answer, kind(str(error)))
+                return
             log.info("agent %s gave no answer: %s", agent.sender, error)
             if agent is self._agent:
                 self._forget()
-            _fail(answer)
+            _fail(answer, AgentGone("the agent gave no answer"))
             return
         if not answer.done():
-            answer.set_result(accepted is True)
+            answer.set_result(value)
 
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell the agent, if there is one, without asking."""
@@ -126,9 +182,14 @@ class Agents:
         if agent is None:
             return
         for answer in agent.waiting:
-            _fail(answer)
+            _fail(answer, AgentGone("the agent left"))
         if self._bus is not None and self._bus.connected:
             self._bus.unmatch(owner_rule(agent.sender))
+
+    def _present(self) -> _Agent:
+        if self._agent is None:
+            raise AgentGone("no agent is registered")
+        return self._agent
 
     def _attached(self) -> PacedBus:
         if self._bus is None:
@@ -136,6 +197,20 @@ class Agents:
         return self._bus
 
 
-def _fail(answer: asyncio.Future[bool]) -> None:
+def _reply(member: str, body: list[Any]) -> Any:
+    """Return what a method of the agent replied; raises `ValueError` for what it never gives."""
+    match member, body:
+        case "Display", []:
+            return None
+        case "Ask" | "Confirm", [bool(value)]:
+            return value
+        case "Input", [str(value)]:
+            return value
+        case "Choose", [list(value)] if all(type(number) is int for number in value):
+            return value
+    raise ValueError(f"{member} was answered with {len(body)} values of other types")
+
+
+def _fail(answer: asyncio.Future[Any], error: ScomodError) -> None:
     if not answer.done():
-        answer.set_exception(AgentGone("the agent left or gave no answer"))
+        answer.set_exception(error)

@@ -15,7 +15,6 @@ from scomod.busaddress import (
     AGENT_PATH,
     BUS_NAME,
     CONTROL_INTERFACE,
-    ERROR_FAILED,
     OBJECT_PATH,
     STATUS_INTERFACE,
     TREE_INTERFACE,
@@ -24,6 +23,7 @@ from scomod.busaddress import (
     no_bus,
     no_daemon,
 )
+from scomod.busdesk import Desk, shows_nothing
 from scomod.buswire import (
     BUS,
     Message,
@@ -35,10 +35,11 @@ from scomod.buswire import (
     owner_rule,
     unpack,
 )
-from scomod.facade import AgentGone, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from scomod.facade import Record
 
 CALL_TIMEOUT_S: Final = 30.0
 _ABSENT: Final = (
@@ -134,19 +135,22 @@ class Client:
         ask: Callable[[Record], Awaitable[bool]],
         inform: Callable[[Record], None],
         ready: Callable[[], None],
+        show: Callable[[str, Record], Awaitable[Any]] = shows_nothing,
     ) -> None:
         """Be the agent until cancelled; raises `NotReachable`, or `RemoteError` if refused.
 
-        `ask` answers one prompt at a time or raises `AgentGone`; `inform` tells.
+        `ask` answers one prompt at a time or raises `AgentGone`; `inform` tells; `show`
+        puts a user alert to the person (`AgentPort.show`), and may be cancelled in it.
         Whenever the daemon comes (back) the agent is registered and `ready` called.
         """
+        desk = Desk(ask, inform, show)
         turns: asyncio.Queue[Any] = asyncio.Queue()
 
         def take(call: Message) -> None:
-            if call.member == "Ask":
+            if desk.is_question(call):
                 turns.put_nowait(call)
-            else:
-                inform(unpack(call.body[0]))
+            elif error := desk.take(call):
+                self._bus.send(error)
 
         self._bus.on_gone(lambda: turns.put_nowait(None))
         self._on_message(MessageType.METHOD_CALL, AGENT_INTERFACE, take)
@@ -157,7 +161,7 @@ class Client:
                 with contextlib.suppress(NotReachable):  # gone again: it will be back
                     await self._register(ready)
             else:
-                self._bus.send(await _answer(turn, ask))
+                self._bus.send(await desk.answer(turn))
         raise no_bus(self._address, "it went away")
 
     async def _register(self, ready: Callable[[], None]) -> None:
@@ -226,11 +230,3 @@ def _record_of(message: Message) -> Record:
     if message.member == "Progress":
         return dict(zip(("id", "done", "total"), message.body, strict=True))
     return dict(unpack(message.body[0]))
-
-
-async def _answer(call: Message, ask: Callable[[Record], Awaitable[bool]]) -> Message:
-    try:
-        accepted = await ask(unpack(call.body[0]))
-    except AgentGone as error:
-        return Message.new_error(call, ERROR_FAILED, str(error))
-    return Message.new_method_return(call, "b", [accepted])

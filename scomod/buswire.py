@@ -249,6 +249,8 @@ def _array(values: list[Any] | tuple[Any, ...]) -> Variant:
         return Variant("as", [clean(value) for value in values])
     if all(isinstance(value, Mapping) for value in values):
         return Variant("aa{sv}", [pack(value) for value in values])
+    if all(type(value) is int for value in values):
+        return Variant("ax", list(values))
     return Variant("av", [_variant(value) for value in values])
 
 

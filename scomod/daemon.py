@@ -29,6 +29,7 @@ from scomod.engine import Engine
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.installers.runner import open_runner
+from scomod.interview import Interview
 from scomod.ledger import Ledger
 from scomod.listeners.udp import UdpListener
 from scomod.log import Event, announce, bound
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.client import DmClient, SessionReport
     from scomod.dmclient.transport import Transport
+    from scomod.mo.dmacc import Account
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
 
@@ -80,6 +82,7 @@ class Daemon:
             on_verdict=lambda key, verdict: self._engine.verdict(key, verdict),
             on_prompt=lambda prompt: self._emit("PromptChanged", prompt),
         )
+        self._interview = Interview(settings.session, self._clock)
         self._scheduler = Scheduler(
             settings.session,
             self._clock,
@@ -121,6 +124,11 @@ class Daemon:
             clock=self._clock,
             open_transport=self._open_transport,
             fresh_nonce=lambda: os.urandom(NONCE_BYTES),
+            ask_person=lambda account, alert: self._interview.ask(
+                alert,
+                server_id=account.server_id,
+                server_name=self._server_name(account.server_id),
+            ),
         )
 
     def _open_transport(self, account: Account) -> Transport:
@@ -173,7 +181,7 @@ class Daemon:
         """Serve until stopped, or until idle for long enough when not resident."""
         bus = BusServer(self.control, self._tasks, self._clock)
         bus.on_agent_change = self._confirmations.agent_changed
-        self._confirmations.agent = bus
+        self._confirmations.agent = self._interview.agent = bus
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()

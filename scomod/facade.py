@@ -67,6 +67,21 @@ class AgentPort(Protocol):
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell without asking."""
 
+    async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
+        """Put a user alert to the agent by one of its methods; returns what that replies.
+
+        None for Display, bool for Confirm, str for Input, list[int] for Choose.
+        Raises `AgentGone`, `Cancelled`, `NotShown`.
+        """
+
 
 class AgentGone(ScomodError):  # noqa: N818
     """The agent left, failed or gave no answer."""
+
+
+class Cancelled(ScomodError):  # noqa: N818
+    """The person cancelled a user alert."""
+
+
+class NotShown(ScomodError):  # noqa: N818
+    """The agent has no means to show this kind of user alert."""
