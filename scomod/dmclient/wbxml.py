@@ -24,6 +24,11 @@ _NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_.-]*")
 _SURROGATES: Final = range(0xD800, 0xE000)
 _CODE_POINT_MAX: Final = 0x10FFFF
 _FIRST_ATTRIBUTE_VALUE: Final = 0x05
+_PAGES: Final = tuple(Space)
+
+# What messages are made of, taken at one look: a page if it changes, a tag with content and,
+# if inline text is all there is, that text and the end.
+_START: Final = re.compile(rb"(?:\x00([\x00-\x02]))?([\x45-\x7f])(?:\x03([^\x00]*+)\x00\x01)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +53,19 @@ def decode(body: bytes, limits: Limits) -> Element:
     return _Parser(reader, limits).parse()
 
 
-def encode(root: Element, *, public_id: int = tokens.PUBLIC_ID_1_2) -> bytes:
-    """Write one document: WBXML 1.2, UTF-8; a string table only for names without a token."""
+def encode(root: Element, *, public_id: int | str = tokens.PUBLIC_ID_1_2) -> bytes:
+    """Write one document: WBXML 1.2, UTF-8; a string table only for what has no number.
+
+    A `public_id` without a number is given as its text (omadm §6.2).
+    """
     writer = _Writer()
-    writer.element(root)
     header = bytearray([tokens.VERSION_1_2])
-    for number in (public_id, tokens.UTF_8, len(writer.table)):
-        header += _number(number)
+    if isinstance(public_id, str):
+        header += _number(tokens.PUBLIC_ID_IN_TABLE) + _number(writer.index(public_id))
+    else:
+        header += _number(public_id)
+    writer.element(root)
+    header += _number(tokens.UTF_8) + _number(len(writer.table))
     return bytes(header + writer.table + writer.body)
 
 
@@ -186,6 +197,8 @@ class _Parser:
 
     def parse(self) -> Element:
         while True:
+            if self.stack:
+                self._usual()
             token = self.reader.octet()
             if token == tokens.END:
                 root = self._close()
@@ -203,11 +216,34 @@ class _Parser:
             if root is not None:
                 return root
 
+    def _usual(self) -> None:
+        """Take the elements that start in the usual form, up to the first token that does not.
+
+        Inline text needs no count: it is there octet by octet.
+        """
+        reader, stack = self.reader, self.stack
+        names = tokens.NAMES[self.page]
+        while start := _START.match(reader.body, reader.position):
+            page, tag, text = start.groups()
+            if page is not None:
+                self.page = _PAGES[page[0]]
+                names = tokens.NAMES[self.page]
+            name = names.get(tag[0] & tokens.TAG_BITS)
+            if name is None:
+                return
+            self._count()
+            element = Element(name, self.page, [], text or b"")
+            stack[-1].children.append(element)
+            if text is None:
+                stack.append(element)
+                self.texts.append(bytearray())
+            reader.position = start.end()
+
     def _switch_page(self) -> None:
         page = self.reader.octet()
         try:
-            self.page = Space(page)
-        except ValueError:
+            self.page = _PAGES[page]
+        except IndexError:
             raise self.reader.fail(f"unknown code page {page}") from None
 
     def _text(self, token: int) -> None:
@@ -225,8 +261,10 @@ class _Parser:
         """Open an element; an empty root is complete at once and returned."""
         if token in tokens.EXTENSIONS:
             raise self.reader.fail(f"extension token {token:#x}")
+        self._count()
         element = Element(self._name(token & tokens.TAG_BITS), self.page)
-        self._count(element)
+        if self.stack:
+            self.stack[-1].children.append(element)
         if token & tokens.HAS_ATTRIBUTES:
             self._skip_attributes()
         if token & tokens.HAS_CONTENT:
@@ -241,15 +279,13 @@ class _Parser:
         # A newer page may name what we do not know: it is skipped or answered, as any unknown.
         return tokens.NAMES[self.page].get(tag) or f"unknown-{self.page:d}-{tag:02X}"
 
-    def _count(self, element: Element) -> None:
-        """Hang the element in, within the limits."""
+    def _count(self) -> None:
+        """Count one more element, within the limits."""
         self.count += 1
         if self.count > self.limits.max_elements:
             raise LimitExceeded("max_elements", self.count)
         if len(self.stack) >= self.limits.max_depth:
             raise LimitExceeded("max_depth", len(self.stack) + 1)
-        if self.stack:
-            self.stack[-1].children.append(element)
 
     def _close(self) -> Element | None:
         """End the innermost element; return it if it is the root."""
@@ -288,12 +324,12 @@ def _number(value: int) -> bytes:
 class _Writer:
     """Grows the body and, for names without a token, the string table."""
 
-    __slots__ = ("body", "names", "page", "table")
+    __slots__ = ("body", "page", "table", "texts")
 
     def __init__(self) -> None:
         self.body = bytearray()
         self.table = bytearray()
-        self.names: dict[str, int] = {}
+        self.texts: dict[str, int] = {}
         self.page = Space.SYNCML
 
     def element(self, element: Element) -> None:
@@ -306,7 +342,7 @@ class _Writer:
         token = tokens.TOKENS[self.page].get(element.name)
         if token is None:
             body.append(tokens.LITERAL | flag)
-            body += _number(self._index(element.name))
+            body += _number(self.index(element.name))
         else:
             body.append(token | flag)
         if not has_content:
@@ -317,11 +353,12 @@ class _Writer:
             self._data(element)
         body.append(tokens.END)
 
-    def _index(self, name: str) -> int:
-        if name not in self.names:
-            self.names[name] = len(self.table)
-            self.table += name.encode() + b"\0"
-        return self.names[name]
+    def index(self, text: str) -> int:
+        """Return where a text stands in the string table, once there."""
+        if text not in self.texts:
+            self.texts[text] = len(self.table)
+            self.table += text.encode() + b"\0"
+        return self.texts[text]
 
     def _data(self, element: Element) -> None:
         data = element.data
@@ -330,12 +367,12 @@ class _Writer:
             self.body += _number(len(data))
             self.body += data
         else:
-            self.body.append(tokens.STR_I)
-            self.body += data
-            self.body.append(0)
+            self.body += b"\x03%b\0" % data
 
 
 def _is_text(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         data.decode()
     except UnicodeDecodeError:
