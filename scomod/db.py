@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 from scomod.errors import LocalProtocolError, StoreError, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SqlValue = str | bytes | int | float | None
 
@@ -60,6 +60,7 @@ class Database:
         self._connection = connection
         self._in_transaction = False
         self._savepoint_depth = 0
+        self._on_end: list[Callable[[], None]] = []
         self.recovered_from = recovered_from
 
     @classmethod
@@ -108,6 +109,12 @@ class Database:
             raise
         finally:
             self._in_transaction = False
+            for react in self._on_end:
+                react()
+
+    def on_transaction_end(self, react: Callable[[], None]) -> None:
+        """Have something called after each transaction, kept or not; it must not raise."""
+        self._on_end.append(react)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -13,8 +13,9 @@ from scomod.db import Database
 from scomod.facade import Refused
 from scomod.journal import Journal
 from scomod.mo import devdetail, devinfo, dmacc
+from scomod.mo.blob import BlobStore
 from scomod.mo.inventory import Inventory
-from scomod.mo.registry import DMACC_ROOT, Registry, load_ddf
+from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT, Registry, load_ddf
 from scomod.mo.scomo import Scomo
 from scomod.mo.store import NodeStore
 from scomod.mo.tree import Tree
@@ -36,13 +37,16 @@ class Records:
         self.db = Database.open(paths.database)
         registry = Registry()
         ddf = load_ddf(settings.scomo.root)
-        self.tree = Tree(NodeStore(self.db), ddf, registry, devdetail.LIMITS, clock)
+        blobs = BlobStore(paths.values_dir, reserve_bytes=settings.session.reserve_bytes)
+        nodes = NodeStore(self.db, blobs)
+        self.tree = Tree(nodes, ddf, registry, devdetail.LIMITS, clock)
         self.journal = Journal(self.db)
         self.outbox = Outbox(self.db)
         self.scomo = Scomo(self.tree, self.journal, clock, settings.scomo.root, on_queued)
         self.inventory = Inventory(self.tree, self.scomo)
         registry.register(settings.scomo.root, self.scomo)
-        registry.register(DMACC_ROOT, dmacc.DmAcc(self.tree))
+        for root in (DMACC_ROOT, DMACC11_ROOT):
+            registry.register(root, dmacc.DmAcc(self.tree))
         with self.db.transaction():
             self.device_id = self._device_id(settings)
             devinfo.install(self.tree, settings.device, self.device_id)

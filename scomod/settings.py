@@ -101,6 +101,7 @@ class Session:
     max_obj_bytes: int = within(MIB, 2048, 4 * GIB)
     reserve_bytes: int = within(8 * MIB, 0, 1 << 40)
     max_messages_count: int = within(200, 4, 100000)
+    max_duration_s: float = within(3600.0, 1.0, 86400.0)
     max_depth_count: int = within(32, 8, 64)
     max_commands_count: int = within(1000, 10, 100000)
     user_alert_timeout_s: float = within(120.0, 0.1, 3600.0)

@@ -1,7 +1,7 @@
 """./DevDetail: what the device is made of and what its tree can hold (omadm §8.2).
 
-Stored nodes, written at start when they differ.  LrgObj is false: objects that need
-several messages are not taken.
+Stored nodes, written at start when they differ.  LrgObj is true: objects may come and
+go in several messages (omadm §5).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def install(tree: Tree, device: Device) -> None:
         "FwV": device.firmware_version,
         "SwV": device.software_version,
         "HwV": device.hardware_version,
-        "LrgObj": "false",
+        "LrgObj": "true",
     }
     for name, value in values.items():
         tree.put(f"{DEVDETAIL_ROOT}/{name}", value=value)

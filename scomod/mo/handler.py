@@ -9,8 +9,14 @@ tree's business (I11).  They are plain functions: Exec never works, it enqueues
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scomod.errors import NotAllowed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scomod.mo.tnds import TndsNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +36,15 @@ class Handler:
         del path
         return None
 
+    def guard_get(self, path: str) -> None:
+        """Raise a `CommandError` if nobody may read here, whether there is a node or not."""
+        del path
+
     def guard_value(self, path: str, value: bytes) -> None:
-        """Raise a `CommandError` if a server must not write this value here."""
+        """Raise a `CommandError` if a server must not write this value here.
+
+        A long value, which only a binary leaf takes, is not read for it: b"" comes then.
+        """
         del path, value
 
     def guard_delete(self, path: str) -> None:
@@ -45,6 +58,11 @@ class Handler:
     def deleted(self, path: str) -> None:
         """React to a node that a server just deleted."""
         del path
+
+    def deposit(self, document: Sequence[TndsNode]) -> None:
+        """Put objects that a server sent to this address where they belong (omadm §8.4)."""
+        del document
+        raise NotAllowed("this node takes no objects")
 
     def execute(self, path: str, request: ExecRequest) -> bool:
         """Start what the node stands for: True if done, False if a report will follow (202)."""

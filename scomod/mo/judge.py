@@ -6,12 +6,20 @@ questions is the tree's: existence, ACL, access type, parameters.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from scomod.errors import BadFormat, DeviceFull, NodeNotFound, NotAllowed, PermissionDenied
+from scomod.errors import (
+    BadFormat,
+    DeviceFull,
+    NodeNotFound,
+    NotAllowed,
+    PermissionDenied,
+    TooLarge,
+)
 from scomod.mo import acl, uri
 from scomod.mo.ddf import AccessType
-from scomod.mo.node import Format, Node, check_value, decode_base64
+from scomod.mo.node import Blob, Format, Node, check_value, decode_base64, is_long
 
 if TYPE_CHECKING:
     from scomod.mo.acl import Right
@@ -84,15 +92,29 @@ class Judge:
         """Tell whether one rule of the DDF describes both: names may differ at a `<x>`."""
         return self._ddf.rule_for(path) is self._ddf.rule_for(other)
 
+    def is_base64(self, path: str, format_: str | None) -> bool:
+        """Tell whether a value for this place comes as base64 text that is not the value itself."""
+        return self.rule(path).format is Format.BIN and format_ == Format.B64
+
+    def require_length(self, path: str, size_bytes: int) -> None:
+        """Raise `TooLarge` for a length that only files have, where the value is no file."""
+        if is_long(size_bytes) and self.rule(path).format is not Format.BIN:
+            raise TooLarge(f"{path} takes no {size_bytes} octets")
+
     def described(
-        self, path: str, format_: str | None, type_: str | None, value: bytes | None
+        self, path: str, format_: str | None, type_: str | None, value: bytes | Blob | None
     ) -> Node:
         """Return the node that format, type and value of a command describe.
 
-        What is None comes from the DDF; base64 text for a `bin` node is decoded.
-        Raises `BadFormat` for what the place does not take.
+        What is None comes from the DDF; base64 text for a `bin` node is decoded, that of
+        a blob was decoded on its way in.  Raises `BadFormat` for what the place does not
+        take, `TooLarge` for a text that is none any more.
         """
         rule = self.rule(path)
+        if isinstance(value, Blob):
+            self.require_length(path, value.size_bytes)
+            node = self.described(path, format_, type_, b"")
+            return dataclasses.replace(node, value=None, blob=value)
         if rule.format is Format.NODE:
             if format_ not in (None, Format.NODE) or value:
                 raise BadFormat(f"{path} is an interior node")
@@ -102,6 +124,7 @@ class Judge:
             octets = decode_base64(octets)
         elif format_ not in (None, rule.format):
             raise BadFormat(f"{path} has format {rule.format}, not {format_}")
+        self.require_length(path, len(octets))
         check_value(rule.format, octets)
         return Node(path=path, format=rule.format, type=_leaf_type(rule, type_), value=octets)
 

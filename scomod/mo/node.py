@@ -24,6 +24,9 @@ INT_MIN: Final = -(1 << 31)
 INT_MAX: Final = (1 << 31) - 1
 VERNO_MASK: Final = 0xFFFF
 TITLE_OCTETS: Final = 255
+# Longer values are files.  One page of the database holds 1 KiB, so a row of this length
+# chains 64 of them already; a text that long is no setting any more (ADR 0012).
+INLINE_MAX_BYTES: Final = 64 * 1024
 
 
 class Format(StrEnum):
@@ -56,12 +59,21 @@ class Property(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """The name of a value that is kept in a file, and its length."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One node; `value` is None for an interior node and octets for a leaf.
 
-    `acl` is the node's own ACL text ("" inherits), `tstamp_s` the last change in
-    seconds since the epoch, `verno` counts value changes modulo 65536, `owner` is the
-    server that added it ("" for the device).
+    A leaf whose value is in a file has a `blob` and no `value`, so that nobody reads a
+    long value by accident.  `acl` is the node's own ACL text ("" inherits), `tstamp_s`
+    the last change in seconds since the epoch, `verno` counts value changes modulo 65536,
+    `owner` is the server that added it ("" for the device).
     """
 
     path: str
@@ -73,11 +85,22 @@ class Node:
     tstamp_s: int = 0
     verno: int = 0
     owner: str = ""
+    blob: Blob | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The length of the value, which is not read for it."""
+        return self.blob.size_bytes if self.blob else len(self.value or b"")
 
     @property
     def is_interior(self) -> bool:
         """Tell whether the node may have children."""
         return self.format is Format.NODE
+
+
+def is_long(size_bytes: int) -> bool:
+    """Tell whether a value of that length is kept in a file, which only a binary one can be."""
+    return size_bytes > INLINE_MAX_BYTES
 
 
 def next_verno(verno: int) -> int:
@@ -100,7 +123,7 @@ PROPERTY_TEXT: Final[Mapping[Property, Callable[[Node], str]]] = {
     Property.ACL: lambda node: node.acl,
     Property.FORMAT: lambda node: node.format,
     Property.NAME: lambda node: uri.name(node.path),
-    Property.SIZE: lambda node: str(len(node.value or b"")),
+    Property.SIZE: lambda node: str(node.size_bytes),
     Property.TITLE: lambda node: node.title,
     Property.TSTAMP: _timestamp,
     Property.TYPE: lambda node: node.type,
@@ -136,6 +159,11 @@ def check_value(format_: Format, value: bytes) -> None:
         raise BadFormat(f"not a value of format {format_}")
     if format_ is Format.INT and not INT_MIN <= int(text) <= INT_MAX:
         raise BadFormat("an int does not fit into 32 bits")
+
+
+def decoded_bytes(text_bytes: int) -> int:
+    """Return how many octets base64 text of that length can hold at most."""
+    return text_bytes // 4 * 3
 
 
 def decode_base64(value: bytes) -> bytes:

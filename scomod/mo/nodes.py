@@ -60,14 +60,19 @@ class Nodes:
         if node.is_interior:
             return node
         value = self._handlers.handler_for(node.path).compute(node.path)
-        return node if value is None else dataclasses.replace(node, value=value)
+        return node if value is None else dataclasses.replace(node, value=value, blob=None)
 
     def write(self, node: Node) -> None:
-        """Insert, or update what changed: time stamp and version follow, equal costs no write."""
+        """Insert, or update what changed: time stamp and version follow, equal costs no write.
+
+        A long binary value goes into a file; raises `DeviceFull`, `StorageFailed`.
+        """
+        node = self._store.settled(node)
         now_s = int(self._clock.wall_s())
         old = self._store.get(node.path)
         if old is None:
             self._store.insert(dataclasses.replace(node, tstamp_s=now_s))
         elif node != old:
-            verno = old.verno if node.value == old.value else next_verno(old.verno)
+            is_same = (node.value, node.blob) == (old.value, old.blob)
+            verno = old.verno if is_same else next_verno(old.verno)
             self._store.update(dataclasses.replace(node, tstamp_s=now_s, verno=verno))

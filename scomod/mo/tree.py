@@ -8,7 +8,7 @@ is a `LocalProtocolError`.
 
 Nothing here opens a transaction: the caller has one, and a caller that goes on after
 an error wraps the command in a savepoint, for a handler may raise half way.
-"?list=" and TNDS are not implemented (`NotSupported`).
+Sub-trees have rooms of their own: `listing`, `subtree`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,27 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scomod.errors import LocalProtocolError, NodeExists, NotAllowed, NotSupported
+from scomod.errors import LocalProtocolError, NodeExists, NotAllowed, NotSupported, TooLarge
 from scomod.mo import acl as acls
 from scomod.mo import uri as uris
 from scomod.mo.acl import Acl, Right
 from scomod.mo.ddf import AccessType, Ddf
 from scomod.mo.judge import Judge
-from scomod.mo.node import Format, Node, check_value
+from scomod.mo.listing import walk
+from scomod.mo.node import Blob, Format, Node, check_value, decoded_bytes, is_long
 from scomod.mo.nodes import Nodes
 from scomod.mo.properties import Properties
+from scomod.mo.subtree import Subtrees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from scomod.clock import Clock
+    from scomod.mo.blob import FileBody, Incoming
     from scomod.mo.handler import ExecRequest
     from scomod.mo.nodes import Handlers
     from scomod.mo.store import NodeStore
+    from scomod.mo.tnds import TndsNode
     from scomod.mo.uri import UriLimits
 
 CHILD_LIST_TYPE: Final = "text/plain"  # omadm §7.3
@@ -41,12 +45,16 @@ CHILD_LIST_TYPE: Final = "text/plain"  # omadm §7.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Answer to a Get; `uri` as asked, `format` and `type` are "" for a property."""
+    """Answer to a Get; `uri` as asked, `format` and `type` are "" for a property.
+
+    A long value is not in `value` but in `body`, to be read piece by piece.
+    """
 
     uri: str
     format: str
     type: str
     value: bytes = field(repr=False)  # it may be a secret (I19)
+    body: FileBody | None = None
 
 
 class Tree:
@@ -61,6 +69,14 @@ class Tree:
         self._judge = Judge(store, ddf)
         self._nodes = Nodes(store, self._judge, registry, clock)
         self._properties = Properties(store, self._judge, self._nodes, registry, limits)
+        self._subtrees = Subtrees(
+            self,
+            store=store,
+            judge=self._judge,
+            nodes=self._nodes,
+            properties=self._properties,
+            handlers=registry,
+        )
         self.limits = limits
 
     # What a server may ask.  All raise `CommandError`s.
@@ -68,10 +84,9 @@ class Tree:
     def get(self, uri: str, server_id: str) -> Reading:
         """Read a value, the names of the children, or a property (omadm §7.3)."""
         address = uris.parse(uri, self.limits)
-        node = self._judge.existing(address.path)
-        self._judge.require(Right.GET, node.path, server_id)
         if address.list is not None:
             raise NotSupported(f"?list={address.list} is not supported")
+        node = self._readable(address.path, server_id)
         if address.prop is not None:
             text = self._properties.read(node, address.prop)
             return Reading(uri=uri, format="", type="", value=text.encode())
@@ -79,8 +94,33 @@ class Tree:
         if node.is_interior:
             names = "/".join(self._store.children(node.path)).encode()
             return Reading(uri=uri, format=Format.NODE, type=CHILD_LIST_TYPE, value=names)
-        value = self._nodes.computed(node).value or b""
-        return Reading(uri=uri, format=node.format, type=node.type, value=value)
+        now = self._nodes.computed(node)
+        body = self._store.body(now.blob) if now.blob else None
+        return Reading(
+            uri=uri, format=node.format, type=node.type, value=now.value or b"", body=body
+        )
+
+    def listing(self, uri: str, server_id: str) -> Iterator[Node]:
+        """Return the nodes from one on that a server may Get, parents first (omadm §7.3).
+
+        What may follow "?list=" is the caller's business.
+        """
+        address = uris.parse(uri, self.limits)
+        node = self._readable(address.path, server_id)
+        self._judge.require_access(AccessType.GET, node.path)
+        return walk(self._store, self._ddf, self._nodes, node, server_id)
+
+    def body(self, node: Node) -> FileBody | None:
+        """Open the long value of a node that `listing` gave; None if its value is short."""
+        return self._store.body(node.blob) if node.blob else None
+
+    def add_tnds(self, uri: str, server_id: str, document: Sequence[TndsNode]) -> None:
+        """Make all nodes of a document, at or below a node (omadm §7.6)."""
+        self._subtrees.add(self._plain(uri), server_id, document)
+
+    def replace_tnds(self, uri: str, server_id: str, document: Sequence[TndsNode]) -> None:
+        """Make a sub-tree what a document says (omadm §7.6)."""
+        self._subtrees.replace(self._plain(uri), server_id, document)
 
     def add(
         self,
@@ -89,12 +129,13 @@ class Tree:
         *,
         format: str | None,  # noqa: A002 - the word of the standard
         type: str | None,  # noqa: A002 - the word of the standard
-        value: bytes | None,
+        value: bytes | Blob | None,
     ) -> None:
         """Make a node, and the interior nodes on the way to it (omadm §7.6).
 
         What is None comes from the DDF.  A value of format b64 for a `bin` node is the
-        base64 text; it is decoded here, where the node's format is known.
+        base64 text; it is decoded here, where the node's format is known.  A long value
+        that came by `receive` is a `Blob`.
         """
         path = self._plain(uri)
         if self._store.get(path) is not None:
@@ -107,14 +148,16 @@ class Tree:
         for each in missing:
             self._judge.require_addable(each)
         node = self._judge.described(path, format, type, value)
-        if node.value is not None:
-            self._registry.handler_for(path).guard_value(path, node.value)
+        if not node.is_interior:
+            self._registry.handler_for(path).guard_value(path, node.value or b"")
         for each in missing if node.is_interior else missing[:-1]:
             self._add_interior(each, server_id)
         if not node.is_interior:
             # A handler may have made the leaf with its parent: then it only gets its value.
             made = self._store.get(path) or dataclasses.replace(node, owner=server_id)
-            self._nodes.write(dataclasses.replace(made, type=node.type, value=node.value))
+            self._nodes.write(
+                dataclasses.replace(made, type=node.type, value=node.value, blob=node.blob)
+            )
 
     def replace(
         self,
@@ -123,12 +166,14 @@ class Tree:
         *,
         format: str | None,  # noqa: A002 - the word of the standard
         type: str | None,  # noqa: A002 - the word of the standard
-        value: bytes | None,
+        value: bytes | Blob | None,
     ) -> None:
         """Change the value of a leaf, or with ?prop= the ACL, Name or Title of any node."""
         address = uris.parse(uri, self.limits)
         node = self._judge.existing(address.path)
         if address.prop is not None:
+            if isinstance(value, Blob):
+                raise TooLarge("no property is that long")
             self._properties.replace(node, address.prop, server_id, value or b"")
             return
         self._judge.require(Right.REPLACE, node.path, server_id)
@@ -138,7 +183,7 @@ class Tree:
         new = self._judge.described(node.path, format, type, value)
         self._registry.handler_for(node.path).guard_value(node.path, new.value or b"")
         new_type = node.type if type is None else new.type
-        self._nodes.write(dataclasses.replace(node, type=new_type, value=new.value))
+        self._nodes.write(dataclasses.replace(node, type=new_type, value=new.value, blob=new.blob))
 
     def delete(self, uri: str, server_id: str) -> None:
         """Delete a node with all below it, or nothing (omadm §7.5)."""
@@ -162,8 +207,8 @@ class Tree:
         if node.is_interior:
             raise NotAllowed("only a leaf can be copied")
         put = self.add if self._store.get(path) is None else self.replace
-        value = self._nodes.computed(node).value
-        put(path, server_id, format=node.format, type=node.type, value=value)
+        now = self._nodes.computed(node)
+        put(path, server_id, format=node.format, type=node.type, value=now.blob or now.value)
 
     def execute(self, uri: str, request: ExecRequest) -> bool:
         """Start what a node stands for: True when done, False when a report will follow."""
@@ -173,6 +218,32 @@ class Tree:
         self._judge.require_access(AccessType.EXEC, path)
         return self._registry.handler_for(path).execute(path, request)
 
+    def receive(
+        self,
+        uri: str,
+        right: Right,
+        server_id: str,
+        *,
+        format: str | None,  # noqa: A002 - the word of the standard
+        size_bytes: int,
+    ) -> tuple[Incoming, bool]:
+        """Return the place for a value that comes in pieces, and whether they are base64.
+
+        `right` tells for which command, `size_bytes` is the whole as carried (omadm §5).
+        What is certain to fail later fails here already, before anything is stored.
+        """
+        path = self._plain(uri)
+        node = (self._judge.nearest if right is Right.ADD else self._judge.existing)(path)
+        self._judge.require(right, node.path, server_id)
+        if right is Right.EXEC:
+            if is_long(size_bytes):
+                raise TooLarge("the argument of an Exec is not that long")
+            return self._store.receive(size_bytes), False
+        is_base64 = self._judge.is_base64(path, format)
+        octets = decoded_bytes(size_bytes) if is_base64 else size_bytes
+        self._judge.require_length(path, octets)
+        return self._store.receive(octets), is_base64
+
     # What the device does itself, with canonical paths.
 
     def node(self, path: str) -> Node | None:
@@ -180,11 +251,19 @@ class Tree:
         return self._store.get(path)
 
     def value(self, path: str) -> str | None:
-        """Return the current value of a leaf as text; None for no node or an interior one."""
+        """Return the current value of a leaf as text.
+
+        None for no node, an interior one, and a long value, which is no text for anybody.
+        """
         node = self._store.get(path)
         if node is None or node.is_interior:
             return None
-        return (self._nodes.computed(node).value or b"").decode("utf-8", "replace")
+        now = self._nodes.computed(node)
+        return None if now.blob else (now.value or b"").decode("utf-8", "replace")
+
+    def is_described(self, path: str) -> bool:
+        """Tell whether the DDF knows a node at a path, there or not."""
+        return self._ddf.rule_for(path) is not None
 
     def children(self, path: str) -> list[str]:
         """Return the names below a node, sorted; none if there is no such node."""
@@ -217,7 +296,7 @@ class Tree:
         if value is not None:
             octets = value.encode() if isinstance(value, str) else value
             check_value(rule.format, octets)
-            node = dataclasses.replace(node, value=octets)
+            node = dataclasses.replace(node, value=octets, blob=None)
         if acl is not None:
             node = dataclasses.replace(node, acl=str(Acl.parse(acl)))
         self._nodes.write(node)
@@ -237,6 +316,13 @@ class Tree:
                 self._store.set_acl(path, str(known))
 
     # Parts of the above.
+
+    def _readable(self, path: str, server_id: str) -> Node:
+        """Return a node that the ACL lets a server Get."""
+        self._registry.handler_for(path).guard_get(path)
+        node = self._judge.existing(path)
+        self._judge.require(Right.GET, path, server_id)
+        return node
 
     def _plain(self, uri: str) -> str:
         """Return the path of a URI that must name the node itself."""

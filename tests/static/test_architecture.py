@@ -19,16 +19,17 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|settings|facade|notify)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec)$"),
-    (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml)$"),
+    (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal)$"),
     (1, r"scomod\.dmclient\.(credentials|outgoing|session|useralert)$"),
-    (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler)$"),
+    (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
+    (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues)$"),
     (1, r"scomod\.(operation|outcome)$|scomod\.download\.job$|scomod\.installers\.base$"),
-    (2, r"scomod\.mo\.(tree|nodes|properties|store|registry)$"),
-    (2, r"scomod\.(journal|outbox|db|config|log|verify|net)$"),
+    (2, r"scomod\.mo\.(tree|nodes|properties|store|blob|registry)$"),
+    (2, r"scomod\.(journal|outbox|db|config|log|verify|net|mishap|tls|wire)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|transport)$|scomod\.download\.|scomod\.installers\."),
     (4, r"scomod\.(ledger|confirm|interview|alarm)$"),
-    (5, r"scomod\.dmclient\.client$|scomod\.(steps|engine)$"),
+    (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine)$"),
     (6, r"scomod\.(bus\w*|scheduler|wakeup)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip
@@ -162,7 +163,7 @@ OWNERS = (
     ("dbus_next", {"scomod.buswire"}),
     ("subprocess", {"scomod.installers.proc"}),
     ("lxml", {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning"}),
-    ("requests", {"scomod.net"}),
+    ("requests", {"scomod.mishap", "scomod.wire"}),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scomod.db import Database
 from scomod.errors import Forbidden
+from scomod.mo.blob import BlobStore
 from scomod.mo.ddf import parse
 from scomod.mo.handler import ExecRequest, Handler
 from scomod.mo.registry import Registry, load_ddf
@@ -144,7 +145,7 @@ def tree_bench(directory: Path, limits: UriLimits = LIMITS) -> Iterator[Bench]:
     ddf: Ddf = load_ddf("./SCOMO").mount("./Toy", parse(TOY))
     db = Database.open(directory / "state" / "scomod.db")
     try:
-        store = NodeStore(db)
+        store = NodeStore(db, BlobStore(directory / "state/values", reserve_bytes=0))
         registry = Registry()
         toy = ToyObject()
         registry.register("./Toy", toy)

@@ -56,7 +56,7 @@ def test_devdetail_publishes_the_limits_that_are_kept(bench: Bench) -> None:
         limits.max_total_chars,
         limits.max_segment_chars,
     )
-    assert read(bench, "./DevDetail/LrgObj") == "false"
+    assert read(bench, "./DevDetail/LrgObj") == "true"
     assert read(bench, "./DevDetail/HwV") == "7"
 
 
