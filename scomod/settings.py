@@ -17,6 +17,9 @@ GIB = 1 << 30
 
 DIRECT = "direct"  # where a proxy may stand: none for this server, whatever [transport] says
 PROXY_SHAPE = r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?"
+PROXY_WORDS = "http://HOST:PORT"
+SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
+SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
 PIN_SHAPE = "[A-Za-z0-9+/]{43}="
 
 
@@ -64,7 +67,7 @@ class Transport:
     allow_http: bool = False
     ca_file: str = ""
     encoding: str = one_of("wbxml", "xml")
-    proxy: str = shaped("", PROXY_SHAPE, "http://HOST:PORT")
+    proxy: str = shaped("", PROXY_SHAPE, PROXY_WORDS)
     proxy_login_file: str = ""
     connect_timeout_s: float = within(15.0, 0.1, 600.0)
     read_timeout_s: float = within(60.0, 0.1, 3600.0)
@@ -86,7 +89,7 @@ class Server:
     certificate_file: str = ""
     key_file: str = ""
     min_tls: str = one_of("1.2", "1.3")
-    proxy: str = shaped("", f"{DIRECT}|{PROXY_SHAPE}", f'"{DIRECT}" or http://HOST:PORT')
+    proxy: str = shaped("", SERVER_PROXY_SHAPE, SERVER_PROXY_WORDS)
     proxy_login_file: str = ""
     encoding: str = one_of("", "wbxml", "xml")
     protocol: str = one_of("1.2", "1.1")
@@ -116,6 +119,17 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subtree:
+    """Limits of sub-trees that come and go as one (TNDS, "?list="); who may use ./Inbox."""
+
+    max_document_bytes: int = within(MIB, 2048, 64 * MIB)
+    max_nodes_count: int = within(10000, 1, 1000000)
+    max_depth_count: int = within(16, 1, 48)
+    max_listed_bytes: int = within(16 * MIB, 2048, GIB)
+    inbox_servers: tuple[str, ...] = shaped(("*",), r"\*|[^=&*+\s]+", 'server identifiers or "*"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """Where package #0 arrives."""
 
@@ -135,9 +149,11 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """Limits of fetching a package; an empty `ca_file` means that of [transport]."""
+    """Limits of fetching a package; empty `ca_file` and `proxy` mean those of [transport]."""
 
     ca_file: str = ""
+    proxy: str = shaped("", SERVER_PROXY_SHAPE, SERVER_PROXY_WORDS)
+    proxy_login_file: str = ""
     max_bytes: int = within(4 * GIB, 1024, 1 << 50)
     reserve_bytes: int = within(8 * MIB, 0, 1 << 40)
     connect_timeout_s: float = within(15.0, 0.1, 600.0)
@@ -197,6 +213,7 @@ class Settings:
     transport: Transport = field(default_factory=Transport)
     servers: Mapping[str, Server] = field(default_factory=dict)
     session: Session = field(default_factory=Session)
+    subtree: Subtree = field(default_factory=Subtree)
     notification: Notification = field(default_factory=Notification)
     confirm: Confirm = field(default_factory=Confirm)
     download: Download = field(default_factory=Download)
