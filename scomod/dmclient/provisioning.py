@@ -2,7 +2,8 @@
 
 Reads `wap-provisioningdoc`, XML or WBXML, and maps applications of id w7 to
 account profiles (omadm §8.3, §9.2).  Not here: whether the document may be
-trusted, and the tree; network access points and proxies are not mapped.
+trusted, its size, and the tree.  Network access points and proxies are not mapped:
+there is no object for them; an account keeps their names as references.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.dmclient import provwbxml
 from scomod.dmclient.auth import decode_nonce
-from scomod.errors import DecodeError, LimitExceeded, RemoteProtocolError
+from scomod.errors import DecodeError, RemoteProtocolError
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.provwbxml import Tag
 
-MAX_DOCUMENT_BYTES: Final = 65536
 ROOT: Final = "wap-provisioningdoc"
 APPLICATION_DM: Final = "w7"
 
-# who proves itself with it, as DMAcc says it; OBEX is of no use over HTTP
-LEVELS: Final = {"APPSRV": "CLCRED", "CLIENT": "SRVCRED", "HTTP": "HTTP"}
-_IGNORED_LEVEL: Final = "OBEX"
+# who proves itself with it, as DMAcc says it: named from the other side (omadm §8.3)
+LEVELS: Final = {"APPSRV": "CLCRED", "CLIENT": "SRVCRED", "HTTP": "HTTP", "OBEX": "OBEX"}
+ADDRESS_TYPES: Final = {"": "URI", "URI": "URI", "IPV4": "IPv4", "IPV6": "IPv6"}
+CONNECTIONS: Final = ("TO-PROXY", "TO-NAPID")
 _DEFAULT_AUTH_TYPE: Final = "DIGEST"
 _SCHEMES: Final = ("https://", "http://")
 _PORT_TEXT: Final = re.compile(r"[0-9]{1,5}")
@@ -40,7 +41,7 @@ class BadProfile(RemoteProtocolError):  # noqa: N818 - a condition, like its sib
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileCredential:
-    """One credential set; `level` is CLCRED (ours), SRVCRED (the server's) or HTTP.
+    """One credential set; `level` is CLCRED (ours), SRVCRED (the server's), HTTP or OBEX.
 
     `auth_type` is a DMAcc AAuthType such as BASIC, DIGEST, HMAC; `data` the decoded nonce.
     """
@@ -53,43 +54,58 @@ class ProfileCredential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileAddress:
+    """Where a server is; `type` is a DMAcc AddrType: URI (http or https), IPv4, IPv6."""
+
+    address: str
+    type: str = "URI"
+    ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountProfile:
-    """One DM account; `auth_pref` is the type of its first own credentials or empty."""
+    """One DM account; `addresses` has at least one.
+
+    `connections` are names of access points and proxies, `auth_pref` is the type of
+    its first own credentials or empty.
+    """
 
     server_id: str
     name: str
-    address: str
-    port: int | None
-    auth_pref: str
-    credentials: tuple[ProfileCredential, ...]
-    start_session: bool
+    addresses: tuple[ProfileAddress, ...]
+    connections: tuple[str, ...] = ()
+    auth_pref: str = ""
+    credentials: tuple[ProfileCredential, ...] = ()
+    start_session: bool = False
 
 
 @dataclass(slots=True)
 class _Characteristic:
-    """One characteristic: parameters by name (the first of a name counts), and what is inside."""
+    """One characteristic: the values of its parameters by name, and what is inside."""
 
     type: str
-    parms: dict[str, str] = field(default_factory=dict)
+    parms: dict[str, list[str]] = field(default_factory=dict)
     inner: list[_Characteristic] = field(default_factory=list)
 
     def all(self, kind: str) -> Iterator[_Characteristic]:
         """Yield the characteristics directly inside that are of this type."""
         return (child for child in self.inner if child.type == kind)
 
+    def exact(self, name: str) -> str:
+        """Return a parameter as it stands, the first of several, empty if absent."""
+        return next(iter(self.parms.get(name, ())), "")
+
     def parm(self, name: str) -> str:
-        """Return a parameter, stripped, empty if absent."""
-        return self.parms.get(name, "").strip()
+        """Return a parameter, stripped, the first of several, empty if absent."""
+        return self.exact(name).strip()
 
 
 def parse(document: bytes) -> tuple[AccountProfile, ...]:
     """Read the DM accounts of a provisioning document, in its order, at least one.
 
-    Raises `DecodeError` if it cannot be read, `LimitExceeded` above
-    `MAX_DOCUMENT_BYTES`, `BadProfile` if it makes no usable account.
+    Raises `DecodeError` if it cannot be read, `LimitExceeded` if it nests too deep,
+    `BadProfile` if an account in it is of no use, or there is none.
     """
-    if len(document) > MAX_DOCUMENT_BYTES:
-        raise LimitExceeded("provisioning.MAX_DOCUMENT_BYTES", len(document))
     is_wbxml = provwbxml.is_wbxml(document)
     root = _tree(provwbxml.events(document) if is_wbxml else _xml_events(document))
     applications = [
@@ -153,7 +169,8 @@ def _enter(parent: _Characteristic, element: str, attributes: dict[str, str]) ->
     kind = attributes.get("type", "") if element == "characteristic" else element
     entered = _Characteristic(kind)
     if element == "parm":
-        parent.parms.setdefault(attributes.get("name", ""), attributes.get("value", ""))
+        values = parent.parms.setdefault(attributes.get("name", ""), [])
+        values.append(attributes.get("value", ""))
     else:
         parent.inner.append(entered)
     return entered
@@ -165,47 +182,66 @@ def _profile(application: _Characteristic) -> AccountProfile:
     if not server_id:
         raise BadProfile("PROVIDER-ID is missing in the w7 APPLICATION")
     where = f"APPLICATION of {server_id}"
-    credentials = tuple(
-        _credential(inner, where)
-        for inner in application.all("APPAUTH")
-        if inner.parm("AAUTHLEVEL") != _IGNORED_LEVEL
-    )
+    credentials = tuple(_credential(inner, where) for inner in application.all("APPAUTH"))
     own = [credential.auth_type for credential in credentials if credential.level == "CLCRED"]
     return AccountProfile(
         server_id=server_id,
         name=application.parm("NAME") or server_id,
-        address=_address(application, where),
-        port=_port(application, where),
+        addresses=_addresses(application, where),
+        connections=_connections(application),
         auth_pref=own[0] if own else "",
         credentials=credentials,
         start_session="INIT" in application.parms and application.parm("INIT") != "0",
     )
 
 
-def _address(application: _Characteristic, where: str) -> str:
-    """Return the URL of the server: of APPADDR, else directly in the application."""
-    places = (*application.all("APPADDR"), application)
-    address = next((place.parm("ADDR") for place in places if place.parm("ADDR")), "")
-    if not address:
-        raise BadProfile(f"ADDR is missing in the {where}")
-    if not address.lower().startswith(_SCHEMES):
-        raise BadProfile(f"ADDR in the {where} is no http or https URL")
-    return address
+def _connections(application: _Characteristic) -> tuple[str, ...]:
+    """Return the access points and proxies to use, each once, in the order of their kinds."""
+    values = (value.strip() for name in CONNECTIONS for value in application.parms.get(name, ()))
+    return tuple(dict.fromkeys(value for value in values if value))
 
 
-def _port(application: _Characteristic, where: str) -> int | None:
-    """Return the port number, None if the document names none."""
-    ports = (port for addr in application.all("APPADDR") for port in addr.all("PORT"))
-    text = next((port.parm("PORTNBR") for port in ports if port.parm("PORTNBR")), "")
-    if not text:
+def _addresses(application: _Characteristic, where: str) -> tuple[ProfileAddress, ...]:
+    """Return all addresses: those in APPADDR, then one directly in the application.
+
+    Addresses of a kind that HTTP cannot use are left out; if no other is there, that is
+    refused.
+    """
+    places = list(application.all("APPADDR"))
+    direct = application.parm("ADDR")
+    if direct and all(place.parm("ADDR") not in ("", direct) for place in places):
+        places.append(application)
+    found = [each for place in places if (each := _address(place, direct, where))]
+    if not found:
+        unusable = sorted({place.parm("ADDRTYPE") for place in places if place.parm("ADDR")})
+        problem = f"of type {', '.join(unusable)} only" if unusable else "missing"
+        raise BadProfile(f"ADDR is {problem} in the {where}")
+    return tuple(dict.fromkeys(found))
+
+
+def _address(place: _Characteristic, direct: str, where: str) -> ProfileAddress | None:
+    """Map one APPADDR, which may hold only the port of the application's own address."""
+    address = place.parm("ADDR") or direct
+    kind = ADDRESS_TYPES.get(place.parm("ADDRTYPE").upper())
+    if not address or kind is None:
         return None
+    if kind == ADDRESS_TYPES[""] and not address.lower().startswith(_SCHEMES):
+        raise BadProfile(f"ADDR in the {where} is no http or https URL")
+    ports = [port.parm("PORTNBR") for port in place.all("PORT") if port.parm("PORTNBR")]
+    return ProfileAddress(
+        address=address, type=kind, ports=tuple(_port(text, where) for text in ports)
+    )
+
+
+def _port(text: str, where: str) -> int:
+    """Return a port number."""
     if not _PORT_TEXT.fullmatch(text) or int(text) not in _PORTS:
         raise BadProfile(f"PORTNBR in the {where} is no number of 1..65535")
     return int(text)
 
 
 def _credential(appauth: _Characteristic, where: str) -> ProfileCredential:
-    """Map one APPAUTH; the levels are named from the other side than in DMAcc."""
+    """Map one APPAUTH."""
     level = appauth.parm("AAUTHLEVEL")
     if level not in LEVELS:
         problem = f"{level!r} is not known" if level else "is missing"
@@ -214,6 +250,6 @@ def _credential(appauth: _Characteristic, where: str) -> ProfileCredential:
         level=LEVELS[level],
         auth_type=appauth.parm("AAUTHTYPE").upper() or _DEFAULT_AUTH_TYPE,
         name=appauth.parm("AAUTHNAME"),
-        secret=Secret(appauth.parms.get("AAUTHSECRET", "")),
+        secret=Secret(appauth.exact("AAUTHSECRET")),
         data=decode_nonce(appauth.parm("AAUTHDATA")),
     )

@@ -38,64 +38,57 @@ _WITH_ATTRIBUTES: Final = 0x80
 _WITH_CONTENT: Final = 0x40
 _TAGS: Final = {0x05: "wap-provisioningdoc", 0x06: "characteristic", 0x07: "parm"}
 
-# Attribute starts: token -> (attribute, first part of its value).  Names of parameters that
-# mean nothing to a DM account stay unread: any other token of a page reads as an empty name.
-_COMMON_STARTS: Final = {
-    0x05: ("name", ""),
-    0x06: ("value", ""),
-    0x07: ("name", "NAME"),
-    0x22: ("name", "TO-NAPID"),
-    0x23: ("name", "PORTNBR"),
-    0x24: ("name", "SERVICE"),
-    0x50: ("type", ""),
-    0x53: ("type", "PORT"),
-}
-_STARTS: Final = {
-    0: _COMMON_STARTS
-    | {
-        0x45: ("version", ""),
-        0x46: ("version", "1.0"),
-        0x51: ("type", "PXLOGICAL"),
-        0x52: ("type", "PXPHYSICAL"),
-        0x54: ("type", "VALIDITY"),
-        0x55: ("type", "NAPDEF"),
-        0x56: ("type", "BOOTSTRAP"),
-        0x57: ("type", "VENDORCONFIG"),
-        0x58: ("type", "CLIENTIDENTITY"),
-        0x59: ("type", "PXAUTHINFO"),
-        0x5A: ("type", "NAPAUTHINFO"),
-        0x5B: ("type", "ACCESS"),
-    },
-    1: _COMMON_STARTS
-    | {
-        0x2E: ("name", "AACCEPT"),
-        0x2F: ("name", "AAUTHDATA"),
-        0x30: ("name", "AAUTHLEVEL"),
-        0x31: ("name", "AAUTHNAME"),
-        0x32: ("name", "AAUTHSECRET"),
-        0x33: ("name", "AAUTHTYPE"),
-        0x34: ("name", "ADDR"),
-        0x35: ("name", "ADDRTYPE"),
-        0x36: ("name", "APPID"),
-        0x37: ("name", "APROTOCOL"),
-        0x38: ("name", "PROVIDER-ID"),
-        0x39: ("name", "TO-PROXY"),
-        0x3A: ("name", "URI"),
-        0x3B: ("name", "RULE"),
-        0x55: ("type", "APPLICATION"),
-        0x56: ("type", "APPADDR"),
-        0x57: ("type", "APPAUTH"),
-        0x58: ("type", "CLIENTIDENTITY"),
-        0x59: ("type", "RESOURCE"),
-    },
-}
-_FIRST_VALUE: Final = 0x80  # tokens below start an attribute, others are parts of a value
-
 
 def _numbered(*runs: tuple[int, str]) -> dict[int, str]:
     """Give words their tokens: each run is the first token and the words from there on."""
     return {token: word for first, words in runs for token, word in enumerate(words.split(), first)}
 
+
+def _starts(names: dict[int, str], kinds: dict[int, str]) -> dict[int, tuple[str, str]]:
+    """Return attribute starts: token -> (attribute, first part of its value)."""
+    return {token: ("name", word) for token, word in names.items()} | {
+        token: ("type", word) for token, word in kinds.items()
+    }
+
+
+_LITERALS: Final = {0x05: ("name", ""), 0x06: ("value", ""), 0x50: ("type", "")}
+_ON_BOTH: Final = _numbered((0x07, "NAME"), (0x14, "INTERNET"), (0x1C, "STARTPAGE"))
+_STARTS: Final = {
+    0: _LITERALS
+    | {0x45: ("version", ""), 0x46: ("version", "1.0")}
+    | _starts(
+        _ON_BOTH
+        | _numbered(
+            (0x08, "NAP-ADDRESS NAP-ADDRTYPE CALLTYPE VALIDUNTIL AUTHTYPE AUTHNAME AUTHSECRET"),
+            (0x0F, "LINGER BEARER NAPID COUNTRY NETWORK INTERNET PROXY-ID PROXY-PROVIDER-ID"),
+            (0x17, "DOMAIN PROVURL PXAUTH-TYPE PXAUTH-ID PXAUTH-PW STARTPAGE BASAUTH-ID"),
+            (0x1E, "BASAUTH-PW PUSHENABLED PXADDR PXADDRTYPE TO-NAPID PORTNBR SERVICE LINKSPEED"),
+            (0x26, "DNLINKSPEED LOCAL-ADDR LOCAL-ADDRTYPE CONTEXT-ALLOW TRUST MASTER SID SOC"),
+            (0x2E, "WSP-VERSION PHYSICAL-PROXY-ID CLIENT-ID DELIVERY-ERR-SDU DELIVERY-ORDER"),
+            (0x33, "TRAFFIC-CLASS MAX-SDU-SIZE MAX-BITRATE-UPLINK MAX-BITRATE-DNLINK"),
+            (0x37, "RESIDUAL-BER SDU-ERROR-RATIO TRAFFIC-HANDL-PRIO TRANSFER-DELAY"),
+            (0x3B, "GUARANTEED-BITRATE-UPLINK GUARANTEED-BITRATE-DNLINK PXADDR-FQDN PROXY-PW"),
+            (0x3F, "PPGAUTH-TYPE"),
+            (0x47, "PULLENABLED DNS-ADDR MAX-NUM-RETRY FIRST-RETRY-TIMEOUT REREG-THRESHOLD T-BIT"),
+            (0x4E, "AUTH-ENTITY SPI"),
+        ),
+        _numbered(
+            (0x51, "PXLOGICAL PXPHYSICAL PORT VALIDITY NAPDEF BOOTSTRAP VENDORCONFIG"),
+            (0x58, "CLIENTIDENTITY PXAUTHINFO NAPAUTHINFO ACCESS"),
+        ),
+    ),
+    1: _LITERALS
+    | _starts(
+        _ON_BOTH
+        | _numbered(
+            (0x22, "TO-NAPID PORTNBR SERVICE"),
+            (0x2E, "AACCEPT AAUTHDATA AAUTHLEVEL AAUTHNAME AAUTHSECRET AAUTHTYPE ADDR ADDRTYPE"),
+            (0x36, "APPID APROTOCOL PROVIDER-ID TO-PROXY URI RULE"),
+        ),
+        _numbered((0x53, "PORT"), (0x55, "APPLICATION APPADDR APPAUTH CLIENTIDENTITY RESOURCE")),
+    ),
+}
+_FIRST_VALUE: Final = 0x80  # tokens below start an attribute, others are parts of a value
 
 # Parts of values, page -> token -> text; encoders use them inside any value, even a password.
 # 80..83 on page 1 are those of CP 1.0; E0 and E1 are found on either page (omadm §9.2).
@@ -125,6 +118,15 @@ def is_wbxml(document: bytes) -> bool:
     return bool(document) and document[0] in VERSIONS
 
 
+def is_provisioning(document: bytes) -> bool:
+    """Tell whether WBXML is a provisioning document, by its public identifier."""
+    try:
+        _Decoder(document).header()
+    except DecodeError:
+        return False
+    return True
+
+
 def events(document: bytes) -> Iterator[Tag | None]:
     """Yield (name, attributes) where an element starts and None where it ends.
 
@@ -145,7 +147,7 @@ class _Decoder:
 
     def events(self) -> Iterator[Tag | None]:
         """Read the header, then the elements."""
-        self._header()
+        self.header()
         depth = 0
         while True:
             token = self._octet()
@@ -167,7 +169,7 @@ class _Decoder:
             if depth <= 0:
                 return
 
-    def _header(self) -> None:
+    def header(self) -> None:
         """Read version, public id, charset and string table."""
         self._octet()
         public_id = self._uintvar()

@@ -1,8 +1,9 @@
-"""WAP push: the connectionless WSP datagram around a notification (omadm §10.3).
+"""WAP push: the connectionless WSP datagram around a notification or a bootstrap document.
 
 Pure.  Takes what follows the ports: a UDP payload, or the user data of a push
-SMS after concatenation.  Not a WSP stack: of all headers only the content type
-and X-Wap-Application-Id are understood, others are stepped over.
+SMS after concatenation (omadm §10.3).  Not a WSP stack: of all headers only the
+content type with its parameters SEC and MAC (omadm §9.3) and X-Wap-Application-Id
+are understood, others are stepped over.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from scomod.errors import DecodeError, LimitExceeded
 
 MAX_DATAGRAM_BYTES: Final = 65536
 CONTENT_TYPE_NOTIFICATION: Final = "application/vnd.syncml.notification"
+CONTENT_TYPE_CP_XML: Final = "text/vnd.wap.connectivity-xml"
+CONTENT_TYPE_CP_WBXML: Final = "application/vnd.wap.connectivity-wbxml"
+CONTENT_TYPE_DM_WBXML: Final = "application/vnd.syncml.dm+wbxml"
 APPLICATION_ID_DM: Final = "x-wap-application:syncml.dm"
 
 _PDU_TYPES: Final = (0x06, 0x07)  # push; confirmed push, tolerated
@@ -31,10 +35,12 @@ _DEFAULT_PAGE: Final = 1
 _APPLICATION_ID_HEADER: Final = 0x2F
 _APPLICATION_ID_NAME: Final = "x-wap-application-id"
 
+_PARAMETERS: Final = {0x11: "sec", 0x12: "mac"}
+
 _CONTENT_TYPES: Final = {
-    0x35: "text/vnd.wap.connectivity-xml",
-    0x36: "application/vnd.wap.connectivity-wbxml",
-    0x42: "application/vnd.syncml.dm+wbxml",
+    0x35: CONTENT_TYPE_CP_XML,
+    0x36: CONTENT_TYPE_CP_WBXML,
+    0x42: CONTENT_TYPE_DM_WBXML,
     0x43: "application/vnd.syncml.dm+xml",
     0x44: CONTENT_TYPE_NOTIFICATION,
     0x47: "application/vnd.oma.dd+xml",
@@ -48,12 +54,15 @@ _APPLICATION_IDS: Final = {0x05: "x-wap-application:push.syncml", 0x07: APPLICAT
 class Push:
     """One push: media type in lower case without parameters, application or None, content.
 
-    A code without a name in our tables shows as `wsp-code:0x..`.
+    A code without a name in our tables shows as `wsp-code:0x..`.  `sec` and `mac` are
+    those parameters of the content type as text, a number in decimal, "" if absent.
     """
 
     content_type: str
     application_id: str | None
     body: bytes
+    sec: str = ""
+    mac: str = ""
 
 
 def parse_push(datagram: bytes) -> Push:
@@ -68,9 +77,13 @@ def parse_push(datagram: bytes) -> Push:
     if reader.octet() not in _PDU_TYPES:
         raise DecodeError("WSP PDU that is no push", 1)
     headers = _Reader(reader.take(reader.uintvar()))
-    content_type = _content_type(headers)
+    content_type, parameters = _content_type(headers)
     return Push(
-        content_type=content_type, application_id=_application_id(headers), body=reader.rest()
+        content_type=content_type,
+        application_id=_application_id(headers),
+        body=reader.rest(),
+        sec=parameters.get("sec", ""),
+        mac=parameters.get("mac", ""),
     )
 
 
@@ -138,15 +151,49 @@ class _Reader:
         return _Reader(self.take(self.uintvar() if first == _LENGTH_QUOTE else first))
 
 
-def _content_type(headers: _Reader) -> str:
-    """Read the content type: C4, a text, or the general form with parameters."""
+def _content_type(headers: _Reader) -> tuple[str, dict[str, str]]:
+    """Read the content type: C4, a text, or the general form; and its parameters, by name."""
     value = headers.value()
+    parameters = {}
     if isinstance(value, _Reader):
         inner = value.value()
+        parameters = _parameters(value)
         value = _integer(inner) if isinstance(inner, _Reader) else inner
     if isinstance(value, int):
-        return _CONTENT_TYPES.get(value, f"wsp-code:0x{value:02x}")
-    return value.partition(";")[0].strip().lower()
+        return _CONTENT_TYPES.get(value, f"wsp-code:0x{value:02x}"), parameters
+    media_type, _, more = value.partition(";")
+    return media_type.strip().lower(), _in_text(more) | parameters
+
+
+def _parameters(reader: _Reader) -> dict[str, str]:
+    """Read the parameters of the general form: each a code or a name, then its value."""
+    found: dict[str, str] = {}
+    while not reader.is_at_end():
+        name = _parameter_name(reader.value())
+        if not reader.is_at_end():
+            found[name] = _parameter_text(reader.value())
+    return found
+
+
+def _parameter_name(value: str | int | _Reader) -> str:
+    """Return the name of a parameter; a code that is not ours becomes its number."""
+    if isinstance(value, str):
+        return value.strip().lower()
+    number = _integer(value) if isinstance(value, _Reader) else value
+    return _PARAMETERS.get(number, str(number))
+
+
+def _parameter_text(value: str | int | _Reader) -> str:
+    """Return the value of a parameter as text, without quotes."""
+    if isinstance(value, str):
+        return value.strip().strip('"')
+    return str(_integer(value) if isinstance(value, _Reader) else value)
+
+
+def _in_text(parameters: str) -> dict[str, str]:
+    """Read parameters written as in HTTP: `SEC=USERPIN; MAC=0F..`."""
+    pairs = (each.partition("=") for each in parameters.split(";"))
+    return {name.strip().lower(): _parameter_text(text) for name, _, text in pairs}
 
 
 def _application_id(headers: _Reader) -> str | None:

@@ -1,37 +1,73 @@
-"""./DMAcc: the accounts of DM servers (omadm §8.3).
+"""./DMAcc and ./SyncML/DMAcc: accounts made, guarded and taken away (omadm §8.3).
 
-Accounts come from bootstrap and are kept in the tree, secrets too, which no server
-can read.  The account of a server belongs to it: it may read, change and delete it
-(omadm §7.4, last rule), except for what identifies it.  Not here: provisioning
-documents, and how credentials are used.
+Accounts come from bootstrap, or from a server that the ACL lets add them, and are kept
+in the tree, secrets too, which no server can read.  The account of a server belongs to
+it: it may read, change and delete it (omadm §7.4, last rule), except for what identifies
+it.  Not here: provisioning documents; the values that others work with are `account`'s.
 """
 
 from __future__ import annotations
 
-import re
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scomod.codes import MO_DMACC
-from scomod.errors import BadFormat, BadRequest
-from scomod.mo import uri
+from scomod.errors import BadRequest, Forbidden
+from scomod.mo import accountvalues, uri
+from scomod.mo.account import (
+    APP_ID,
+    SERVER_ID_LEAVES,
+    Account,
+    Credential,
+    accounts,
+    by_server,
+    paths_of,
+    server_id_at,
+    set_client_nonce,
+    set_server_nonce,
+)
 from scomod.mo.acl import Acl, Right, is_server_id
 from scomod.mo.handler import Handler
 from scomod.mo.registry import DMACC_ROOT
-from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from scomod.mo.tree import Tree
+    from scomod.secret import Secret
 
-APP_ID: Final = "w7"
-CLIENT_LEVEL: Final = "CLCRED"  # how we prove ourselves to the server
-SERVER_LEVEL: Final = "SRVCRED"  # how the server proves itself to us
-ADDRESS_TYPE: Final = "URI"
-ADDRESS_SHAPE: Final = re.compile(rb"https?://[\x21-\x7e]+")
-PORT_SHAPE: Final = re.compile(rb"[1-9][0-9]{0,4}")
-PORT_MAX: Final = 65535
+__all__ = [
+    "Account",
+    "Credential",
+    "DmAcc",
+    "NewAccount",
+    "accounts",
+    "add_account",
+    "by_server",
+    "install",
+    "put_account",
+    "set_client_nonce",
+    "set_server_nonce",
+]
+
+Value = str | bytes
+
+
+class AddressProfile(Protocol):
+    """Where a server is, as bootstrap gives it."""
+
+    @property
+    def address(self) -> str:
+        """Return the URI or IP address."""
+
+    @property
+    def type(self) -> str:
+        """Return the AddrType: URI, IPv4, IPv6."""
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """Return the ports, the first one is used."""
 
 
 class CredentialProfile(Protocol):
@@ -39,7 +75,7 @@ class CredentialProfile(Protocol):
 
     @property
     def level(self) -> str:
-        """Return the AAuthLevel: CLCRED, SRVCRED, HTTP."""
+        """Return the AAuthLevel: CLCRED, SRVCRED, HTTP, OBEX."""
 
     @property
     def auth_type(self) -> str:
@@ -70,12 +106,12 @@ class Profile(Protocol):
         """Return the display name."""
 
     @property
-    def address(self) -> str:
-        """Return the URI of the server."""
+    def addresses(self) -> Sequence[AddressProfile]:
+        """Return all addresses, at least one."""
 
     @property
-    def port(self) -> int | None:
-        """Return the port if the address does not say it."""
+    def connections(self) -> Sequence[str]:
+        """Return references to access points and proxies."""
 
     @property
     def auth_pref(self) -> str:
@@ -87,159 +123,144 @@ class Profile(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """One side's credentials: AAuthType, name, password and the next nonce (octets)."""
+class NewAccount:
+    """An account as nodes: what its leaves hold and ACLs by path below it ("" is itself).
 
-    auth_type: str
+    `root` tells the layout, `name` is the node name that is wished for.
+    """
+
+    root: str
     name: str
-    secret: Secret
-    nonce: bytes = field(default=b"", repr=False)
+    leaves: Mapping[str, Value] = field(repr=False)  # there are secrets among them (I19)
+    acls: Mapping[str, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One account; `key` is its node name, `client` and `server` the credentials of each side."""
-
-    key: str
-    server_id: str
-    name: str
-    address: str
-    port: int | None = None
-    auth_pref: str = ""
-    client: Credential | None = None
-    server: Credential | None = None
+    @property
+    def server_id(self) -> str:
+        """Return the server identifier, "" if there is none."""
+        return _text(self.leaves.get(SERVER_ID_LEAVES[self.root], ""))
 
 
 class DmAcc(Handler):
-    """Guards what a server may write into its account, and cleans up after a deleted one."""
+    """Guards what a server may write into accounts, and cleans up after a deleted one."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._leaving: set[str] = set()
 
     def guard_value(self, path: str, value: bytes) -> None:
-        """Refuse an address or port that would cut the device off."""
+        """Refuse what would cut the device off, or pass one server off as another."""
         leaf = uri.name(path)
-        if leaf == "Addr" and not ADDRESS_SHAPE.fullmatch(value):
-            raise BadFormat("an address is an http or https URI")
-        if leaf == "PortNbr" and not (PORT_SHAPE.fullmatch(value) and int(value) <= PORT_MAX):
-            raise BadFormat("a port is a number up to 65535")
+        accountvalues.check(leaf, value)
+        if leaf in SERVER_ID_LEAVES.values():
+            taken = paths_of(self._tree, _text(value))
+            if any(each != uri.parent(path) for each in taken):
+                raise Forbidden(f"another account is that of server {_text(value)}")
+
+    def guard_delete(self, path: str) -> None:
+        """Note whose account is about to go: afterwards nobody can tell."""
+        self._leaving.add(server_id_at(self._tree, path))
 
     def deleted(self, path: str) -> None:
-        """Take the server of a deleted account out of all ACLs (omadm §7.4)."""
-        self._tree.forget_servers(lambda server_id: _path(server_id) == path)
+        """Take servers that lost their last account out of all ACLs (omadm §7.4)."""
+        del path
+        gone = {each for each in self._leaving if each and not paths_of(self._tree, each)}
+        self._leaving.clear()
+        self._tree.forget_servers(lambda server_id: server_id in gone)
 
 
 def install(tree: Tree) -> None:
-    """Make the permanent node that holds the accounts."""
-    tree.put(DMACC_ROOT)
+    """Make the permanent nodes that hold the accounts."""
+    for root in SERVER_ID_LEAVES:
+        tree.put(root)
 
 
 def add_account(tree: Tree, profile: Profile) -> Account:
-    """Make an account, or replace the one of the same server completely.
+    """Make an account from a profile; see `put_account`."""
+    new = NewAccount(root=DMACC_ROOT, name=profile.server_id, leaves=_leaves(profile))
+    return put_account(tree, new)
 
-    Raises `BadRequest` for a server id that no ACL could name, `BadFormat` for an
-    address or port that is none.
+
+def put_account(tree: Tree, new: NewAccount) -> Account:
+    """Make an account, or replace all that the same server has, completely.
+
+    Needs a transaction of the caller, who rolls back on an error.  Raises `BadRequest`
+    for a server id that no ACL could name, for a node that an account does not have,
+    and if no session could be held with it; `BadFormat` for a value that is none.
     """
-    if not is_server_id(profile.server_id):
-        raise BadRequest(f"not a server identifier: {profile.server_id!r}")
-    path = _path(profile.server_id)
-    values = _leaves(profile)
-    guard = DmAcc(tree)
-    for leaf, value in values.items():
-        guard.guard_value(leaf, value.encode() if isinstance(value, str) else value)
-    tree.drop(path)
-    rights = Acl.granting(profile.server_id, Right.DELETE, Right.GET, Right.REPLACE)
-    tree.put(path, type=MO_DMACC, acl=str(rights))
-    for leaf, value in values.items():
-        tree.put(f"{path}/{leaf}", value=value)
-    return _account(tree, path)
+    server_id = new.server_id
+    if not is_server_id(server_id):
+        raise BadRequest(f"not a server identifier: {server_id!r}")
+    for leaf, value in new.leaves.items():
+        accountvalues.check(uri.name(leaf), _octets(value))
+    for path in paths_of(tree, server_id):
+        tree.drop(path)
+    path = _free_path(tree, new)
+    rights = Acl.granting(server_id, Right.DELETE, Right.GET, Right.REPLACE)
+    tree.put(path, type=_TYPES.get(new.root), acl=new.acls.get("") or str(rights))
+    for leaf, value in new.leaves.items():
+        _put_leaf(tree, uri.join(path, leaf), value)
+    for below, acl in new.acls.items():
+        if below:
+            tree.put(uri.join(path, below), acl=acl)
+    made = by_server(tree, server_id)
+    if made is None:
+        raise BadRequest(f"the account of {server_id} has no address that can be used")
+    return made
 
 
-def accounts(tree: Tree) -> list[Account]:
-    """Return all accounts, by node name."""
-    return [_account(tree, uri.join(DMACC_ROOT, key)) for key in tree.children(DMACC_ROOT)]
+_TYPES: Final = {DMACC_ROOT: MO_DMACC}
 
 
-def by_server(tree: Tree, server_id: str) -> Account | None:
-    """Return the account of a server."""
-    path = _path(server_id)
-    return None if tree.node(path) is None else _account(tree, path)
+def _put_leaf(tree: Tree, path: str, value: Value) -> None:
+    if not tree.is_described(path):
+        raise BadRequest(f"an account has no node {path}")
+    tree.put(path, value=value)
 
 
-def set_client_nonce(tree: Tree, account: Account, nonce: bytes) -> None:
-    """Keep the nonce for our next credentials."""
-    _set_nonce(tree, account, CLIENT_LEVEL, nonce)
+def _free_path(tree: Tree, new: NewAccount) -> str:
+    """Return where the account goes: an account of another server keeps its name."""
+    name = uri.safe_name(new.name)
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    paths = (uri.join(new.root, each) for each in names)
+    return next(path for path in paths if tree.node(path) is None)
 
 
-def set_server_nonce(tree: Tree, account: Account, nonce: bytes) -> None:
-    """Keep the nonce that the server's next credentials must use."""
-    _set_nonce(tree, account, SERVER_LEVEL, nonce)
-
-
-def _path(server_id: str) -> str:
-    return uri.join(DMACC_ROOT, uri.safe_name(server_id))
-
-
-def _leaves(profile: Profile) -> dict[str, str | bytes]:
-    """Return what the leaves of an account hold, by their path below it."""
-    leaves: dict[str, str | bytes] = {
+def _leaves(profile: Profile) -> dict[str, Value]:
+    """Return what the leaves of an account hold, by their path below it (omadm §8.3)."""
+    leaves: dict[str, Value] = {
         "AppID": APP_ID,
         "ServerID": profile.server_id,
         "Name": profile.name,
-        "AppAddr/1/Addr": profile.address,
-        "AppAddr/1/AddrType": ADDRESS_TYPE,
         "AAuthPref": profile.auth_pref,
     }
-    if profile.port is not None:
-        leaves["AppAddr/1/Port/1/PortNbr"] = str(profile.port)
+    for number, place in enumerate(profile.addresses, 1):
+        leaves[f"AppAddr/{number}/Addr"] = place.address
+        leaves[f"AppAddr/{number}/AddrType"] = place.type
+        for count, port in enumerate(place.ports, 1):
+            leaves[f"AppAddr/{number}/Port/{count}/PortNbr"] = str(port)
+    if len(profile.connections) == 1:
+        leaves["PrefConRef"] = profile.connections[0]
+    elif profile.connections:
+        for number, reference in enumerate(profile.connections, 1):
+            leaves[f"ToConRef/{number}/ConRef"] = reference
     for number, credential in enumerate(profile.credentials, 1):
-        base = f"AppAuth/{number}"
-        leaves[f"{base}/AAuthLevel"] = credential.level
-        leaves[f"{base}/AAuthType"] = credential.auth_type
-        leaves[f"{base}/AAuthName"] = credential.name
-        leaves[f"{base}/AAuthSecret"] = credential.secret.reveal()
-        leaves[f"{base}/AAuthData"] = credential.data
+        leaves |= _credential_leaves(f"AppAuth/{number}", credential)
     return leaves
 
 
-def _account(tree: Tree, path: str) -> Account:
-    address = f"{path}/AppAddr/1"
-    port = tree.value(f"{address}/Port/1/PortNbr")
-    return Account(
-        key=uri.name(path),
-        server_id=tree.value(f"{path}/ServerID") or "",
-        name=tree.value(f"{path}/Name") or "",
-        address=tree.value(f"{address}/Addr") or "",
-        port=int(port) if port else None,
-        auth_pref=tree.value(f"{path}/AAuthPref") or "",
-        client=_credential(tree, _credential_path(tree, path, CLIENT_LEVEL)),
-        server=_credential(tree, _credential_path(tree, path, SERVER_LEVEL)),
-    )
+def _credential_leaves(base: str, credential: CredentialProfile) -> dict[str, Value]:
+    return {
+        f"{base}/AAuthLevel": credential.level,
+        f"{base}/AAuthType": credential.auth_type,
+        f"{base}/AAuthName": credential.name,
+        f"{base}/AAuthSecret": credential.secret.reveal(),
+        f"{base}/AAuthData": credential.data,
+    }
 
 
-def _credential_path(tree: Tree, path: str, level: str) -> str | None:
-    """Return the set to use on a level: that of the preferred type, else the first."""
-    base = f"{path}/AppAuth"
-    numbers = sorted(tree.children(base), key=lambda name: (len(name), name))
-    found = [f"{base}/{n}" for n in numbers if tree.value(f"{base}/{n}/AAuthLevel") == level]
-    preferred = tree.value(f"{path}/AAuthPref")
-    liked = [each for each in found if tree.value(f"{each}/AAuthType") == preferred]
-    return next(iter(liked + found), None)
+def _octets(value: Value) -> bytes:
+    return value.encode() if isinstance(value, str) else value
 
 
-def _credential(tree: Tree, path: str | None) -> Credential | None:
-    if path is None:
-        return None
-    data = tree.node(f"{path}/AAuthData")
-    return Credential(
-        auth_type=tree.value(f"{path}/AAuthType") or "",
-        name=tree.value(f"{path}/AAuthName") or "",
-        secret=Secret(tree.value(f"{path}/AAuthSecret") or ""),
-        nonce=(data.value if data else None) or b"",
-    )
-
-
-def _set_nonce(tree: Tree, account: Account, level: str, nonce: bytes) -> None:
-    path = _credential_path(tree, uri.join(DMACC_ROOT, account.key), level)
-    if path is not None:
-        tree.put(f"{path}/AAuthData", value=nonce)
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 DEVINFO_ROOT: Final = "./DevInfo"
 DEVDETAIL_ROOT: Final = "./DevDetail"
 DMACC_ROOT: Final = "./DMAcc"
+DMACC11_ROOT: Final = "./SyncML/DMAcc"  # the layout of SyncML DM 1.1.2
 DEFINITIONS: Final[Mapping[str, str]] = {
     DEVINFO_ROOT: "devinfo.xml",
     DEVDETAIL_ROOT: "devdetail.xml",
     DMACC_ROOT: "dmacc.xml",
+    DMACC11_ROOT: "dmacc11.xml",
 }
 SCOMO_DEFINITION: Final = "scomo.xml"
 DEFINITIONS_DIR: Final = Path(__file__).with_name("definitions")

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scomod.dmclient import provisioning, provwbxml
-from scomod.dmclient.provisioning import AccountProfile, BadProfile, ProfileCredential, parse
+from scomod.dmclient import provwbxml
+from scomod.dmclient.provisioning import (
+    AccountProfile,
+    BadProfile,
+    ProfileAddress,
+    ProfileCredential,
+    parse,
+)
 from scomod.errors import DecodeError, LimitExceeded, RemoteProtocolError
 from scomod.secret import Secret
 
@@ -40,8 +46,7 @@ def test_w7_application_becomes_an_account() -> None:
         AccountProfile(
             server_id="com.mgmtsrv.manage",
             name="Mgmt",
-            address="https://dm.example/dm",
-            port=443,
+            addresses=(ProfileAddress(address="https://dm.example/dm", ports=(443,)),),
             auth_pref="DIGEST",
             credentials=(
                 ProfileCredential(
@@ -62,12 +67,19 @@ def test_w7_application_becomes_an_account() -> None:
 
 def test_two_servers_among_other_applications_are_found_in_order() -> None:
     first, second = parse((VECTORS / "two-servers.xml").read_bytes())
-    assert (first.server_id, first.address) == ("first.example", "https://first.example/dm?a=1")
-    assert (first.name, first.port, first.start_session) == ("first.example", None, True)
+    assert first.addresses == (ProfileAddress(address="https://first.example/dm?a=1"),)
+    assert (first.server_id, first.name, first.start_session) == (
+        "first.example",
+        "first.example",
+        True,
+    )
     assert first.credentials[0].name == "d\u00e9vice"
     assert first.credentials[0].secret == Secret(" kept blanks ")
     assert (second.name, second.auth_pref, second.start_session) == ("Second", "", False)
-    assert [(cred.level, cred.data) for cred in second.credentials] == [("HTTP", b"no base64!")]
+    assert [(cred.level, cred.data) for cred in second.credentials] == [
+        ("OBEX", b""),
+        ("HTTP", b"no base64!"),
+    ]
 
 
 @pytest.mark.spec("omadm 9.2")
@@ -106,7 +118,8 @@ def test_bad_profile_is_an_error_of_the_peer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "meaning"), [("APPSRV", "CLCRED"), ("CLIENT", "SRVCRED"), ("HTTP", "HTTP")]
+    ("level", "meaning"),
+    [("APPSRV", "CLCRED"), ("CLIENT", "SRVCRED"), ("HTTP", "HTTP"), ("OBEX", "OBEX")],
 )
 @pytest.mark.spec("omadm 8.3")
 def test_level_is_named_from_the_other_side(level: str, meaning: str) -> None:
@@ -121,10 +134,40 @@ def test_init_asks_for_a_session(value: str, starts: bool) -> None:
     assert profile.start_session is starts
 
 
-def test_address_of_appaddr_goes_before_one_in_the_application() -> None:
-    inner = inside("APPADDR", parm("ADDR", "https://inner/dm"))
-    (profile,) = parse(document(SERVER + ADDR + inner))
-    assert profile.address == "https://inner/dm"
+def test_addresses_of_appaddr_go_before_one_in_the_application() -> None:
+    ports = inside("PORT", parm("PORTNBR", "443")) + inside("PORT", parm("PORTNBR", "8443"))
+    first = inside("APPADDR", parm("ADDR", "https://inner/dm"), ports)
+    second = inside("APPADDR", parm("ADDR", "192.0.2.1"), parm("ADDRTYPE", "IPV4"))
+    third = inside("APPADDR", parm("ADDR", "2001:db8::1"), parm("ADDRTYPE", "IPV6"))
+    (profile,) = parse(document(SERVER + ADDR + first + second + third))
+    assert profile.addresses == (
+        ProfileAddress(address="https://inner/dm", ports=(443, 8443)),
+        ProfileAddress(address="192.0.2.1", type="IPv4"),
+        ProfileAddress(address="2001:db8::1", type="IPv6"),
+        ProfileAddress(address="https://srv/dm"),
+    )
+
+
+@pytest.mark.parametrize("address", [ADDR, ""])
+def test_appaddr_with_a_port_only_means_the_address_of_the_application(address: str) -> None:
+    port = inside("APPADDR", address, inside("PORT", parm("PORTNBR", "444")))
+    (profile,) = parse(document(SERVER + ADDR + port))
+    assert profile.addresses == (ProfileAddress(address="https://srv/dm", ports=(444,)),)
+
+
+def test_address_that_is_no_use_over_http_is_left_out() -> None:
+    phone = inside("APPADDR", parm("ADDR", "+358508341234"), parm("ADDRTYPE", "E164"))
+    (profile,) = parse(document(SERVER + phone + ADDR))
+    assert profile.addresses == (ProfileAddress(address="https://srv/dm"),)
+    with pytest.raises(BadProfile, match="ADDR is of type E164 only in the APPLICATION of srv"):
+        parse(document(SERVER + phone))
+
+
+@pytest.mark.spec("omadm 8.3")
+def test_access_points_and_proxies_are_kept_as_references() -> None:
+    parms = [("TO-NAPID", "NAP1"), ("TO-PROXY", "PX"), ("TO-NAPID", "NAP2"), ("TO-NAPID", "NAP1")]
+    (profile,) = parse(document(SERVER + ADDR + "".join(parm(*each) for each in parms)))
+    assert profile.connections == ("PX", "NAP1", "NAP2")
 
 
 def test_secrets_do_not_show() -> None:
@@ -226,11 +269,6 @@ def test_string_table_and_public_id_as_text_are_read() -> None:
     header = bytes((3, 0, 0, 0x6A, len(table))) + table
     (profile,) = parse(wbxml_with(bytes((0x83, table.index(b"HMAC"))), header))
     assert profile.credentials[0].auth_type == "HMAC"
-
-
-def test_larger_than_the_limit_is_refused_by_name() -> None:
-    with pytest.raises(LimitExceeded, match="MAX_DOCUMENT_BYTES"):
-        parse(b"<" * (provisioning.MAX_DOCUMENT_BYTES + 1))
 
 
 def test_deep_nesting_is_refused_by_name() -> None:

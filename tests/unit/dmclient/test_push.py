@@ -18,6 +18,8 @@ CASES: list[dict[str, Any]] = tomllib.loads(
 COMPACT = bytes.fromhex("010603c4af87") + b"body"
 TEXT_TYPE = b"application/vnd.syncml.notification\0"
 TEXT_ID = b"x-wap-application:syncml.dm\0"
+CP_TYPE = b"application/vnd.wap.connectivity-wbxml"
+MAC = b"67031EF2D08E94AE1A99410A9137B9523F77F9BD"
 
 
 def push_of(headers: bytes, pdu_type: int = 6) -> bytes:
@@ -58,8 +60,11 @@ def test_recorded_datagrams_are_read(case: dict[str, Any]) -> None:
     ],
 )
 def test_content_type_and_application_id_in_every_form(headers: bytes) -> None:
-    assert parse_push(push_of(headers)) == push.Push(
-        content_type=CONTENT_TYPE_NOTIFICATION, application_id=APPLICATION_ID_DM, body=b"body"
+    parsed = parse_push(push_of(headers))
+    assert (parsed.content_type, parsed.application_id, parsed.body) == (
+        CONTENT_TYPE_NOTIFICATION,
+        APPLICATION_ID_DM,
+        b"body",
     )
 
 
@@ -75,10 +80,58 @@ def test_length_of_two_octets_is_read() -> None:
 
 @pytest.mark.spec("omadm 9.3")
 def test_client_provisioning_push_is_told_apart() -> None:
-    headers = bytes.fromhex("1f2db6918192") + b"0" * 40 + b"\0"
+    headers = bytes.fromhex("1f2db6918192") + MAC + b"\0"
     parsed = parse_push(push_of(headers))
-    assert parsed.content_type == "application/vnd.wap.connectivity-wbxml"
-    assert parsed.application_id is None
+    assert parsed == push.Push(
+        content_type="application/vnd.wap.connectivity-wbxml",
+        application_id=None,
+        body=b"body",
+        sec="1",
+        mac=MAC.decode(),
+    )
+
+
+@pytest.mark.spec("omadm 9.4")
+def test_dm_profile_push_is_told_apart() -> None:
+    headers = bytes.fromhex("1f2dc2918092") + MAC + b"\0\xaf\x87"
+    parsed = parse_push(push_of(headers))
+    assert (parsed.content_type, parsed.sec, parsed.mac) == (
+        push.CONTENT_TYPE_DM_WBXML,
+        "0",
+        MAC.decode(),
+    )
+    assert parsed.application_id == APPLICATION_ID_DM
+
+
+def general(inside: bytes) -> bytes:
+    return bytes((31, len(inside))) + inside
+
+
+@pytest.mark.spec("omadm 9.3")
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        pytest.param(general(b"\xb6\x91\x81\x92" + MAC + b"\0"), id="codes"),
+        pytest.param(general(b"\xb6\x92" + MAC + b"\0\x91\x81"), id="MAC first"),
+        pytest.param(general(b"\xb6\x81\xea\x91\x81\x92" + MAC + b"\0"), id="charset before"),
+        pytest.param(general(b"\x01\x36\x91\x01\x01\x92" + MAC + b"\0"), id="long integers"),
+        pytest.param(general(b'\xb6\x91\x81\x92"' + MAC + b"\0"), id="quoted string"),
+        pytest.param(general(b"\xb6SEC\x001\0MAC\0" + MAC + b"\0"), id="names"),
+        pytest.param(general(CP_TYPE + b"\0\x91\x81\x92" + MAC + b"\0"), id="text, codes"),
+        pytest.param(CP_TYPE + b"; SEC=1; MAC=" + MAC + b"\0", id="text"),
+        pytest.param(general(CP_TYPE + b';mac="' + MAC + b'";sec=1\0'), id="general, text"),
+    ],
+)
+def test_sec_and_mac_in_every_form(content_type: bytes) -> None:
+    parsed = parse_push(push_of(content_type + b"\xaf\x87"))
+    assert parsed.content_type == push.CONTENT_TYPE_CP_WBXML
+    assert (parsed.sec, parsed.mac) == ("1", MAC.decode())
+    assert parsed.application_id == APPLICATION_ID_DM
+
+
+def test_absent_sec_and_mac_are_empty() -> None:
+    parsed = parse_push(push_of(b"\xb5"))
+    assert (parsed.content_type, parsed.sec, parsed.mac) == (push.CONTENT_TYPE_CP_XML, "", "")
 
 
 def test_codes_without_a_name_are_shown_as_codes() -> None:

@@ -62,7 +62,8 @@ def test_count_of_unnamed_nodes_is_read() -> None:
 def test_definitions_say_where_the_objects_are() -> None:
     for path, name in {**DEFINITIONS, "./SCOMO": SCOMO_DEFINITION}.items():
         text = definition(name).decode()
-        assert f"<NodeName>{path.removeprefix('./')}</NodeName>\n    <Path>.</Path>" in text
+        above, _, last = path.rpartition("/")
+        assert f"<NodeName>{last}</NodeName>\n    <Path>{above}</Path>" in text
 
 
 def test_scomo_can_be_mounted_elsewhere() -> None:
@@ -86,10 +87,17 @@ def test_scomo_can_be_mounted_elsewhere() -> None:
         (PART, {"Get"}),
         (f"{PART}/ID", {"Get"}),
         (f"{PART}/Operations/Activate", {"Get", "Exec"}),
-        ("./DMAcc/x", {"Get", "Delete"}),
-        ("./DMAcc/x/ServerID", {"Get"}),
-        ("./DMAcc/x/AppAuth/1/AAuthSecret", {"Replace"}),
-        ("./DMAcc/x/AppAuth/1/AAuthData", {"Replace"}),
+        ("./DMAcc/x", {"Add", "Delete", "Get", "Replace"}),
+        ("./DMAcc/x/ServerID", {"Add", "Get"}),
+        ("./DMAcc/x/PrefConRef", {"Add", "Delete", "Get", "Replace"}),
+        ("./DMAcc/x/ToConRef/1/ConRef", {"Add", "Get", "Replace"}),
+        ("./DMAcc/x/AppAddr/1/Port/1/PortNbr", {"Add", "Get", "Replace"}),
+        ("./DMAcc/x/AppAuth/1/AAuthSecret", {"Add", "Delete", "Replace"}),
+        ("./DMAcc/x/AppAuth/1/AAuthData", {"Add", "Delete", "Replace"}),
+        ("./DMAcc/x/Ext/y", {"Add", "Delete", "Get", "Replace"}),
+        ("./SyncML/DMAcc/x/ServerId", {"Add", "Get"}),
+        ("./SyncML/DMAcc/x/ServerPW", {"Add", "Delete", "Replace"}),
+        ("./SyncML/DMAcc/x/ClientNonce", {"Add", "Delete", "Replace"}),
         ("./DevInfo/DevId", {"Get"}),
         ("./DevDetail/URI/MaxDepth", {"Get"}),
     ],
@@ -116,4 +124,5 @@ def test_every_interior_rule_has_format_node_and_every_leaf_has_not() -> None:
     patterns = [pattern for pattern, _rule in RULES.rules()]
     for pattern, rule in RULES.rules():
         has_children = any(other.startswith(f"{pattern}/") for other in patterns)
-        assert (rule.format is Format.NODE) == has_children, pattern
+        is_interior = has_children or pattern == "./Inbox"
+        assert (rule.format is Format.NODE) == is_interior, pattern

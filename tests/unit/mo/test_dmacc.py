@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scomod.errors import BadFormat, BadRequest, NotAllowed, PermissionDenied
+from scomod.errors import BadFormat, BadRequest, Forbidden, NotAllowed, PermissionDenied
 from scomod.mo import dmacc
-from scomod.mo.dmacc import Account, Credential, DmAcc
+from scomod.mo.dmacc import Account, Credential, DmAcc, NewAccount
 from scomod.secret import Secret
 from tests.support.trees import Bench, tree_bench
 
@@ -24,11 +24,18 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    address: str = "https://dm.example.com/dm"
+    type: str = "URI"
+    ports: tuple[int, ...] = (8443,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     server_id: str = SERVER
     name: str = "Example"
-    address: str = "https://dm.example.com/dm"
-    port: int | None = 8443
+    addresses: tuple[Place, ...] = (Place(),)
+    connections: tuple[str, ...] = ()
     auth_pref: str = ""
     credentials: tuple[Login, ...] = (
         Login(level="CLCRED", auth_type="DIGEST"),
@@ -42,7 +49,8 @@ PROFILE = Profile()
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with tree_bench(tmp_path) as made:
-        made.registry.register("./DMAcc", DmAcc(made.tree))
+        for root in ("./DMAcc", "./SyncML/DMAcc"):
+            made.registry.register(root, DmAcc(made.tree))
         dmacc.install(made.tree)
         yield made
 
@@ -69,7 +77,7 @@ def test_account_comes_back_as_it_was_given(bench: Bench) -> None:
 
 
 def test_account_without_port_and_credentials(bench: Bench) -> None:
-    account = dmacc.add_account(bench.tree, Profile(port=None, credentials=()))
+    account = dmacc.add_account(bench.tree, Profile(addresses=(Place(ports=()),), credentials=()))
     assert (account.port, account.client, account.server) == (None, None, None)
 
 
@@ -146,7 +154,7 @@ def test_address_that_would_cut_the_device_off_is_refused(
 def test_bootstrap_of_a_known_server_replaces_its_account(bench: Bench) -> None:
     dmacc.add_account(bench.tree, PROFILE)
     dmacc.add_account(bench.tree, Profile(server_id="other"))
-    again = Profile(address="https://new.example.com", port=None, credentials=())
+    again = Profile(addresses=(Place(address="https://new.example.com", ports=()),), credentials=())
     dmacc.add_account(bench.tree, again)
     found = {account.server_id: account for account in dmacc.accounts(bench.tree)}
     assert set(found) == {SERVER, "other"}
@@ -161,8 +169,8 @@ def test_bootstrap_of_a_known_server_replaces_its_account(bench: Bench) -> None:
         (Profile(server_id="*"), BadRequest),
         (Profile(server_id="a+b"), BadRequest),
         (Profile(server_id="a b"), BadRequest),
-        (Profile(address="dm.example.com"), BadFormat),
-        (Profile(port=70000), BadFormat),
+        (Profile(addresses=(Place(address="dm.example.com"),)), BadFormat),
+        (Profile(addresses=(Place(ports=(70000,)),)), BadFormat),
     ],
 )
 def test_profile_that_makes_no_account_leaves_the_old_one(
@@ -236,12 +244,225 @@ def test_deleted_account_takes_its_server_out_of_all_acls(bench: Bench) -> None:
     assert dmacc.accounts(bench.tree) == []
 
 
-def test_servers_cannot_add_accounts(bench: Bench) -> None:
-    with pytest.raises(NotAllowed):
-        bench.tree.add("./DMAcc/mine", "A", format="node", type=None, value=None)
-
-
 def test_printed_account_shows_no_secret(bench: Bench) -> None:
     text = repr(dmacc.add_account(bench.tree, PROFILE))
     assert "pass word" not in text
     assert "nonce'" not in text
+    assert "pass word" not in repr(NewAccount(root="./DMAcc", name="x", leaves={"a": "pass word"}))
+
+
+# several of everything (omadm §8.3)
+
+
+@pytest.mark.spec("DM-STD 7.1.3.1")
+def test_several_addresses_and_ports_are_kept_and_the_first_counts(bench: Bench) -> None:
+    places = (Place(ports=(1, 2)), Place(address="2001:db8::1", type="IPv6", ports=()))
+    account = dmacc.add_account(bench.tree, Profile(addresses=places))
+    assert (account.address, account.port) == ("https://dm.example.com/dm", 1)
+    assert bench.tree.value(f"{BASE}/AppAddr/1/Port/2/PortNbr") == "2"
+    assert bench.tree.value(f"{BASE}/AppAddr/2/AddrType") == "IPv6"
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        (Place(address="192.0.2.1", type="IPv4"), "https://192.0.2.1"),
+        (Place(address="2001:db8::1", type="IPv6"), "https://[2001:db8::1]"),
+        (Place(type=""), "https://dm.example.com/dm"),
+    ],
+)
+def test_address_of_every_type_becomes_a_url(bench: Bench, place: Place, url: str) -> None:
+    assert dmacc.add_account(bench.tree, Profile(addresses=(place,))).address == url
+
+
+def test_address_that_does_not_fit_its_type_makes_no_account(bench: Bench) -> None:
+    place = Place(address="https://dm.example.com", type="IPv4")
+    with pytest.raises(BadRequest, match="no address that can be used"):
+        dmacc.add_account(bench.tree, Profile(addresses=(place,)))
+
+
+@pytest.mark.spec("omadm 8.3")
+def test_one_connection_is_preferred_and_several_are_a_list(bench: Bench) -> None:
+    dmacc.add_account(bench.tree, Profile(connections=("NAP1",)))
+    assert bench.tree.value(f"{BASE}/PrefConRef") == "NAP1"
+    dmacc.add_account(bench.tree, Profile(connections=("PX", "NAP1")))
+    assert bench.tree.node(f"{BASE}/PrefConRef") is None
+    assert bench.tree.value(f"{BASE}/ToConRef/2/ConRef") == "NAP1"
+
+
+# accounts that a server adds
+
+
+def add(bench: Bench, path: str, value: bytes | None = None, server: str = SERVER) -> None:
+    bench.tree.add(path, server, format="node" if value is None else None, type=None, value=value)
+
+
+def add_12(bench: Bench, base: str, server_id: bytes) -> None:
+    add(bench, base)
+    add(bench, f"{base}/AppID", b"w7")
+    add(bench, f"{base}/ServerID", server_id)
+    add(bench, f"{base}/AppAddr/a/Addr", b"https://second.example")
+    add(bench, f"{base}/AppAddr/a/AddrType", b"URI")
+    add(bench, f"{base}/AppAuth/a/AAuthLevel", b"CLCRED")
+    add(bench, f"{base}/AppAuth/a/AAuthType", b"DIGEST")
+    add(bench, f"{base}/AppAuth/a/AAuthSecret", b"pw")
+
+
+def test_server_adds_the_account_of_another_one_under_any_name(bench: Bench) -> None:
+    add_12(bench, "./DMAcc/mine", b"second")
+    account = dmacc.by_server(bench.tree, "second")
+    assert account is not None
+    assert (account.key, account.address) == ("mine", "https://second.example")
+    assert account.client == Credential(auth_type="DIGEST", name="", secret=Secret("pw"))
+    dmacc.set_client_nonce(bench.tree, account, b"n")
+    changed = dmacc.by_server(bench.tree, "second")
+    assert changed is not None
+    assert changed.client is not None
+    assert changed.client.nonce == b"n"
+
+
+def test_unfinished_account_is_none_yet(bench: Bench) -> None:
+    add(bench, "./DMAcc/mine")
+    assert dmacc.accounts(bench.tree) == []
+    add(bench, "./DMAcc/mine/ServerID", b"second")
+    assert dmacc.accounts(bench.tree) == []
+
+
+@pytest.mark.parametrize("path", ["./DMAcc/evil/ServerID", "./SyncML/DMAcc/evil/ServerId"])
+def test_no_server_can_make_itself_another_one(bench: Bench, path: str) -> None:
+    dmacc.add_account(bench.tree, PROFILE)
+    with pytest.raises(Forbidden):
+        add(bench, path, SERVER.encode(), server="evil")
+    with pytest.raises(BadFormat):
+        add(bench, path, b"*", server="evil")
+
+
+def test_acl_decides_who_may_add_accounts(bench: Bench) -> None:
+    bench.tree.put("./DMAcc", acl=f"Add={SERVER}&Get=*")
+    with pytest.raises(PermissionDenied):
+        add(bench, "./DMAcc/mine", server="other")
+    add(bench, "./DMAcc/mine")
+
+
+def test_renamed_account_is_found_and_keeps_its_nonces(bench: Bench) -> None:
+    account = dmacc.add_account(bench.tree, PROFILE)
+    bench.tree.replace(f"{BASE}?prop=Name", SERVER, format=None, type=None, value=b"renamed")
+    dmacc.set_client_nonce(bench.tree, account, b"new")
+    found = dmacc.by_server(bench.tree, SERVER)
+    assert found is not None
+    assert found.client is not None
+    assert (found.key, found.client.nonce) == ("renamed", b"new")
+
+
+def test_bootstrap_takes_another_name_where_one_is_taken(bench: Bench) -> None:
+    add_12(bench, BASE, b"second")
+    account = dmacc.add_account(bench.tree, PROFILE)
+    assert account.key == f"{SERVER}-2"
+    assert {each.server_id for each in dmacc.accounts(bench.tree)} == {SERVER, "second"}
+
+
+@pytest.mark.spec("DM-TND 8.3.7.1.4")
+def test_server_of_a_deleted_account_of_any_name_leaves_the_acls(bench: Bench) -> None:
+    add_12(bench, "./DMAcc/mine", b"second")
+    bench.tree.put("./Toy", acl="Get=A+second&Exec=second+mine")
+    bench.tree.delete("./DMAcc/mine", SERVER)
+    toy = bench.tree.node("./Toy")
+    assert toy is not None
+    assert toy.acl == "Get=A&Exec=mine"
+
+
+# the layout of SyncML DM 1.1.2
+
+OLD = "./SyncML/DMAcc/old"
+LEAVES_11: dict[str, bytes] = {
+    "Addr": b"http://old.example/dm",
+    "AddrType": b"1",
+    "PortNbr": b"8080",
+    "ConRef": b"NAP1",
+    "ServerId": b"old.example",
+    "ServerPW": b"server pw",
+    "ServerNonce": b"\x00s",
+    "UserName": b"user",
+    "ClientPW": b"client pw",
+    "ClientNonce": b"\x00c",
+    "AuthPref": b"syncml:auth-MAC",
+    "Name": b"Old",
+}
+ACCOUNT_11 = Account(
+    key="old",
+    server_id="old.example",
+    name="Old",
+    address="http://old.example/dm",
+    port=8080,
+    auth_pref="HMAC",
+    client=Credential(auth_type="HMAC", name="user", secret=Secret("client pw"), nonce=b"\x00c"),
+    server=Credential(
+        auth_type="HMAC", name="old.example", secret=Secret("server pw"), nonce=b"\x00s"
+    ),
+)
+
+
+@pytest.mark.spec("omadm 8.3")
+def test_account_of_dm_1_1_is_one_like_others(bench: Bench) -> None:
+    for leaf, value in LEAVES_11.items():
+        add(bench, f"{OLD}/{leaf}", value)
+    assert dmacc.accounts(bench.tree) == [ACCOUNT_11]
+    assert dmacc.by_server(bench.tree, "old.example") == ACCOUNT_11
+    bench.tree.put(OLD, acl="Get=*")
+    for leaf in ("ServerPW", "ServerNonce", "ClientPW", "ClientNonce"):
+        with pytest.raises(NotAllowed):
+            bench.tree.get(f"{OLD}/{leaf}", SERVER)
+    dmacc.set_client_nonce(bench.tree, ACCOUNT_11, b"c2")
+    dmacc.set_server_nonce(bench.tree, ACCOUNT_11, b"s2")
+    again = dmacc.by_server(bench.tree, "old.example")
+    assert again is not None
+    assert again.client is not None
+    assert again.server is not None
+    assert (again.client.nonce, again.server.nonce) == (b"c2", b"s2")
+
+
+def test_bootstrap_in_the_old_layout(bench: Bench) -> None:
+    new = NewAccount(root="./SyncML/DMAcc", name="old", leaves=LEAVES_11)
+    assert dmacc.put_account(bench.tree, new) == ACCOUNT_11
+    assert bench.tree.get(f"{OLD}/UserName", "old.example").value == b"user"
+    with pytest.raises(PermissionDenied):
+        bench.tree.get(f"{OLD}/UserName", SERVER)
+
+
+def test_account_moves_from_the_old_layout_to_the_new_one(bench: Bench) -> None:
+    new = NewAccount(root="./SyncML/DMAcc", name="old", leaves=LEAVES_11)
+    dmacc.put_account(bench.tree, new)
+    made = dmacc.add_account(bench.tree, Profile(server_id="old.example"))
+    assert dmacc.accounts(bench.tree) == [made]
+    assert bench.tree.node(OLD) is None
+
+
+def test_old_account_that_is_not_for_http_is_none(bench: Bench) -> None:
+    leaves = {leaf: value for leaf, value in LEAVES_11.items() if leaf != "AuthPref"}
+    with pytest.raises(BadFormat):
+        add(bench, f"{OLD}/AddrType", b"2")
+    for leaf, value in leaves.items():
+        add(bench, f"{OLD}/{leaf}", value)
+    account = dmacc.by_server(bench.tree, "old.example")
+    assert account is not None
+    assert account.client is not None
+    assert (account.auth_pref, account.client.auth_type) == ("", "DIGEST")
+
+
+# what makes no account
+
+
+def test_unknown_node_of_an_account_is_refused(bench: Bench) -> None:
+    leaves = {**LEAVES_11, "Colour": b"red"}
+    with pytest.raises(BadRequest, match=r"an account has no node \./SyncML/DMAcc/old/Colour"):
+        dmacc.put_account(bench.tree, NewAccount(root="./SyncML/DMAcc", name="old", leaves=leaves))
+
+
+def test_acls_of_a_new_account_are_set(bench: Bench) -> None:
+    acls = {"": "Get=*", "Name": "Replace=x"}
+    new = NewAccount(root="./SyncML/DMAcc", name="old", leaves=LEAVES_11, acls=acls)
+    dmacc.put_account(bench.tree, new)
+    assert [getattr(bench.tree.node(path), "acl", None) for path in (OLD, f"{OLD}/Name")] == [
+        "Get=*",
+        "Replace=x",
+    ]
