@@ -1,4 +1,4 @@
-"""Proofs of identity in SyncML DM: Basic, MD5 and HMAC as values (omadm §4.1).
+"""Proofs of identity in SyncML DM: Basic, MD5 and HMAC as values (omadm §4.1, §4.2).
 
 Not a conversation: who challenges whom is `credentials`.  A nonce is always the
 decoded octets; texts are UTF-8.  MD5 is what the standard prescribes, TLS is
@@ -8,9 +8,11 @@ what protects.
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,11 @@ class AuthType(StrEnum):
     BASIC = "syncml:auth-basic"
     MD5 = "syncml:auth-md5"
     MAC = "syncml:auth-MAC"
+
+
+def type_named(name: str) -> AuthType | None:
+    """Return the type of that name, whatever its case; None for one not spoken here."""
+    return next((kind for kind in AuthType if kind.lower() == name.lower()), None)
 
 
 def hash_b64(octets: bytes) -> bytes:
@@ -108,3 +115,48 @@ def _expected(
 def _without_padding(text: str) -> bytes:
     """Return base64 text in the one form that is compared."""
     return text.strip().rstrip("=").encode("utf-8", "replace")
+
+
+# The header that carries a MAC (omadm §4.2)
+
+MAC_HEADER: Final = "x-syncml-hmac"
+_MAC_ALGORITHM: Final = "MD5"
+_MAC_PART: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^",\s]+)\s*(?:,|$)')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacHeader:
+    """What the header says: who proves itself, and the `mac` as carried (base64)."""
+
+    user: str
+    mac: str
+
+
+def write_mac_header(header: MacHeader) -> str:
+    """Return the value of x-syncml-hmac, as text of which each character is one octet."""
+    quoted = re.sub(r'(["\\])', r"\\\1", header.user).encode().decode("latin-1")
+    return f'algorithm={_MAC_ALGORITHM}, username="{quoted}", mac={header.mac}'
+
+
+def read_mac_header(text: str) -> MacHeader | None:
+    """Read the value of x-syncml-hmac; None where a part is missing, double or not known.
+
+    Parts may stand in any order, the algorithm may be left out, `mac` may be quoted.
+    """
+    parts: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        part = _MAC_PART.match(text, position)
+        if part is None or part[1].lower() in parts:
+            return None
+        parts[part[1].lower()] = _unquoted(part[2])
+        position = part.end()
+    if parts.get("algorithm", _MAC_ALGORITHM).upper() != _MAC_ALGORITHM:
+        return None
+    if not parts.get("username") or not parts.get("mac"):
+        return None
+    return MacHeader(user=parts["username"], mac=parts["mac"])
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text

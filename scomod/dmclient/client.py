@@ -6,40 +6,41 @@ leaves.  Next nonces are part of the same transaction.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import AlertCode, DmStatus, is_success
+from scomod.codes import DmStatus, is_success
 from scomod.dmclient import codec
-from scomod.dmclient.auth import AuthType, decode_nonce, encode_nonce
-from scomod.dmclient.credentials import Login
-from scomod.dmclient.executor import Executor
-from scomod.dmclient.model import Alert, Item, Message, Meta
-from scomod.dmclient.session import (
+from scomod.dmclient.credentials import Envelope
+from scomod.dmclient.events import (
     AlertAnswered,
+    AnswerReady,
     ClientNonce,
     CommandReceived,
-    PendingAlert,
     ServerNonce,
-    Session,
-    SessionSetup,
-    SessionState,
+    TypeAccepted,
 )
+from scomod.dmclient.executor import Executor
+from scomod.dmclient.logins import Logins
+from scomod.dmclient.opening import Opening
+from scomod.dmclient.session import Session, SessionState
 from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
-from scomod.errors import ScomodError, TransportError
-from scomod.mo import dmacc
+from scomod.errors import LimitExceeded, ScomodError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 
     from scomod.clock import Clock
+    from scomod.codes import AlertCode
     from scomod.db import Database
-    from scomod.dmclient.session import Event
-    from scomod.dmclient.transport import Transport
-    from scomod.mo.dmacc import Account, Credential
+    from scomod.dmclient.events import Event
+    from scomod.dmclient.model import Message
+    from scomod.dmclient.transport import Reply, Transport
+    from scomod.mo.dmacc import Account
     from scomod.mo.tree import Tree
-    from scomod.outbox import Outbox, OutboxAlert
+    from scomod.outbox import Outbox
     from scomod.settings import Settings
 
     AskPerson = Callable[[Account, UserAlert], Awaitable[UserAnswer]]
@@ -47,8 +48,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# DMAcc's words for authentication (omadm §8.3); HMAC comes later.
-AUTH_TYPES: Final = {"BASIC": AuthType.BASIC, "DIGEST": AuthType.MD5}
+# The limits of codec and transport, as the configuration names them.
+LIMIT_KEYS: Final = {
+    "max_reply_bytes": "session.max_msg_bytes",
+    "max_bytes": "session.max_msg_bytes",
+    "max_depth": "session.max_depth_count",
+    "max_elements": "session.max_commands_count",
+}
 # Answers to an alert that no repetition will better (scomo §4.4).
 FINAL_REFUSALS: Final = (DmStatus.NOT_FOUND, DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED)
 RESULT_MARGIN_BYTES: Final = 1024  # what surrounds a value in a message
@@ -96,12 +102,19 @@ class DmClient:
         self._tree = tree
         self._outbox = outbox
         self._settings = settings
-        self._device_id = device_id
         self._clock = clock
         self._open_transport = open_transport
-        self._fresh_nonce = fresh_nonce
         self._ask_person = ask_person
-        self._encoding = codec.Encoding[settings.transport.encoding.upper()]
+        self._logins = Logins(db, tree, settings)
+        self._opening = Opening(
+            db=db,
+            tree=tree,
+            outbox=outbox,
+            settings=settings,
+            logins=self._logins,
+            device_id=device_id,
+            fresh_nonce=fresh_nonce,
+        )
         limits = settings.session
         self._limits = codec.Limits(
             max_bytes=limits.max_msg_bytes * 2,  # peers overrun what they were told
@@ -121,7 +134,7 @@ class DmClient:
         began_s = self._clock.monotonic_s()
         transport = self._open_transport(account)
         try:
-            session = Session(self._setup(account, trigger, session_id))
+            session = Session(self._opening.setup(account, trigger, session_id))
             await self._converse(session, account, transport, report)
         except TransportError as error:
             report.detail, report.is_retryable = str(error), error.is_retryable
@@ -143,19 +156,46 @@ class DmClient:
             max_object_bytes=self._settings.session.max_obj_bytes,
             alert_limits=self._alert_limits,
         )
+        ends_s = self._clock.monotonic_s() + self._settings.session.max_duration_s
         message: Message | None = session.begin()
         while message is not None:
-            if report.messages >= self._settings.session.max_messages_count:
-                report.detail = "the session takes more messages than max_messages_count"
-                return
             reply = await self._exchange(session, account, transport, message, report)
-            events = session.receive(reply)
-            await self._carry_out(account, self._work(session, executor, account, events, report))
+            events = session.receive(*self._opened(reply))
+            work = self._work(session, executor, account, events, report)
+            await self._carry_out_or_abort(session, account, work)
+            self._keep_limits(session, report, ends_s)
             message = session.next_message()
+            if message is not None and session.state is SessionState.FAILED:
+                await self._leave(session, account, transport, message, report)
+                break
         report.commands = executor.count
         report.detail = session.failure
         report.outcome = "ok" if session.state is SessionState.ENDED else "failed"
-        report.is_retryable = report.outcome == "failed"
+        report.is_retryable = session.is_retryable
+
+    def _keep_limits(self, session: Session, report: SessionReport, ends_s: float) -> None:
+        """Abort a session that would go on beyond what one may take."""
+        limits = self._settings.session
+        if not session.is_due:
+            return
+        if report.messages >= limits.max_messages_count - 1:  # the last one says goodbye
+            session.abort(f"session.max_messages_count reached: {limits.max_messages_count}")
+        elif self._clock.monotonic_s() >= ends_s:
+            session.abort(f"session.max_duration_s reached: {limits.max_duration_s:g}")
+
+    async def _leave(
+        self,
+        session: Session,
+        account: Account,
+        transport: Transport,
+        message: Message,
+        report: SessionReport,
+    ) -> None:
+        """Send the message that aborts the session; nothing depends on what becomes of it."""
+        try:
+            await self._exchange(session, account, transport, message, report)
+        except ScomodError as error:
+            log.info("the server was not told that the session is aborted: %s", error)
 
     async def _exchange(
         self,
@@ -164,16 +204,39 @@ class DmClient:
         transport: Transport,
         message: Message,
         report: SessionReport,
-    ) -> Message:
-        """Send one message and return the answer."""
-        self._keep_pending_nonce(account, session.pending_server_nonce)
-        body = codec.encode(message, self._encoding)
+    ) -> Reply:
+        """Send one message and return the answer, as it came."""
+        if session.pending_server_nonce is not None:
+            self._logins.keep_pending(account, session.pending_server_nonce)
+        encoding = self._opening.encoding(account)
+        body = codec.encode(message, encoding)
         report.messages += 1
         report.bytes_sent += len(body)
-        reply = await transport.exchange(session.url, body, self._encoding.value)
+        with _limits_by_key():
+            reply = await transport.exchange(
+                session.url, body, encoding.value, session.headers(body)
+            )
         report.bytes_received += len(reply.body)
         log.debug("message %s: %d out, %d in", message.header.msg_id, len(body), len(reply.body))
-        return codec.decode(reply.body, codec.encoding_of(reply.content_type), self._limits)
+        return reply
+
+    def _opened(self, reply: Reply) -> tuple[Message, Envelope]:
+        """Read an answer; a MAC is later compared with its octets as they came."""
+        with _limits_by_key():
+            message = codec.decode(reply.body, codec.encoding_of(reply.content_type), self._limits)
+        return message, Envelope(body=reply.body, headers=reply.headers)
+
+    async def _carry_out_or_abort(
+        self, session: Session, account: Account, work: MessageWork
+    ) -> None:
+        """Do the work on one message; where our records fail, nothing of it is answered."""
+        try:
+            await self._carry_out(account, work)
+        except ScomodError as error:
+            if session.state is not SessionState.MANAGING:
+                raise
+            log.error("the session is aborted: %s", error)
+            session.abort(str(error), are_answers_void=True)
 
     async def _carry_out(self, account: Account, work: MessageWork) -> None:
         """Do the work on one message, outside of transactions while a person thinks (adr/0011)."""
@@ -221,84 +284,20 @@ class DmClient:
                     report.alerts_delivered += 1
                 if not is_success(code):
                     log.warning("the server answered an alert with %d", code)
-            case ClientNonce(nonce):
-                dmacc.set_client_nonce(self._tree, account, nonce)
-            case ServerNonce(nonce):
-                dmacc.set_server_nonce(self._tree, account, nonce)
-
-    # -- what a session starts from --------------------------------------------
-
-    def _setup(self, account: Account, trigger: AlertCode, session_id: str) -> SessionSetup:
-        limits = self._settings.session
-        waiting = self._outbox.waiting(account.server_id)
-        if waiting:
-            with self._db.transaction():
-                self._outbox.count_sent(account.server_id)
-        return SessionSetup(
-            session_id=session_id,
-            trigger=trigger,
-            url=address_of(account),
-            device_id=self._device_id,
-            device_info=self._device_info(),
-            client=_login(account.client, ()),
-            server=_login(account.server, self.pending_nonces(account)),
-            alerts=tuple(PendingAlert(id=a.id, alert=generic_alert(a)) for a in waiting),
-            max_msg_bytes=limits.max_msg_bytes,
-            max_obj_bytes=limits.max_obj_bytes,
-            size_of=lambda message: codec.encoded_size(message, self._encoding),
-            fresh_nonce=self._fresh_nonce,
-        )
-
-    def _device_info(self) -> tuple[tuple[str, str], ...]:
-        """Return the leaves of ./DevInfo (omadm §8.1)."""
-        names = self._tree.children("./DevInfo")
-        found = [(f"./DevInfo/{name}", self._tree.value(f"./DevInfo/{name}")) for name in names]
-        return tuple((uri, value) for uri, value in found if value is not None)
-
-    # -- nonces that the server may or may not have got (omadm §4.5 rules 5, 6) ----
+            case AnswerReady(answer):
+                session.complete([answer])
+            case ClientNonce() | ServerNonce() | TypeAccepted():
+                self._logins.learn(account, event)
 
     def pending_nonces(self, account: Account) -> tuple[bytes, ...]:
         """Return the nonce that was sent last without a sign that it arrived."""
-        kept = self._db.meta(_pending_key(account))
-        return (decode_nonce(kept),) if kept else ()
-
-    def _keep_pending_nonce(self, account: Account, nonce: bytes | None) -> None:
-        if nonce is not None and self.pending_nonces(account) != (nonce,):
-            with self._db.transaction():
-                self._db.set_meta(_pending_key(account), encode_nonce(nonce))
+        return self._logins.pending_nonces(account)
 
 
-def address_of(account: Account) -> str:
-    """Return the URL of an account; the port is added where the address has none (omadm §6.1)."""
-    scheme, separator, rest = account.address.partition("://")
-    host, slash, path = rest.partition("/")
-    if account.port is None or not separator or host.rpartition("]")[2].count(":"):
-        return account.address
-    return f"{scheme}://{host}:{account.port}{slash}{path}"
-
-
-def generic_alert(row: OutboxAlert) -> Alert:
-    """Return the command for a row of the outbox (scomo §4.1, omadm §1.5)."""
-    item = Item(
-        source=row.source,
-        target=row.target,
-        meta=Meta(type=row.type, format="text/plain", mark=row.mark),
-        data=row.data.encode(),
-    )
-    return Alert(code=AlertCode.GENERIC_ALERT, correlator=row.correlator, items=(item,))
-
-
-def _pending_key(account: Account) -> str:
-    return f"pending-nonce:{account.server_id}"
-
-
-def _login(credential: Credential | None, more_nonces: tuple[bytes, ...]) -> Login | None:
-    """Return one side's login; a type we do not speak is challenged by the other side."""
-    if credential is None:
-        return None
-    return Login(
-        auth_type=AUTH_TYPES.get(credential.auth_type, AuthType.MD5),
-        name=credential.name,
-        secret=credential.secret,
-        nonces=(credential.nonce, *more_nonces),
-    )
+@contextlib.contextmanager
+def _limits_by_key() -> Iterator[None]:
+    """Name a limit that was passed as the configuration names it."""
+    try:
+        yield
+    except LimitExceeded as error:
+        raise LimitExceeded(LIMIT_KEYS.get(error.limit, error.limit), error.value) from error

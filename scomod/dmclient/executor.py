@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient import useralert
+from scomod.dmclient.answers import status_of
 from scomod.dmclient.model import (
     Alert,
     Atomic,
@@ -25,7 +26,6 @@ from scomod.dmclient.model import (
     Status,
     Unknown,
 )
-from scomod.dmclient.session import status_of
 from scomod.dmclient.treecommands import TreeCommands
 from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
 from scomod.errors import CommandError

@@ -1,7 +1,9 @@
 """What we owe the server, and how it is packed into messages.
 
 Data, not control flow: commands wait here in order and leave as many as fit in
-one message of the size the server takes (omadm §1.2, §2.5).
+one message of the size the server takes (omadm §1.2, §2.5).  `head` and `tail`
+frame the next message whatever else fits.  What no message can hold goes in chunks,
+one in each message, with nothing but Statuses before it (omadm §5, `upload.py`).
 """
 
 from __future__ import annotations
@@ -9,106 +11,151 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scomod.codes import DmStatus
-from scomod.dmclient.model import Command, Message, Results, Status, SyncHdr
+from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient.model import Alert, Command, Message, Results, Status, SyncHdr
+from scomod.dmclient.upload import Upload, must_be_cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from scomod.dmclient.awaited import Awaited
 
 
 @dataclass(slots=True)
 class _Owed:
     command: Command
-    tag: int | None = None
-    is_first: bool = False
-    is_last: bool = False
+    alert_id: int | None = None
+    upload: Upload | None = None
+
+    @property
+    def is_object(self) -> bool:
+        """Tell what does not go into a message as it is."""
+        return self.upload is not None or must_be_cut(self.command)
+
+    @property
+    def is_begun(self) -> bool:
+        """Tell an object of which chunks have left."""
+        return self.upload is not None and self.upload.is_begun
 
 
 class Outgoing:
-    """The queue of owed commands, the numbering of messages and commands."""
+    """The queue of owed commands, the numbering of messages and commands.
 
-    def __init__(self, size_of: Callable[[Message], int]) -> None:
+    `head` is the Status of the server's latest header, `tail` the alert that ends
+    the next message: 1222 or 1223.
+    """
+
+    def __init__(self, size_of: Callable[[Message], int], awaited: Awaited) -> None:
         self._size_of = size_of
+        self._awaited = awaited
         self._queue: list[_Owed] = []
-        self._tags: dict[tuple[str, str], int] = {}
+        self._chunk_sent: tuple[str, str] | None = None
+        self.head: Status | None = None
+        self.tail: Alert | None = None
         self.next_msg_id = 1
 
     @property
     def is_waiting(self) -> bool:
         """Tell whether more than the Status of a header is owed."""
-        return any(not owed.is_first for owed in self._queue)
+        return bool(self._queue) or self.tail is not None
 
-    def owe(
-        self,
-        command: Command,
-        *,
-        tag: int | None = None,
-        is_first: bool = False,
-        is_last: bool = False,
-    ) -> None:
-        """Queue a command; `tag` identifies it when its Status comes.
+    def owe(self, command: Command, *, alert_id: int | None = None) -> None:
+        """Queue a command; `alert_id` names it in the outbox, if its Status is waited for.
 
-        `is_first` puts it before, `is_last` behind everything else of the next message.
+        A Status does not wait for the end of an object that is on its way.
         """
-        owed = _Owed(command, tag, is_first, is_last)
-        if is_first:
-            self._queue.insert(0, owed)
-            return
-        end = len(self._queue)
-        while not is_last and end and self._queue[end - 1].is_last:
-            end -= 1
-        self._queue.insert(end, owed)
+        begun = next((n for n, owed in enumerate(self._queue) if owed.is_begun), None)
+        at = len(self._queue) if begun is None or not isinstance(command, Status) else begun
+        self._queue.insert(at, _Owed(command, alert_id))
 
     def clear(self) -> None:
-        """Forget everything owed."""
+        """Forget everything owed but the Status of the header."""
         self._queue.clear()
+        self.tail = None
 
-    def drop_header_status(self) -> None:
-        """Forget the Status of an earlier header: only the latest message is answered."""
-        self._queue = [owed for owed in self._queue if not owed.is_first]
+    def refuse_chunk(self, status: Status) -> int | None:
+        """Stop sending an object whose last chunk is refused; returns its place in the outbox."""
+        is_ours = self._chunk_sent == (status.msg_ref, status.cmd_ref)
+        return self.drop_object() if is_ours and status.code >= DmStatus.BAD_REQUEST else None
 
-    def sent_tag(self, msg_ref: str, cmd_ref: str) -> int | None:
-        """Return the tag of the command that a Status refers to, once."""
-        return self._tags.pop((msg_ref, cmd_ref), None)
+    def drop_object(self) -> int | None:
+        """Forget the object of which chunks have left; returns its place in the outbox, if any."""
+        self._chunk_sent = None
+        begun = [owed for owed in self._queue if owed.is_begun]
+        self._queue = [owed for owed in self._queue if not owed.is_begun]
+        return begun[0].alert_id if begun else None
 
     def pack(self, header: SyncHdr, limit_bytes: int, *, may_end: bool) -> Message:
         """Move what fits into a message; Final if nothing is left and the package may end."""
-        count = self._count_that_fits(header, limit_bytes)
-        taken, self._queue = self._queue[:count], self._queue[count:]
+        taken = self._take(header, limit_bytes)
         message = Message(
             header=header,
-            commands=_numbered(taken),
+            commands=self._framed(taken),
             final=may_end and not self._queue,
         )
-        for owed, command in zip(taken, message.commands, strict=True):
-            if owed.tag is not None:
-                self._tags[header.msg_id, command.cmd_id] = owed.tag
+        self._note_sent(header.msg_id, taken, message.commands)
+        self.head = self.tail = None
         self.next_msg_id += 1
         return message
 
+    def _note_sent(self, msg_id: str, taken: list[_Owed], commands: Sequence[Command]) -> None:
+        """Wait for the answers that matter."""
+        self._awaited.sent_header(msg_id)
+        first = 0 if self.head is None else 1
+        self._chunk_sent = None
+        for owed, command in zip(taken, commands[first:], strict=False):
+            if owed.upload is not None and not owed.upload.is_done:
+                self._chunk_sent = msg_id, command.cmd_id
+            elif owed.alert_id is not None:
+                self._awaited.sent_alert(msg_id, command.cmd_id, owed.alert_id)
+
+    def _take(self, header: SyncHdr, limit_bytes: int) -> list[_Owed]:
+        """Take what goes into this message out of the queue."""
+        count = self._count_that_fits(header, limit_bytes)
+        taken, self._queue = self._queue[:count], self._queue[count:]
+        is_leaving = self.tail is not None and self.tail.code == AlertCode.SESSION_ABORT
+        if self._queue and not is_leaving:
+            taken += self._next_chunk(header, limit_bytes, taken)
+        if self._queue and not taken:
+            # Not even one fits: it can never be sent, so say that instead.
+            self._give_up_on_first()
+            taken.append(self._queue.pop(0))
+        return taken
+
     def _count_that_fits(self, header: SyncHdr, limit_bytes: int) -> int:
-        """Return how many of the owed commands fit: all of them in the usual case."""
-        if self._fits(header, len(self._queue), limit_bytes):
-            return len(self._queue)
-        low, high = 0, len(self._queue)
+        """Return how many of the commands before an object fit: all of them in the usual case."""
+        objects = (n for n, owed in enumerate(self._queue) if owed.is_object)
+        count = next(objects, len(self._queue))
+        if self._fits(header, self._queue[:count], limit_bytes):
+            return count
+        low, high = 0, count
         while high - low > 1:
             middle = (low + high) // 2
-            if self._fits(header, middle, limit_bytes):
+            if self._fits(header, self._queue[:middle], limit_bytes):
                 low = middle
             else:
                 high = middle
-        if low <= self._first_count():
-            # Not even one more fits: it can never be sent, so say that instead.
-            self._give_up_on(self._first_count())
-            low = min(self._first_count() + 1, len(self._queue))
         return low
 
-    def _first_count(self) -> int:
-        return sum(owed.is_first for owed in self._queue)
+    def _next_chunk(self, header: SyncHdr, limit_bytes: int, before: list[_Owed]) -> list[_Owed]:
+        """Cut the next chunk off what is first now, if that is too large for any message."""
+        first = self._queue[0]
+        if first.is_object or not self._fits(header, [first], limit_bytes):
+            first.upload = first.upload or Upload.of(first.command)
+        if first.upload is None:
+            return []
+        command = first.upload.next_chunk(
+            lambda command: self._size_with(header, [*before, _Owed(command)]), limit_bytes
+        )
+        if command is None:
+            return []
+        if first.upload.is_done:
+            self._queue.pop(0)
+        return [_Owed(command, first.alert_id, first.upload)]
 
-    def _give_up_on(self, index: int) -> None:
+    def _give_up_on_first(self) -> None:
         """Replace a Results that no message can hold by a Status 413 (omadm §5)."""
-        owed = self._queue[index]
+        owed = self._queue[0]
         if isinstance(owed.command, Results):
             owed.command = Status(
                 msg_ref=owed.command.msg_ref,
@@ -117,11 +164,17 @@ class Outgoing:
                 code=DmStatus.ENTITY_TOO_LARGE,
             )
 
-    def _fits(self, header: SyncHdr, count: int, limit_bytes: int) -> bool:
-        message = Message(header=header, commands=_numbered(self._queue[:count]), final=True)
-        return self._size_of(message) <= limit_bytes
+    def _fits(self, header: SyncHdr, owed: list[_Owed], limit_bytes: int) -> bool:
+        return self._size_with(header, owed) <= limit_bytes
 
+    def _size_with(self, header: SyncHdr, owed: list[_Owed]) -> int:
+        return self._size_of(Message(header=header, commands=self._framed(owed), final=True))
 
-def _numbered(owed: list[_Owed]) -> tuple[Command, ...]:
-    """Give each command its CmdID (omadm §2.4: unique in the message, never 0)."""
-    return tuple(replace(o.command, cmd_id=str(n)) for n, o in enumerate(owed, start=1))
+    def _framed(self, owed: list[_Owed]) -> tuple[Command, ...]:
+        """Frame commands with head and tail, each with its CmdID.
+
+        It is unique in the message and never 0 (omadm §2.4).
+        """
+        whole = (self.head, *(each.command for each in owed), self.tail)
+        present = (command for command in whole if command is not None)
+        return tuple(replace(command, cmd_id=str(n)) for n, command in enumerate(present, start=1))

@@ -1,36 +1,47 @@
 """The session machine of the DM client: no I/O, no clock, no randomness (I1).
 
-House rules: bytes never come here, only `Message` values; what is owed to the
-server is data (`Outgoing`), not control flow; nothing is executed here.
+House rules: bytes come here only to be proven (`Envelope`), what is read are
+`Message` values; what is owed to the server is data (`Outgoing`), not control
+flow; nothing is executed here.
 
 How a session goes (omadm §1).  `begin` gives package #1: Alert 1200/1201,
 DevInfo and every alert of the outbox, as far as they fit.  Each answer of the
 server goes to `receive`, which checks who speaks, takes the Statuses, and
-returns events: commands for the executor among them.  The executor answers
-each with `complete`.  `next_message` gives what must be sent then, or None when
+returns events: commands for the executor among them.  Each is answered with
+`complete`, in order.  `next_message` gives what must be sent then, or None when
 the session is over: a message that would hold nothing but the Status of the
-header is never sent (omadm §1.1).
+header is never sent (omadm §1.1).  `headers` go beside a message's octets.
 
 A package may need several messages on either side (omadm §1.2).  Ours is open
-while something owed did not fit; the server's is open while its Final is missing.
+while something owed did not fit; the server's is open while its Final is missing,
+and each of its messages is answered with 1222 then.
 
-    state       begin      receive                          next_message
+    state       begin      receive                          next_message  abort
     IDLE        MANAGING
-    MANAGING               MANAGING | ENDED | FAILED        MANAGING | ENDED
+    MANAGING               MANAGING | FAILED                MANAGING | ENDED  CLOSING
+    CLOSING                                                 FAILED (1223 leaves)
     ENDED, FAILED: nothing more is taken or given.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
-from scomod.dmclient.credentials import ClientAuth, Login, ServerAuth
+from scomod.dmclient import peer
+from scomod.dmclient.answers import (
+    is_alert,
+    same_for_all,
+    status_of,
+    status_of_header,
+    statuses,
+)
+from scomod.dmclient.awaited import Awaited
+from scomod.dmclient.credentials import Envelope
+from scomod.dmclient.events import AlertAnswered, AnswerReady, CommandReceived
 from scomod.dmclient.model import (
     Alert,
-    Command,
     Item,
     Message,
     Meta,
@@ -38,24 +49,22 @@ from scomod.dmclient.model import (
     Results,
     Status,
     SyncHdr,
-    name_of,
 )
 from scomod.dmclient.outgoing import Outgoing
-from scomod.errors import LocalProtocolError, RemoteProtocolError
+from scomod.dmclient.peer import Peer
+from scomod.dmclient.trust import Failure, Trust
+from scomod.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable
 
-VERSIONS_DTD = ("1.1", "1.2")
-VERSIONS_PROTO = ("DM/1.1", "DM/1.2", "DM/1.3")
+    from scomod.dmclient.events import Event, SessionSetup
+    from scomod.dmclient.model import Command
+    from scomod.dmclient.trust import Verdict
 
-# Why a session ends with a server whose message was answered with this code, in words.
-REFUSALS: Final = {
-    DmStatus.MISSING_CREDENTIALS: "the server is not authenticated: it sends no credentials",
-    DmStatus.INVALID_CREDENTIALS: "the server is not authenticated: its credentials are wrong",
-    DmStatus.DTD_VERSION_NOT_SUPPORTED: "the server speaks a version of the DTD that we do not",
-    DmStatus.PROTOCOL_VERSION_NOT_SUPPORTED: "the server speaks a version of DM that we do not",
-}
+# What SyncML DM 1.1 does not know yet (omadm §2.2): it waits in the outbox.
+NEW_IN_1_2: Final = (AlertCode.GENERIC_ALERT,)
+UNADORNED: Final = Envelope()
 
 
 class SessionState(StrEnum):
@@ -63,99 +72,52 @@ class SessionState(StrEnum):
 
     IDLE = "idle"
     MANAGING = "managing"
+    CLOSING = "closing"
     ENDED = "ended"
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingAlert:
-    """A generic alert of the outbox: its row id and its command."""
-
-    id: int
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSetup:
-    """Everything a session knows when it begins.
-
-    `trigger` is 1200 or 1201, `url` the address of the account, `device_info` the
-    leaves of ./DevInfo as (URI, value), `size_of` the encoded size of a message.
-    """
-
-    session_id: str
-    trigger: AlertCode
-    url: str
-    device_id: str
-    device_info: tuple[tuple[str, str], ...]
-    client: Login | None
-    server: Login | None
-    alerts: tuple[PendingAlert, ...]
-    max_msg_bytes: int
-    max_obj_bytes: int
-    size_of: Callable[[Message], int]
-    fresh_nonce: Callable[[], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class CommandReceived:
-    """A command to execute; answer it with `complete`."""
-
-    msg_ref: str
-    command: Command
-
-
-@dataclass(frozen=True, slots=True)
-class AlertAnswered:
-    """The server's Status for an alert of the outbox."""
-
-    alert_id: int
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClientNonce:
-    """The nonce for our credentials in the next session: persist it."""
-
-    nonce: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ServerNonce:
-    """The server holds this nonce now: persist it."""
-
-    nonce: bytes
-
-
-Event = CommandReceived | AlertAnswered | ClientNonce | ServerNonce
-
-
 class Session:
-    """One DM session with one server."""
+    """One DM session with one server; a failed one says why, and whether waiting may help."""
 
     def __init__(self, setup: SessionSetup) -> None:
         self._setup = setup
-        self._client = ClientAuth(setup.client)
-        self._server = ServerAuth(setup.server, setup.fresh_nonce)
-        self._out = Outgoing(setup.size_of)
-        self._limit = setup.max_msg_bytes
+        self._peer = Peer(
+            session_id=setup.session_id, url=setup.url, max_msg_bytes=setup.max_msg_bytes
+        )
+        self._awaited = Awaited()
+        self._trust = Trust(setup, self._awaited)
+        self._out = Outgoing(setup.size_of, self._awaited)
         self._is_our_package_open = True  # no Final of ours since the server's last Final
-        self._is_due = False
-        self._nonce_sent: bytes | None = None
-        self.peer_max_obj_bytes: int | None = None
+        self._unproven: list[Status] = []  # Statuses of a server that is not proven yet
         self.state = SessionState.IDLE
         self.failure = ""
-        self.url = setup.url
+        self.is_retryable = False
+
+    @property
+    def url(self) -> str:
+        """Where the next message goes."""
+        return self._peer.url
 
     @property
     def peer_max_msg_bytes(self) -> int:
         """The largest message the server takes, as far as it said."""
-        return self._limit
+        return self._peer.max_msg_bytes
+
+    @property
+    def peer_max_obj_bytes(self) -> int | None:
+        """The largest object the server takes, None where it names no limit."""
+        return self._peer.max_obj_bytes
 
     @property
     def pending_server_nonce(self) -> bytes | None:
         """A nonce in the message about to be sent; the server may or may not get it."""
-        return self._nonce_sent
+        return self._trust.server.in_flight
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the server must get another message."""
+        return self.state is SessionState.MANAGING and self._out.is_waiting
 
     # -- our turn -----------------------------------------------------------
 
@@ -165,22 +127,40 @@ class Session:
             raise LocalProtocolError("a session begins once")
         self.state = SessionState.MANAGING
         self._owe_setup()
-        return self._build()
+        return self._build(may_end=self._is_our_package_open)
 
-    def complete(self, answers: Sequence[Status | Results]) -> None:
+    def complete(self, answers: Iterable[Command]) -> None:
         """Queue what a command is answered with, in order (omadm §2.4)."""
         for answer in answers:
             self._out.owe(answer)
-        self._is_due = self._is_due or bool(answers)
+
+    def abort(self, why: str, *, are_answers_void: bool = False) -> None:
+        """Stop before the end: the next message holds 1223 and is the last (omadm §1.2).
+
+        It takes along what is owed, as far as it fits, unless that is void.
+        """
+        if self.state is not SessionState.MANAGING:
+            raise LocalProtocolError("only a running session is aborted")
+        if are_answers_void:
+            self._out.clear()
+        self._out.tail = Alert(code=AlertCode.SESSION_ABORT)
+        self._fail(Failure(why=why, is_retryable=True))
+        self.state = SessionState.CLOSING
 
     def next_message(self) -> Message | None:
         """Return the next message, or None when nothing is to be sent: the session is over."""
-        if self.state is not SessionState.MANAGING:
-            return None
-        if not self._is_due:
+        if self.state is SessionState.CLOSING:
+            self.state = SessionState.FAILED
+            return self._build(may_end=True)
+        if self.is_due:
+            return self._build(may_end=self._is_our_package_open)
+        if self.state is SessionState.MANAGING:
             self.state = SessionState.ENDED
-            return None
-        return self._build()
+        return None
+
+    def headers(self, body: bytes) -> dict[str, str]:
+        """Return what goes beside the message just built, of which these are the octets."""
+        return self._trust.client.headers(body)
 
     def _owe_setup(self) -> None:
         """Owe the contents of package #1 (omadm §1.1)."""
@@ -191,175 +171,115 @@ class Session:
         self._out.owe(Alert(code=self._setup.trigger))
         self._out.owe(Replace(items=items))
         for pending in self._setup.alerts:
-            self._out.owe(pending.alert, tag=pending.id)
+            if self._setup.protocol != "1.1" or pending.alert.code not in NEW_IN_1_2:
+                self._out.owe(pending.alert, alert_id=pending.id)
 
-    def _build(self) -> Message:
+    def _build(self, *, may_end: bool) -> Message:
         """Pack what is owed, as much as fits, into one message."""
-        self._is_due = False
+        ver_dtd, ver_proto = peer.WRITTEN[self._setup.protocol]
         header = SyncHdr(
+            ver_dtd=ver_dtd,
+            ver_proto=ver_proto,
             session_id=self._setup.session_id,
             msg_id=str(self._out.next_msg_id),
             target=self.url,
             source=self._setup.device_id,
-            source_name=self._client.name,
-            cred=self._client.cred(),
+            source_name=self._trust.client.name,
+            cred=self._trust.client.cred(),
             meta=Meta(
                 max_msg_size=self._setup.max_msg_bytes, max_obj_size=self._setup.max_obj_bytes
             ),
         )
-        message = self._out.pack(header, self._limit, may_end=self._is_our_package_open)
+        message = self._out.pack(header, self._peer.max_msg_bytes, may_end=may_end)
         if message.final:
             self._is_our_package_open = False
-        self._nonce_sent = self._server.issued
+        self._trust.server.sent()
         return message
 
     # -- the server's turn --------------------------------------------------
 
-    def receive(self, message: Message) -> list[Event]:
-        """Take a server message; returns what is to be done, in order.
+    def receive(self, message: Message, envelope: Envelope = UNADORNED) -> list[Event]:
+        """Take a server message and how it came; returns what is to be done, in order.
 
         Raises `RemoteProtocolError` if it does not belong to this session.
         """
         if self.state is not SessionState.MANAGING:
             raise LocalProtocolError("this session takes no messages")
-        self._check_identity(message.header)
-        self._take_limits(message.header)
-        if message.final:
-            self._is_our_package_open = True
-        code = self._judge_header(message.header)
-        if self._is_challenged(message):
-            return self._start_over(message, code)
-        return [] if self.failure else self._receive_body(message, code)
+        self._peer.check_identity(message.header)
+        self._peer.take(message.header)
+        verdict = self._trust.judge(message, envelope)
+        if any(is_alert(command, AlertCode.SESSION_ABORT) for command in message.commands):
+            return self._aborted(message, verdict)
+        if verdict.failure is not None:
+            self._fail(verdict.failure)
+            return []
+        self._answer_header(message.header, verdict.code)
+        if verdict.is_challenged:
+            return self._start_over(message, verdict)
+        if not verdict.is_trusted:
+            return self._refuse(message, verdict.code)
+        self._peer.note_executed(message.header)
+        return [*verdict.learned, *self._alerts_answered(message), *self._commands(message)]
 
-    def _check_identity(self, header: SyncHdr) -> None:
-        """Refuse a message of another session (omadm §1.1)."""
-        ours, theirs = self._setup.session_id.lstrip("0"), header.session_id.lstrip("0")
-        if ours.upper() != theirs.upper():
-            raise RemoteProtocolError(f"SessionID {header.session_id!r} is not ours")
+    def _answer_header(self, header: SyncHdr, code: DmStatus) -> None:
+        """Owe the Status of the server's header, first of the next message."""
+        chal = self._trust.server.challenge(code)
+        self._out.head = status_of_header(header, code, chal=chal, items=peer.supported(code))
 
-    def _take_limits(self, header: SyncHdr) -> None:
-        """Note the sizes the server takes and where it wants the next message (omadm §2.5)."""
-        if header.meta and header.meta.max_msg_size:
-            self._limit = min(self._setup.max_msg_bytes, header.meta.max_msg_size)
-        if header.meta and header.meta.max_obj_size:
-            self.peer_max_obj_bytes = header.meta.max_obj_size
-        if header.resp_uri:
-            self.url = header.resp_uri
+    def _aborted(self, message: Message, verdict: Verdict) -> list[Event]:
+        """End without an answer; only what was answered to us counts (omadm §1.3)."""
+        aborted = Failure(why="the server aborted the session", is_retryable=True)
+        self._fail(verdict.failure or aborted)
+        return [*verdict.learned, *self._alerts_answered(message)] if verdict.is_trusted else []
 
-    def _judge_header(self, header: SyncHdr) -> DmStatus:
-        """Return the Status code for the server's header."""
-        if header.ver_dtd not in VERSIONS_DTD:
-            return DmStatus.DTD_VERSION_NOT_SUPPORTED
-        if header.ver_proto not in VERSIONS_PROTO:
-            return DmStatus.PROTOCOL_VERSION_NOT_SUPPORTED
-        return self._server.check(header.cred)
-
-    def _is_challenged(self, message: Message) -> bool:
-        """Take the Status of our own header; True if we must start over."""
-        for command in message.commands:
-            if isinstance(command, Status) and command.cmd_ref == "0":
-                if self._client.answered(command.code, command.chal):
-                    return True
-                if self._client.is_refused:
-                    self._fail("the server refuses our credentials")
-                elif command.code >= DmStatus.BAD_REQUEST:
-                    self._fail(f"the server refuses our message with {command.code}")
-        return False
-
-    def _start_over(self, message: Message, code: DmStatus) -> list[Event]:
+    def _start_over(self, message: Message, verdict: Verdict) -> list[Event]:
         """Send package #1 again with the credentials that were demanded (omadm §2.7)."""
         self._out.clear()
+        self._awaited.forget_alerts()
+        self._unproven.clear()
         self._is_our_package_open = True
-        self._owe_header_status(message.header, code)
+        code = DmStatus.NOT_EXECUTED if verdict.is_trusted else verdict.code
+        self.complete(same_for_all(message, code))
         self._owe_setup()
-        self._is_due = True
-        return []
+        return list(verdict.learned)
 
-    def _receive_body(self, message: Message, code: DmStatus) -> list[Event]:
-        """Sort the commands of a message whose sender has been judged."""
-        self._owe_header_status(message.header, code)
-        is_executed = code in (DmStatus.OK, DmStatus.AUTHENTICATION_ACCEPTED)
-        if not is_executed:
-            return self._refuse_body(message, code)
-        events = self._confirmed_nonces()
-        for command in message.commands:
-            if isinstance(command, Status):
-                events += self._alert_answered(command)
-            elif isinstance(command, Alert) and command.code == AlertCode.SESSION_ABORT:
-                self._fail("the server aborted the session")
-                return events
-            elif isinstance(command, Alert) and command.code == AlertCode.NEXT_MESSAGE:
-                self.complete([status_of(message.header.msg_id, command, DmStatus.OK)])
-            elif not isinstance(command, Results):
-                events.append(CommandReceived(message.header.msg_id, command))
-        if not message.final and not self._out.is_waiting:
-            # The server has more of its package: ask for it (omadm §1.2).
-            self._out.owe(Alert(code=AlertCode.NEXT_MESSAGE), is_last=True)
-            self._is_due = True
-        self._is_due = self._is_due or self._out.is_waiting
-        return events
-
-    def _refuse_body(self, message: Message, code: DmStatus) -> list[Event]:
+    def _refuse(self, message: Message, code: DmStatus) -> list[Event]:
         """Answer every command with the code of the header; execute nothing (omadm §2.7)."""
-        commands = [c for c in message.commands if not isinstance(c, Status | Results)]
-        if not commands or self._server.is_refused:
-            # A message only to challenge is not allowed: the session ends here.
-            self._fail(REFUSALS.get(code, f"the server is refused with {int(code)}"))
-            return []
-        self.complete([status_of(message.header.msg_id, c, code) for c in commands])
+        self._is_our_package_open = self._is_our_package_open or message.final
+        self._unproven += statuses(message)
+        answers = same_for_all(message, code)
+        failure = self._trust.refusal(code, has_commands=bool(answers))
+        if failure is not None:
+            self._fail(failure)
+        self.complete(answers)
         return []
 
-    def _owe_header_status(self, header: SyncHdr, code: DmStatus) -> None:
-        """Owe the Status of the server's header, first of the next message."""
-        self._out.drop_header_status()
-        self._out.owe(
-            Status(
-                msg_ref=header.msg_id,
-                cmd_ref="0",
-                cmd="SyncHdr",
-                code=code,
-                target_refs=(header.target,),
-                source_refs=(header.source,),
-                chal=None if code == DmStatus.OK else self._server.challenge(),
-            ),
-            is_first=True,
-        )
-
-    def _confirmed_nonces(self) -> list[Event]:
-        """Tell which nonces the now trusted server holds or wants (omadm §4.5)."""
+    def _commands(self, message: Message) -> list[Event]:
+        """Return the commands of a proven server, and ask for more if its package goes on."""
         events: list[Event] = []
-        if self._nonce_sent is not None:
-            events.append(ServerNonce(self._nonce_sent))
-            self._nonce_sent = None
-        if self._client.next_nonce is not None:
-            events.append(ClientNonce(self._client.next_nonce))
-            self._client.next_nonce = None
+        for command in message.commands:
+            if is_alert(command, AlertCode.NEXT_MESSAGE):
+                answer = status_of(message.header.msg_id, command, DmStatus.OK)
+                events.append(AnswerReady(answer))
+            elif not isinstance(command, Status | Results):
+                events.append(CommandReceived(message.header.msg_id, command))
+        is_reply_only = not any(isinstance(event, CommandReceived) for event in events)
+        if not message.final and not (self._is_our_package_open and is_reply_only):
+            self._out.tail = Alert(code=AlertCode.NEXT_MESSAGE)  # omadm §1.2
+        self._is_our_package_open = self._is_our_package_open or message.final
         return events
 
-    def _alert_answered(self, status: Status) -> list[Event]:
-        """Match a Status with the alert of the outbox it answers."""
-        alert_id = self._out.sent_tag(status.msg_ref, status.cmd_ref)
-        return [] if alert_id is None else [AlertAnswered(alert_id, status.code)]
+    def _alerts_answered(self, message: Message) -> list[Event]:
+        """Match Statuses with the alerts of the outbox, those of earlier messages first."""
+        events: list[Event] = []
+        for status in (*self._unproven, *statuses(message)):
+            alert_id = self._awaited.take_alert(status)
+            if alert_id is not None:
+                events.append(AlertAnswered(alert_id, status.code))
+        self._unproven.clear()
+        return events
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, failure: Failure) -> None:
         self.state = SessionState.FAILED
-        self.failure = why
-
-
-def status_of(
-    msg_ref: str,
-    command: Command,
-    code: int,
-    *,
-    target: str | None = None,
-    source: str | None = None,
-) -> Status:
-    """Return the Status that answers a command, or one item of it (omadm §2.4)."""
-    return Status(
-        msg_ref=msg_ref,
-        cmd_ref=command.cmd_id or "0",
-        cmd=name_of(command),
-        code=code,
-        target_refs=(target,) if target is not None else (),
-        source_refs=(source,) if source is not None else (),
-    )
+        self.failure = failure.why
+        self.is_retryable = failure.is_retryable

@@ -9,6 +9,7 @@ from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient import auth, codec
 from scomod.dmclient.auth import AuthType
 from scomod.dmclient.credentials import Login
+from scomod.dmclient.events import PendingAlert, SessionSetup
 from scomod.dmclient.model import (
     Alert,
     Command,
@@ -20,7 +21,7 @@ from scomod.dmclient.model import (
     SyncHdr,
     name_of,
 )
-from scomod.dmclient.session import PendingAlert, Session, SessionSetup
+from scomod.dmclient.session import Session
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ def setup(
     client: Login | None = CLIENT,
     alerts: tuple[PendingAlert, ...] = (),
     max_msg_bytes: int = 16384,
+    protocol: str = "1.2",
 ) -> SessionSetup:
     fresh = count(1)
     return SessionSetup(
         session_id="A1",
         trigger=AlertCode.CLIENT_INITIATED_MANAGEMENT,
         url="https://dm.example/dm",
+        protocol=protocol,
         device_id="urn:uuid:1",
         device_info=(("./DevInfo/DevId", "urn:uuid:1"), ("./DevInfo/Man", "maker")),
         client=client,

@@ -6,18 +6,17 @@ import pytest
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient import auth
+from scomod.dmclient.answers import status_of
 from scomod.dmclient.auth import AuthType
-from scomod.dmclient.model import Alert, Get, Item, Message, Meta, Replace, Results, Status
-from scomod.dmclient.session import (
+from scomod.dmclient.events import (
     AlertAnswered,
     ClientNonce,
     CommandReceived,
     PendingAlert,
     ServerNonce,
-    Session,
-    SessionState,
-    status_of,
 )
+from scomod.dmclient.model import Alert, Get, Item, Message, Meta, Replace, Results, Status
+from scomod.dmclient.session import Session, SessionState
 from scomod.errors import LocalProtocolError, RemoteProtocolError
 from tests.support.dialogue import (
     CLIENT,
@@ -147,7 +146,7 @@ def test_server_without_stored_credentials_is_trusted_by_its_transport() -> None
 def test_challenge_repeats_package_one_with_the_new_nonce() -> None:
     session, first = started()
     reply = Server().reply(first, header_code=401, chal=challenge(b"other"), credential=cred())
-    assert session.receive(reply) == []
+    assert session.receive(reply) == [ClientNonce(b"other")]
     again = next_of(session)
     assert again.header.session_id == "A1"
     assert again.header.msg_id == "2"
@@ -184,9 +183,11 @@ def test_client_stops_after_two_refusals() -> None:
 @pytest.mark.spec("omadm T-09")
 def test_unknown_kind_of_credentials_ends_the_session() -> None:
     session, first = started()
-    chal = challenge(b"n", "syncml:auth-MAC")
+    chal = challenge(b"n", "syncml:auth-securid")
     session.receive(Server().reply(first, header_code=401, chal=chal, credential=cred()))
     assert session.state is SessionState.FAILED
+    assert "syncml:auth-securid" in session.failure
+    assert not session.is_retryable
 
 
 @pytest.mark.spec("omadm T-07")
