@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -132,13 +132,15 @@ class Daemon:
         )
 
     def _open_transport(self, account: Account) -> Transport:
-        from scomod.dmclient.transport import HttpTransport  # noqa: PLC0415 - heavy, idle needs none
+        from scomod.dmclient.transport import transport_for  # noqa: PLC0415 - heavy, idle needs none
 
-        settings = self._settings.transport
-        if ca_file := self._settings.server(account.server_id).ca_file or settings.ca_file:
-            settings = replace(settings, ca_file=str(self._paths.below_root(ca_file)))
-        limit = 2 * self._settings.session.max_msg_bytes
-        return HttpTransport(settings, max_reply_bytes=limit, user_agent=USER_AGENT)
+        return transport_for(
+            account,
+            self._settings,
+            self._paths.below_root,
+            user_agent=USER_AGENT,
+            fresh_nonce=lambda: os.urandom(NONCE_BYTES),
+        )
 
     def _make_steps(self) -> Steps:
         paths = self._paths

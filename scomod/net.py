@@ -1,28 +1,30 @@
-"""What the two HTTP clients share: whom they trust, where they may go, words for failures.
+"""What the two HTTP clients share: where they may go, and what headers say.
 
 Not a client itself: `dmclient.transport` posts messages, `download.http` fetches
-files, and neither knows the other.  `requests` and what it brings are imported
-late, an idle daemon does without them.
+files, and neither knows the other.  Not the connections (`wire`, `tls`), nor the
+words for their failures (`mishap`).  An idle daemon has none of the libraries.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-from enum import StrEnum
+from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from scomod.settings import DIRECT
+
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
-    from requests import Response, Session
+    from requests import Response
 
-SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+    from scomod.settings import Download, Server, Transport
+    from scomod.wire import Line
+
+OLDEST_TLS = "1.2"
 REDIRECTS_MAX_COUNT = 5
 # 303 is missing: it asks for a GET, and only who sent a GET can follow that
 REDIRECTS = frozenset(
@@ -35,25 +37,6 @@ REDIRECTS = frozenset(
 )
 LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 
-# OpenSSL, x509_vfy.h: X509_V_ERR_*
-NOT_YET_VALID = 9
-CERTIFICATE_FAULTS = {
-    NOT_YET_VALID: "is not valid yet (is the clock of this device right?)",
-    10: "has expired",
-    62: "is for another name",
-    64: "is for another address",
-}
-
-
-class Failure(StrEnum):
-    """How an exchange ended without an answer."""
-
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    BROKEN = "broken"
-    UNTRUSTED = "untrusted"
-    UNTIMELY = "untimely"
-
 
 class AccessRefused(Exception):  # noqa: N818 - a condition; both clients turn it into their own error
     """We do not go there, or do not know whom to trust; the text says why."""
@@ -63,28 +46,54 @@ class RedirectRefused(Exception):  # noqa: N818 - as above
     """A redirect that leads nowhere; the text says why."""
 
 
-def authorities(ca_file: str) -> str | bool:
-    """Return what `requests` takes as `verify`: a file, or True for its own collection."""
-    if ca_file and not os.access(ca_file, os.R_OK):
-        raise AccessRefused(f"the file of certificate authorities cannot be read: {ca_file}")
-    if ca_file:
-        return ca_file
-    return str(SYSTEM_AUTHORITIES) if SYSTEM_AUTHORITIES.exists() else True
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a server is reached and whom it must be; the fields are those of `settings.Server`.
 
-
-def open_session(ca_file: str, headers: dict[str, str]) -> Session:
-    """Return a session that listens to no environment variable and asks for plain octets.
-
-    Raises `AccessRefused` for authorities that cannot be read.
+    All names of files are complete; `proxy` is empty where there is none.
     """
-    import requests  # noqa: PLC0415
 
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = authorities(ca_file)
-    session.headers.clear()
-    session.headers.update(headers | {"Accept-Encoding": "identity"})
-    return session
+    ca_file: str = ""
+    pins: tuple[str, ...] = ()
+    certificate_file: str = ""
+    key_file: str = ""
+    min_tls: str = OLDEST_TLS
+    proxy: str = ""
+    proxy_login_file: str = ""
+
+
+def server_access(transport: Transport, server: Server, place: Callable[[str], Path]) -> Access:
+    """Return how one DM server is reached; `place` completes the names of files."""
+
+    def complete(name: str) -> str:
+        return str(place(name)) if name else ""
+
+    proxy, login_file = chosen_proxy(server, transport)
+    return Access(
+        ca_file=complete(server.ca_file or transport.ca_file),
+        pins=server.pins,
+        certificate_file=complete(server.certificate_file),
+        key_file=complete(server.key_file),
+        min_tls=server.min_tls,
+        proxy=proxy,
+        proxy_login_file=complete(login_file),
+    )
+
+
+def chosen_proxy(own: Server | Download, general: Transport) -> tuple[str, str]:
+    """Return a proxy and its login file; a login never goes to another proxy than its own."""
+    chosen = own if own.proxy else general
+    return ("", "") if chosen.proxy == DIRECT else (chosen.proxy, chosen.proxy_login_file)
+
+
+def open_line(access: Access, headers: dict[str, str]) -> Line:
+    """Return a session of `requests` that goes where `access` says, and nowhere by environment.
+
+    Raises `AccessRefused` for files that cannot be used.
+    """
+    from scomod.wire import Line  # noqa: PLC0415 - heavy, idle needs none
+
+    return Line(access, headers)
 
 
 def shown(url: str) -> str:
@@ -157,81 +166,18 @@ def piece_reader(raw: Any) -> Callable[[int], bytes]:
     return inner
 
 
-def network_errors() -> tuple[type[Exception], ...]:
-    """Return what may be raised while talking: all that `explain` understands."""
-    from http.client import HTTPException  # noqa: PLC0415
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Return how long a server asks us to stay away, 0 if it does not (RFC 9110 §10.2.3).
 
-    from requests import RequestException  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    return (RequestException, HTTPError, HTTPException, OSError)
-
-
-def explain(error: BaseException, url: str) -> tuple[Failure, str]:
-    """Say in words what a network error was about; the cause is looked for all the way down.
-
-    `url` is what was asked for; after a redirect the error itself may know better.
+    A date counts from the server's own, as the clock of a device may not be set.
     """
-    import ssl  # noqa: PLC0415
+    asked = headers.get("Retry-After", "").strip()
+    if LENGTH.fullmatch(asked):
+        return float(asked)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - only for those who are asked
 
-    url = getattr(getattr(error, "request", None), "url", None) or url
-    chain = list(_causes(error))
-    for kind, failure, text in _causes_table():
-        cause = next((one for one in chain if isinstance(one, kind)), None)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _certificate_words(cause, url)
-        if cause is not None:
-            return failure, f"{shown(url)}: {text}"
-    return Failure.BROKEN, f"{shown(url)}: the connection was lost"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all it was made of, outermost first, each once."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-
-
-def _causes_table() -> tuple[tuple[type[BaseException], Failure, str], ...]:
-    """Return which cause means what, the most telling first.
-
-    A function, as the types come with late imports.
-    """
-    import ssl  # noqa: PLC0415
-    from http.client import HTTPException, RemoteDisconnected  # noqa: PLC0415
-
-    from requests import exceptions as wrapped  # noqa: PLC0415
-    from urllib3 import exceptions as inner  # noqa: PLC0415
-    from urllib3.connection import CertificateError  # type: ignore[attr-defined]  # noqa: PLC0415
-
-    return (
-        (ssl.SSLCertVerificationError, Failure.UNTRUSTED, "the certificate is not trusted"),
-        # up to its version 1.26 urllib3 compares the names itself
-        (CertificateError, Failure.UNTRUSTED, "the certificate is for another name"),
-        (socket.gaierror, Failure.UNREACHABLE, "the name of the host is not known"),
-        (ConnectionRefusedError, Failure.UNREACHABLE, "connection refused"),
-        (wrapped.ConnectTimeout, Failure.UNREACHABLE, "no connection within the time allowed"),
-        (inner.NewConnectionError, Failure.UNREACHABLE, "no way to the host"),
-        (TimeoutError, Failure.TIMEOUT, "nothing arrived within the time allowed"),
-        (inner.TimeoutError, Failure.TIMEOUT, "nothing arrived within the time allowed"),
-        (ssl.SSLError, Failure.BROKEN, "no TLS connection could be made"),
-        (wrapped.InvalidURL, Failure.UNTRUSTED, "no usable URL"),
-        (inner.LocationParseError, Failure.UNTRUSTED, "no usable URL"),
-        (RemoteDisconnected, Failure.BROKEN, "the server closed the connection without an answer"),
-        (ConnectionError, Failure.BROKEN, "the connection was lost"),
-        (inner.IncompleteRead, Failure.BROKEN, "the answer ended early"),
-        (HTTPException, Failure.BROKEN, "the answer is not HTTP"),
-    )
-
-
-def _certificate_words(error: ssl.SSLCertVerificationError, url: str) -> tuple[Failure, str]:
-    """Tell a certificate that is wrong from one that only is not valid yet."""
-    fault = CERTIFICATE_FAULTS.get(error.verify_code, f"is not trusted ({error.verify_message})")
-    is_early = error.verify_code == NOT_YET_VALID
-    failure = Failure.UNTIMELY if is_early else Failure.UNTRUSTED
-    return failure, f"{shown(url)}: the certificate {fault}"
+    try:
+        wait = parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("Date", ""))
+    except (TypeError, ValueError):  # no date, or one of the two without a time zone
+        return 0.0
+    return max(0.0, wait.total_seconds())

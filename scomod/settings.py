@@ -130,6 +130,17 @@ class Subtree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """Documents that make accounts: which are trusted, and what follows."""
+
+    imsi: str = shaped("", "[0-9]{6,15}", "6 to 15 digits")
+    unsigned: str = one_of("refuse", "accept")
+    first_session: str = one_of("always", "asked")
+    pin_tries_count: int = within(3, 1, 10)
+    max_document_bytes: int = within(65536, 1024, 16 * MIB)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """Where package #0 arrives."""
 
@@ -202,6 +213,9 @@ class Log:
     """How much is said."""
 
     level: str = one_of("info", "debug", "warning", "error")
+    trace: str = one_of("off", "headers", "full")
+    trace_files_count: int = within(20, 1, 1000)
+    trace_file_bytes: int = within(256 * 1024, 4096, 16 * MIB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +228,7 @@ class Settings:
     servers: Mapping[str, Server] = field(default_factory=dict)
     session: Session = field(default_factory=Session)
     subtree: Subtree = field(default_factory=Subtree)
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
     notification: Notification = field(default_factory=Notification)
     confirm: Confirm = field(default_factory=Confirm)
     download: Download = field(default_factory=Download)
@@ -239,6 +254,11 @@ class Paths:
         return self.root / "etc/scomod"
 
     @property
+    def bootstrap_dir(self) -> Path:
+        """Documents that make accounts, each taken once."""
+        return self.config_dir / "bootstrap.d"
+
+    @property
     def state_dir(self) -> Path:
         """Owned by the daemon: database, spool, jobs (mode 0700)."""
         return self.root / "var/lib/scomod"
@@ -252,6 +272,11 @@ class Paths:
     def spool_dir(self) -> Path:
         """Part files and verified payloads on their way."""
         return self.state_dir / "spool"
+
+    @property
+    def traces_dir(self) -> Path:
+        """Records of sessions, one file each, if they are wanted."""
+        return self.state_dir / "traces"
 
     @property
     def delivered_dir(self) -> Path:

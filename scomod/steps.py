@@ -12,6 +12,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from scomod import net
 from scomod.download.job import FetchRequest
 from scomod.errors import DownloadError, InstallerError, Reason
 from scomod.installers.base import Action, Job
@@ -191,6 +192,7 @@ class Steps:
     def _request(self, operation: Operation) -> FetchRequest:
         limits, transport = self._settings.download, self._settings.transport
         ca_file = limits.ca_file or transport.ca_file
+        proxy, login_file = net.chosen_proxy(limits, transport)
         return FetchRequest(
             url=operation.subject.url,
             part=self._spool.part(operation.id),
@@ -203,6 +205,8 @@ class Steps:
             total_timeout_s=limits.total_timeout_s,
             allow_http=transport.allow_http,
             ca_file=str(self._paths.below_root(ca_file)) if ca_file else "",
+            proxy=proxy,
+            proxy_login_file=str(self._paths.below_root(login_file)) if login_file else "",
         )
 
     def _file_step(self, operation: Operation) -> StepResult:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
-from scomod import net
+from scomod import mishap, net
 from scomod.download.job import FetchResult
 from scomod.download.part import Origin, PartFile
 from scomod.errors import DownloadError, Reason, VerifyError
@@ -22,10 +22,11 @@ from scomod.errors import DownloadError, Reason, VerifyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from requests import Response, Session
+    from requests import Response
 
     from scomod.clock import Clock
     from scomod.download.job import FetchRequest
+    from scomod.wire import Line
 
 REDIRECTS = net.REDIRECTS | {HTTPStatus.SEE_OTHER}
 # What a TLS record holds: more never comes at once, and a larger buffer is made anew for each
@@ -35,12 +36,13 @@ PROGRESS_INTERVAL_S = 0.1
 CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,18})-\d+/(?P<total>\d{1,18}|\*)", re.ASCII)
 
 # how talking failed -> reason, and whether trying again may help
-FAILURES: Mapping[net.Failure, tuple[Reason, bool]] = {
-    net.Failure.UNREACHABLE: (Reason.UNREACHABLE, True),
-    net.Failure.TIMEOUT: (Reason.TIMEOUT, True),
-    net.Failure.BROKEN: (Reason.SERVER_UNAVAILABLE, True),
-    net.Failure.UNTRUSTED: (Reason.INSECURE_URL, False),
-    net.Failure.UNTIMELY: (Reason.INSECURE_URL, True),
+FAILURES: Mapping[mishap.Failure, tuple[Reason, bool]] = {
+    mishap.Failure.UNREACHABLE: (Reason.UNREACHABLE, True),
+    mishap.Failure.TIMEOUT: (Reason.TIMEOUT, True),
+    mishap.Failure.BROKEN: (Reason.SERVER_UNAVAILABLE, True),
+    mishap.Failure.REFUSED: (Reason.REFUSED_BY_SERVER, False),
+    mishap.Failure.UNTRUSTED: (Reason.INSECURE_URL, False),
+    mishap.Failure.UNTIMELY: (Reason.INSECURE_URL, True),
 }
 # what the server answered -> the same; the rest is in `_refusal`
 STATUSES: Mapping[int, tuple[Reason, bool]] = {
@@ -82,11 +84,11 @@ class HttpFetcher:
                 raise DownloadError(Reason.TIMEOUT, text)
 
         check()
-        session = self._open_session(request)
-        with session, PartFile(request.part, request.reserve_bytes) as part:
+        line = self._open_line(request)
+        with line, PartFile(request.part, request.reserve_bytes) as part:
             fetch = _Fetch(
                 request=request,
-                session=session,
+                line=line,
                 part=part,
                 clock=self._clock,
                 boot_id=self._boot_id,
@@ -95,10 +97,15 @@ class HttpFetcher:
             )
             return fetch.run()
 
-    def _open_session(self, request: FetchRequest) -> Session:
+    def _open_line(self, request: FetchRequest) -> Line:
         headers = {"Accept": "*/*", "User-Agent": self._user_agent}
+        access = net.Access(
+            ca_file=request.ca_file,
+            proxy=request.proxy,
+            proxy_login_file=request.proxy_login_file,
+        )
         try:
-            return net.open_session(request.ca_file, headers)
+            return net.open_line(access, headers)
         except net.AccessRefused as error:
             raise DownloadError(Reason.INSECURE_URL, str(error)) from error
 
@@ -108,7 +115,7 @@ class _Fetch:
     """One try."""
 
     request: FetchRequest
-    session: Session
+    line: Line
     part: PartFile
     clock: Clock
     boot_id: str
@@ -191,17 +198,21 @@ class _Fetch:
 
         def send(url: str) -> Response:
             self.check()
-            return self.session.get(
+            return self.line.get(
                 url, headers=headers, stream=True, allow_redirects=False, timeout=timeout_s
             )
 
         try:
-            return net.follow(request.url, send, redirects=REDIRECTS, allow_http=request.allow_http)
+            # a header that comes drop by drop escapes the timeout of single reads
+            with self.line.limited(limit_s):
+                return net.follow(
+                    request.url, send, redirects=REDIRECTS, allow_http=request.allow_http
+                )
         except net.AccessRefused as error:
             raise DownloadError(Reason.INSECURE_URL, str(error)) from error
         except net.RedirectRefused as error:
             raise DownloadError(Reason.REFUSED_BY_SERVER, str(error)) from error
-        except net.network_errors() as error:
+        except mishap.network_errors() as error:
             self._fail(error)
 
     def _checked(self, total: int | None) -> int | None:
@@ -248,11 +259,15 @@ class _Fetch:
     def _read(self, read: Callable[[int], bytes]) -> bytes:
         try:
             return read(PIECE_BYTES)
-        except net.network_errors() as error:
+        except mishap.network_errors() as error:
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        failure, text = net.explain(error, self.request.url)
+        if self.line.is_cut:
+            self.check()
+            text = f"no complete header within {self.request.total_timeout_s:g} s"
+            raise DownloadError(Reason.TIMEOUT, text) from error
+        failure, text = mishap.explain(error, self.request.url)
         reason, is_retryable = FAILURES[failure]
         raise DownloadError(reason, text, is_retryable=is_retryable) from error
 

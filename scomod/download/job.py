@@ -29,6 +29,8 @@ class FetchRequest:
     total_timeout_s: float
     allow_http: bool = False
     ca_file: str = ""
+    proxy: str = ""
+    proxy_login_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

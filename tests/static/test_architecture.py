@@ -18,8 +18,8 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|settings|facade|notify)$"),
-    (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec)$"),
-    (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal)$"),
+    (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
+    (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|outgoing|session|useralert)$"),
     (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues)$"),
@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (2, r"scomod\.mo\.(tree|nodes|properties|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|db|config|log|verify|net|mishap|tls|wire)$"),
     (3, r"scomod\.mo\."),
-    (4, r"scomod\.dmclient\.(executor|treecommands|transport)$|scomod\.download\.|scomod\.installers\."),
-    (4, r"scomod\.(ledger|confirm|interview|alarm)$"),
+    (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal)$|scomod\.download\.|scomod\.installers\."),
+    (4, r"scomod\.(ledger|confirm|interview|alarm|trace)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine)$"),
     (6, r"scomod\.(bus\w*|scheduler|wakeup)$|scomod\.listeners"),
     (7, r"scomod\."),

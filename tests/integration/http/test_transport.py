@@ -6,13 +6,14 @@ import asyncio
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from scomod import settings
 from scomod.dmclient.transport import ACCEPTED, CONTENT_TYPES, HttpTransport, Reply
 from scomod.errors import LimitExceeded, TransportError
+from scomod.net import Access
 from tests.support.certificates import make_certificates
 from tests.support.package_host import LocalServer, closed_port
 
@@ -119,16 +120,10 @@ def transport() -> Iterator[HttpTransport]:
     made.close()
 
 
-def transport_with(
-    *, allow_http: bool = False, ca_file: str = "", read_timeout_s: float = 5.0
-) -> HttpTransport:
-    wanted = settings.Transport(
-        allow_http=allow_http,
-        ca_file=ca_file,
-        connect_timeout_s=5.0,
-        read_timeout_s=read_timeout_s,
-    )
-    return HttpTransport(wanted, max_reply_bytes=MAX_REPLY_BYTES, user_agent="scomod test")
+def transport_with(*, ca_file: str = "", **limits: Any) -> HttpTransport:
+    wanted = settings.Transport(**{"connect_timeout_s": 5.0, "read_timeout_s": 5.0} | limits)
+    access = Access(ca_file=ca_file)
+    return HttpTransport(wanted, access, max_reply_bytes=MAX_REPLY_BYTES, user_agent="scomod test")
 
 
 def exchange(transport: HttpTransport, url: str, body: bytes = b"hello") -> Reply:

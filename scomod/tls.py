@@ -1,0 +1,118 @@
+"""Whom a TLS connection trusts, and how we show who we are (omadm §4.6).
+
+Not a connection: `wire` makes those.  Chain and name are always checked; pins come
+on top of that, they replace nothing.  Imported only by who really talks: it brings
+OpenSSL.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.net import AccessRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from scomod.net import Access
+
+VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+SYSTEM_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+# who else may do what with a file that holds a secret
+READABLE_BY_ALL: Final = stat.S_IROTH
+WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def context(access: Access) -> ssl.SSLContext:
+    """Return a context without authorities: those are loaded for each connection.
+
+    Raises `AccessRefused` for a certificate or key that cannot be used.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
+    made.minimum_version = VERSIONS[access.min_tls]
+    if access.certificate_file:
+        _show_certificate(made, access.certificate_file, access.key_file)
+    return made
+
+
+def authorities(ca_file: str) -> str | bool:
+    """Return what `requests` takes as `verify`: a file, or True for its own collection."""
+    if ca_file and not os.access(ca_file, os.R_OK):
+        raise AccessRefused(f"the file of certificate authorities cannot be read: {ca_file}")
+    if ca_file:
+        return ca_file
+    return str(SYSTEM_AUTHORITIES) if SYSTEM_AUTHORITIES.exists() else True
+
+
+def require_private(name: str) -> None:
+    """Raise `AccessRefused` if others may read a file, or change it, or if it is not there."""
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError as error:
+        raise AccessRefused(f"{name} cannot be read: {error.strerror}") from error
+    if mode & READABLE_BY_ALL:
+        raise AccessRefused(f"{name} holds a secret, but every user may read it")
+    if mode & WRITABLE_BY_OTHERS:
+        raise AccessRefused(f"{name} holds a secret, but others than its owner may change it")
+
+
+def check_pins(sock: Any, pins: Collection[str], server: str) -> None:
+    """Raise `AccessRefused` unless the checked chain of a connection has one of the pinned keys.
+
+    A pin is the SHA-256 of a SubjectPublicKeyInfo in base64 (as in RFC 7469 §2.4).
+    """
+    if pins and not {public_key_pin(each) for each in _chain(sock)} & set(pins):
+        text = "no public key in its certificate chain is among the pins"
+        raise AccessRefused(f"{server}: {text}")
+
+
+def public_key_pin(certificate: bytes) -> str:
+    """Return the pin of a certificate (DER)."""
+    from cryptography import x509  # noqa: PLC0415 - heavy, and few servers are pinned
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+    )
+
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return b64encode(sha256(info).digest()).decode()
+
+
+def _chain(sock: Any) -> list[bytes]:
+    """Return the verified chain of a connection, DER: from the server's up to the authority's."""
+    if hasattr(sock, "get_verified_chain"):  # Python 3.13
+        return list(sock.get_verified_chain())
+    chain = sock._sslobj.get_verified_chain()  # noqa: SLF001 - the same, not yet public
+    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in chain]
+
+
+def _show_certificate(made: ssl.SSLContext, certificate_file: str, key_file: str) -> None:
+    """Load our own certificate, with a sentence for each way to fail."""
+    holder = key_file or certificate_file
+    require_private(holder)
+
+    def no_password() -> str:
+        # without this OpenSSL would ask at the terminal
+        raise AccessRefused(f"the key in {holder} is locked with a password")
+
+    try:
+        made.load_cert_chain(certificate_file, key_file or None, no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            text = f"the key in {holder} does not belong to the certificate {certificate_file}"
+        else:
+            text = (
+                f"no certificate with key in {certificate_file} and {holder} (PEM): {error.reason}"
+            )
+        raise AccessRefused(text) from error
+    except OSError as error:
+        text = f"the client certificate cannot be read: {certificate_file}, {holder}"
+        raise AccessRefused(f"{text}: {error.strerror}") from error
+    made.post_handshake_auth = True  # servers that ask only at some addresses
