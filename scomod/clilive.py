@@ -1,24 +1,22 @@
-"""The commands of `scomoctl` that stay: `watch` lives on signals, `agent` answers prompts."""
+"""The commands of `scomoctl` that stay: `watch` lives on signals, `agent` answers the daemon."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import sys
-import termios
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scomod import cliview
+from scomod import clialert, cliview
 from scomod.clicall import EXIT_OK, UsageError
 from scomod.clifmt import progress
+from scomod.terminal import read_line
 
 if TYPE_CHECKING:
     from scomod.clicall import Call, Screen
     from scomod.facade import Record
 
 CLEAR_LINE: Final = "\r\x1b[K"
-LINE_OCTETS: Final = 4096
 
 
 async def watch(call: Call) -> int:
@@ -76,7 +74,7 @@ class Board:
 
 
 async def agent(call: Call) -> int:
-    """Register as the agent and answer prompts until interrupted."""
+    """Register as the agent and answer prompts and user alerts until interrupted."""
     fixed = call.arguments.answer
     if fixed is None and not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: use --answer yes or --answer no")
@@ -88,10 +86,13 @@ async def agent(call: Call) -> int:
         screen.write([] if screen.is_json else ["accepted" if is_accepted else "declined"])
         return is_accepted
 
+    def inform(prompt: Record) -> None:
+        _show_prompt(screen, "inform", prompt)
+
     def ready() -> None:
         screen.write([] if screen.is_json else ["waiting for prompts; Ctrl-C ends"])
 
-    await call.client.serve_agent(ask, lambda prompt: _show_prompt(screen, "inform", prompt), ready)
+    await call.client.serve_agent(ask, inform, ready, partial(clialert.show, screen, fixed))
     return EXIT_OK
 
 
@@ -104,17 +105,6 @@ def _show_prompt(screen: Screen, kind: str, prompt: Record) -> None:
 
 
 async def _ask_person() -> bool:
-    """Ask on the terminal; anything but y or yes is no, what was typed before does not count."""
-    terminal = sys.stdin.fileno()
-    termios.tcflush(terminal, termios.TCIFLUSH)
-    sys.stderr.write("Allow it? [y/N] ")
-    sys.stderr.flush()
-    loop = asyncio.get_running_loop()
-    typed = asyncio.Event()
-    loop.add_reader(terminal, typed.set)
-    try:
-        await typed.wait()
-    finally:
-        loop.remove_reader(terminal)
-    answer = os.read(terminal, LINE_OCTETS).decode("utf-8", "replace")
-    return answer.strip().lower() in ("y", "yes")
+    """Ask on the terminal; anything but y or yes is no."""
+    answer = await read_line("Allow it? [y/N] ")
+    return (answer or "").strip().lower() in ("y", "yes")

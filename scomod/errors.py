@@ -68,7 +68,12 @@ class TransportError(ScomodError):
 
 
 class CommandError(ScomodError):
-    """One DM command fails; the session goes on."""
+    """One DM command fails; the session goes on.
+
+    `culprit` is the URI of the node that failed where that is not the one asked for.
+    """
+
+    culprit: str = ""
 
 
 class NodeNotFound(CommandError):  # noqa: N818

@@ -117,6 +117,7 @@ def _record(alert: UserAlert) -> Record:
         "default_yes": alert.default_yes,
         "default_text": alert.default_text if is_input else None,
         "input_type": alert.input_type.name.lower() if is_input else None,
+        "form": useralert.form(alert) if is_input else None,
         "max_length": alert.max_count if is_input else None,
         "is_hidden": alert.is_hidden if is_input else None,
         "choices": alert.choices if is_choice else None,

@@ -150,13 +150,21 @@ def _read_items(parent: Element) -> tuple[Item, ...]:
 def _read_item(item: Element) -> Item:
     data = item.find("Data")
     return Item(
-        target=_address(item, "Target"),
-        source=_address(item, "Source"),
+        target=_item_address(item, "Target"),
+        source=_item_address(item, "Source"),
         meta=_read_meta(item),
         data=None if data is None or data.children else data.data,
         tree=_read_tree(data),
         more_data=item.find("MoreData") is not None,
     )
+
+
+def _item_address(item: Element, name: str) -> str | None:
+    """Read Target or Source of an Item; samples of the standard have no LocURI (omadm §2.6)."""
+    child = item.find(name)
+    if child is None or child.children:
+        return _address(item, name)
+    return item.text(name) or None
 
 
 def _read_tree(data: Element | None) -> Element | None:

@@ -216,8 +216,13 @@ def problem(alert: UserAlert, text: str) -> str:
     """Return what is wrong with a text typed as answer to 1102, or "" (omadm §1.4, IT, MAXLEN)."""
     if len(text) > alert.max_count:
         return f"at most {alert.max_count} characters"
-    is_good, wanted = _FORMS[alert.input_type]
-    return "" if is_good(text) else wanted
+    is_good, _ = _FORMS[alert.input_type]
+    return "" if is_good(text) else form(alert)
+
+
+def form(alert: UserAlert) -> str:
+    """Return in words what a text must be that answers 1102."""
+    return _FORMS[alert.input_type][1]
 
 
 def is_choice(alert: UserAlert, chosen: tuple[int, ...]) -> bool:

@@ -13,11 +13,19 @@ Sub-trees have rooms of their own: `listing`, `subtree`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scomod.errors import LocalProtocolError, NodeExists, NotAllowed, NotSupported, TooLarge
+from scomod.errors import (
+    CommandError,
+    LocalProtocolError,
+    NodeExists,
+    NotAllowed,
+    NotSupported,
+    TooLarge,
+)
 from scomod.mo import acl as acls
 from scomod.mo import uri as uris
 from scomod.mo.acl import Acl, Right
@@ -141,12 +149,14 @@ class Tree:
         if self._store.get(path) is not None:
             raise NodeExists(f"{path} exists")
         ancestor = self._judge.nearest(path)
-        self._judge.require(Right.ADD, ancestor.path, server_id)
-        if not ancestor.is_interior:
-            raise NotAllowed(f"{ancestor.path} is a leaf")
         missing = _between(ancestor.path, path)
+        with _blaming(missing[0], path):
+            self._judge.require(Right.ADD, ancestor.path, server_id)
+            if not ancestor.is_interior:
+                raise NotAllowed(f"{ancestor.path} is a leaf")
         for each in missing:
-            self._judge.require_addable(each)
+            with _blaming(each, path):
+                self._judge.require_addable(each)
         node = self._judge.described(path, format, type, value)
         if not node.is_interior:
             self._registry.handler_for(path).guard_value(path, node.value or b"")
@@ -339,6 +349,17 @@ class Tree:
         acl = "" if may_replace else str(acls.for_creator(server_id))
         self._nodes.write(dataclasses.replace(self._nodes.fresh(path), acl=acl, owner=server_id))
         self._registry.handler_for(path).added(path, server_id)
+
+
+@contextlib.contextmanager
+def _blaming(path: str, wanted: str) -> Iterator[None]:
+    """Name the node on the way to the wanted one that cannot be made (omadm §7.6)."""
+    try:
+        yield
+    except CommandError as error:
+        if path != wanted:
+            error.culprit = path
+        raise
 
 
 def _between(ancestor: str, path: str) -> list[str]:

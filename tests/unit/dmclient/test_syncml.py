@@ -106,6 +106,16 @@ def test_white_space_around_uris_is_no_part_of_them() -> None:
     assert add.items[2].data is None
 
 
+@pytest.mark.spec("omadm §2.6")
+def test_addresses_of_an_item_may_stand_without_locuri() -> None:
+    copy = read_one(
+        "<Copy><CmdID>1</CmdID><Item><Target> ./a </Target><Source>./b</Source></Item></Copy>"
+    )
+    assert (copy.items[0].target, copy.items[0].source) == ("./a", "./b")
+    empty = read_one("<Copy><CmdID>1</CmdID><Item><Target></Target></Item></Copy>")
+    assert empty.items[0].target is None
+
+
 def test_data_synchronisation_is_unknown_to_us() -> None:
     message = syncml.decode(xmltext.decode(xml("syncml-005"), LIMITS))
     assert message.commands[2] == Unknown(cmd_id="3", name="Sync")
