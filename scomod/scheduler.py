@@ -1,7 +1,8 @@
 """Decides when a DM session runs: one at a time, wishes coalesced, failures backed off.
 
 A wish is "a session with that server"; a notification's wish carries its
-session id.  Retries have full jitter, so that a fleet does not return at once.
+session id.  Retries have full jitter, so that a fleet does not return at once; they
+come after the time that a busy server asked for (Retry-After, RFC 9110 §10.2.3).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A session that should run; `is_kept` ones are tried again when they fail."""
+    """A session that should run; `is_kept` ones are tried again when they fail.
+
+    Before `not_before_s` the server does not want us; `due_s` is when we want it.
+    """
 
     server_id: str
     trigger: AlertCode = AlertCode.CLIENT_INITIATED_MANAGEMENT
@@ -36,7 +40,13 @@ class Wish:
     is_kept: bool = False
     failures: int = 0
     due_s: float = 0.0
+    not_before_s: float = 0.0
     waiters: tuple[asyncio.Future[SessionReport], ...] = field(default=(), compare=False)
+
+    @property
+    def begin_s(self) -> float:
+        """Return when it may run (monotonic)."""
+        return max(self.due_s, self.not_before_s)
 
 
 class Scheduler:
@@ -62,6 +72,7 @@ class Scheduler:
         self._on_over = on_over
         self._has_reports = has_reports
         self._wishes: list[Wish] = []
+        self._free_s: dict[str, float] = {}  # until when a server does not want us
         self._alarm = Alarm()
         self.running = ""
 
@@ -72,6 +83,9 @@ class Scheduler:
 
     def want(self, wish: Wish) -> None:
         """Queue a wish; one that waits for the same server takes it up."""
+        if not (wish.waiters or wish.session_id):
+            free_s = max(wish.not_before_s, self._free_s.get(wish.server_id, 0.0))
+            wish = replace(wish, not_before_s=free_s)
         for index, other in enumerate(self._wishes):
             if other.server_id == wish.server_id:
                 self._wishes[index] = _merged(other, wish)
@@ -99,14 +113,14 @@ class Scheduler:
     def _next(self) -> Wish | None:
         now = self._clock.monotonic_s()
         for index, wish in enumerate(self._wishes):
-            if wish.due_s <= now:
+            if wish.begin_s <= now:
                 return self._wishes.pop(index)
         return None
 
     def _sleep_s(self) -> float | None:
         if not self._wishes:
             return None
-        return max(0.0, min(w.due_s for w in self._wishes) - self._clock.monotonic_s())
+        return max(0.0, min(w.begin_s for w in self._wishes) - self._clock.monotonic_s())
 
     async def _grant(self, wish: Wish) -> None:
         self.running = wish.server_id
@@ -124,6 +138,8 @@ class Scheduler:
         for waiter in wish.waiters:
             if not waiter.done():
                 waiter.set_result(report)
+        asked_s = min(report.retry_after_s, self._limits.retry_after_max_s)
+        self._free_s[wish.server_id] = self._clock.monotonic_s() + asked_s
         if report.outcome != "ok":
             self._retry(wish, report)
 
@@ -137,14 +153,18 @@ class Scheduler:
             return
         longest_s = self._limits.retry_wait_s * 2.0 ** min(wish.failures, self._limits.retry_count)
         wait_s = longest_s * (0.5 + 0.5 * self._random())
-        log.info("session with %s: again in %.1f s", wish.server_id, wait_s)
-        due_s = self._clock.monotonic_s() + wait_s
-        self.want(replace(wish, failures=wish.failures + 1, due_s=due_s, waiters=()))
+        free_s = self._free_s[wish.server_id]
+        later = replace(wish, due_s=free_s + wait_s, not_before_s=free_s, waiters=())
+        in_s = later.begin_s - self._clock.monotonic_s()
+        log.info("session with %s: again in %.1f s", wish.server_id, in_s)
+        self.want(replace(later, failures=wish.failures + 1))
 
 
 def _merged(waiting: Wish, new: Wish) -> Wish:
     """Return one wish for both: the sooner time, the notification's session id."""
     notified = new if new.session_id else waiting
+    # a person goes at once, and so do we when the server itself calls
+    is_called = new.waiters or waiting.waiters or (new.session_id and not new.not_before_s)
     return Wish(
         server_id=waiting.server_id,
         trigger=notified.trigger,
@@ -152,5 +172,6 @@ def _merged(waiting: Wish, new: Wish) -> Wish:
         is_kept=waiting.is_kept or new.is_kept,
         failures=min(waiting.failures, new.failures),
         due_s=min(waiting.due_s, new.due_s),
+        not_before_s=0.0 if is_called else max(waiting.not_before_s, new.not_before_s),
         waiters=waiting.waiters + new.waiters,
     )

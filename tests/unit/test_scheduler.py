@@ -17,11 +17,14 @@ from tests.support.clocks import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-LIMITS = Session(retry_count=2, retry_wait_s=10.0)
+LIMITS = Session(retry_count=2, retry_wait_s=10.0, retry_after_max_s=500.0)
 
 
 class Bench:
-    """A scheduler whose sessions end as told; `outcomes` run out into "ok"."""
+    """A scheduler whose sessions end as told; `outcomes` run out into "ok".
+
+    "later 300" is a server that is busy and asks to be left alone for 300 s.
+    """
 
     def __init__(self, *outcomes: str) -> None:
         self.clock = FakeClock()
@@ -54,7 +57,8 @@ class Bench:
             raise Unknown("no account")
         return SessionReport(
             server=wish.server_id, outcome="ok" if outcome == "ok" else "failed",
-            is_retryable=outcome == "busy",
+            is_retryable=outcome.startswith(("busy", "later")),
+            retry_after_s=float(outcome.removeprefix("later ")) if "later" in outcome else 0.0,
         )  # fmt: skip
 
 
@@ -176,3 +180,64 @@ def test_waiter_learns_of_an_unknown_server() -> None:
             await bench.scheduler.run_now("nobody")
 
     play(Bench("unknown"), story)
+
+
+def granted_to_a(bench: Bench) -> int:
+    return [wish.server_id for wish in bench.granted].count("a")
+
+
+@pytest.mark.parametrize(("asked_s", "kept_away_s"), [(300, 300), (1_000_000, 500)])
+def test_busy_server_is_left_alone_as_long_as_it_asks_but_not_for_ever(
+    asked_s: int, kept_away_s: int
+) -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        # the first wait of our own, with full jitter, comes on top
+        for seconds, expected in ((0, 1), (kept_away_s + 9, 1), (2, 2)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="b"))
+            await asyncio.sleep(0.01)
+            assert granted_to_a(bench) == expected
+
+    play(Bench(f"later {asked_s}"), story)
+
+
+def test_wish_of_our_own_waits_for_a_busy_server_even_if_nothing_is_tried_again() -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a"))
+        for seconds, expected in ((0, 1), (299, 1), (2, 2)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="a"))
+            bench.scheduler.want(Wish(server_id="b"))
+            await asyncio.sleep(0.01)
+            assert granted_to_a(bench) == expected
+
+    play(Bench("later 300"), story)
+
+
+@pytest.mark.parametrize("who", ["person", "server"])
+def test_busy_server_is_asked_at_once_for_a_person_and_when_it_calls(who: str) -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        await asyncio.sleep(0.01)
+        if who == "person":
+            await bench.scheduler.run_now("a")
+        else:
+            bench.scheduler.want(Wish(server_id="a", session_id="1F"))
+            await asyncio.sleep(0.01)
+        assert granted_to_a(bench) == 2
+
+    play(Bench("later 300"), story)
+
+
+def test_wait_is_kept_by_the_new_try_of_a_notification() -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", session_id="1F", is_kept=True))
+        for seconds, expected in ((0, 1), (299, 1), (11, 2)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="a"))
+            await asyncio.sleep(0.01)
+            assert granted_to_a(bench) == expected
+        assert bench.granted[-1].session_id == "1F"
+
+    play(Bench("later 300"), story)
