@@ -25,6 +25,7 @@ and each of its messages is answered with 1222 then.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -127,7 +128,7 @@ class Session:
             raise LocalProtocolError("a session begins once")
         self.state = SessionState.MANAGING
         self._owe_setup()
-        return self._build(may_end=self._is_our_package_open)
+        return self._build()
 
     def complete(self, answers: Iterable[Command]) -> None:
         """Queue what a command is answered with, in order (omadm §2.4)."""
@@ -151,9 +152,9 @@ class Session:
         """Return the next message, or None when nothing is to be sent: the session is over."""
         if self.state is SessionState.CLOSING:
             self.state = SessionState.FAILED
-            return self._build(may_end=True)
+            return replace(self._build(), final=True)
         if self.is_due:
-            return self._build(may_end=self._is_our_package_open)
+            return self._build()
         if self.state is SessionState.MANAGING:
             self.state = SessionState.ENDED
         return None
@@ -174,7 +175,7 @@ class Session:
             if self._setup.protocol != "1.1" or pending.alert.code not in NEW_IN_1_2:
                 self._out.owe(pending.alert, alert_id=pending.id)
 
-    def _build(self, *, may_end: bool) -> Message:
+    def _build(self) -> Message:
         """Pack what is owed, as much as fits, into one message."""
         ver_dtd, ver_proto = peer.WRITTEN[self._setup.protocol]
         header = SyncHdr(
@@ -190,6 +191,7 @@ class Session:
                 max_msg_size=self._setup.max_msg_bytes, max_obj_size=self._setup.max_obj_bytes
             ),
         )
+        may_end = self._is_our_package_open and self._out.tail is None
         message = self._out.pack(header, self._peer.max_msg_bytes, may_end=may_end)
         if message.final:
             self._is_our_package_open = False
@@ -261,6 +263,10 @@ class Session:
             if is_alert(command, AlertCode.NEXT_MESSAGE):
                 answer = status_of(message.header.msg_id, command, DmStatus.OK)
                 events.append(AnswerReady(answer))
+            elif is_alert(command, AlertCode.NO_END_OF_DATA):
+                self._out.drop_object()  # the server gave up waiting for the rest of it
+                answer = status_of(message.header.msg_id, command, DmStatus.OK)
+                events.append(AnswerReady(answer))
             elif not isinstance(command, Status | Results):
                 events.append(CommandReceived(message.header.msg_id, command))
         is_reply_only = not any(isinstance(event, CommandReceived) for event in events)
@@ -274,6 +280,8 @@ class Session:
         events: list[Event] = []
         for status in (*self._unproven, *statuses(message)):
             alert_id = self._awaited.take_alert(status)
+            if alert_id is None:
+                alert_id = self._out.refuse_chunk(status)
             if alert_id is not None:
                 events.append(AlertAnswered(alert_id, status.code))
         self._unproven.clear()

@@ -113,3 +113,67 @@ def test_secrets_are_equal_by_text_and_only_to_secrets() -> None:
     assert hash(Secret("OhBehave")) == hash(PASSWORD)
     assert Secret("other") != PASSWORD
     assert PASSWORD != "OhBehave"
+
+
+HEADERS = {
+    'algorithm=MD5, username="Robert Jordan", mac=NTI2OTJhMDAw': ("Robert Jordan", "NTI2OTJhMDAw"),
+    'mac=6AZk96DG6F0jSIaEpbK4Ng==,username="Bruce2"': ("Bruce2", "6AZk96DG6F0jSIaEpbK4Ng=="),
+    ' USERNAME = "a,b=\\"c\\\\d\\"" , Mac = "eA==" ': ('a,b="c\\d"', "eA=="),
+    "username=plain, mac=x, algorithm=md5": ("plain", "x"),
+}
+
+
+@pytest.mark.spec("omadm 4.2")
+@pytest.mark.parametrize("text", HEADERS)
+def test_mac_header_is_read_in_any_order_and_without_algorithm(text: str) -> None:
+    header = auth.read_mac_header(text)
+    assert header is not None
+    assert (header.user, header.mac) == HEADERS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "rubbish",
+        'username="u"',
+        "mac=x",
+        'username="", mac=x',
+        'username="u", mac=""',
+        'username="u", mac=x, algorithm=SHA',
+        'username="u", mac=x, mac=y',
+        'username="u" mac=x',
+        'username="u, mac=x',
+    ],
+)
+def test_mac_header_that_lacks_something_is_none(text: str) -> None:
+    assert auth.read_mac_header(text) is None
+
+
+@pytest.mark.parametrize("user", ["Bruce2", 'a "b" \\c', "x, mac=y"])
+def test_mac_header_that_is_written_can_be_read(user: str) -> None:
+    header = auth.MacHeader(user=user, mac="6AZk96DG6F0jSIaEpbK4Ng==")
+    assert auth.read_mac_header(auth.write_mac_header(header)) == header
+
+
+def test_mac_header_holds_a_name_of_any_script_as_octets() -> None:
+    text = auth.write_mac_header(auth.MacHeader(user="J\u00f6rg \u4e2d", mac="x"))
+    assert text.encode("latin-1").decode() == 'algorithm=MD5, username="J\u00f6rg \u4e2d", mac=x'
+
+
+def test_mac_header_of_any_length_is_read_at_once() -> None:
+    for text in ('username="' + "\\" * 60000, "a=" * 60000, "a = b, " * 10 + " " * 60000):
+        assert auth.read_mac_header(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("syncml:auth-MAC", AuthType.MAC),
+        ("Syncml:Auth-MD5", AuthType.MD5),
+        ("", None),
+        ("md5", None),
+    ],
+)
+def test_types_are_known_in_any_case(name: str, kind: AuthType | None) -> None:
+    assert auth.type_named(name) is kind

@@ -1,0 +1,464 @@
+"""Packages of several messages, their Final, and every way a session comes to its end."""
+
+import dataclasses
+
+import pytest
+
+from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient.answers import status_of
+from scomod.dmclient.events import AlertAnswered, AnswerReady, CommandReceived, PendingAlert
+from scomod.dmclient.model import (
+    Add,
+    Alert,
+    Atomic,
+    Command,
+    Delete,
+    Get,
+    Item,
+    Message,
+    Meta,
+    Results,
+    Sequence,
+    Status,
+)
+from scomod.dmclient.session import Session, SessionState
+from scomod.errors import LocalProtocolError, RemoteProtocolError
+from tests.support.dialogue import SERVER, Server, cred, generic, started, statuses
+
+GET = Get(cmd_id="7", items=(Item(target="./DevInfo"),))
+MORE = Alert(cmd_id="8", code=AlertCode.NEXT_MESSAGE)
+ABORT = Alert(cmd_id="9", code=AlertCode.SESSION_ABORT)
+BIG = Results(msg_ref="1", cmd_ref="7", items=(Item(source="./x", data=b"v" * 700),))
+
+
+def next_of(session: Session) -> Message:
+    message = session.next_message()
+    assert message is not None
+    return message
+
+
+def serve(session: Session, reply: Message, *answers: Command) -> list[Command]:
+    """Give a reply to the session and do what a driver does; returns the commands."""
+    commands: list[Command] = []
+    for event in session.receive(reply):
+        match event:
+            case CommandReceived(msg_ref, command):
+                commands.append(command)
+                session.complete([status_of(msg_ref, command, DmStatus.OK), *answers])
+            case AnswerReady(answer):
+                session.complete([answer])
+    return commands
+
+
+def alerts(message: Message) -> list[int]:
+    return [c.code for c in message.commands if isinstance(c, Alert)]
+
+
+# -- the server's package has more messages ------------------------------------------
+
+
+@pytest.mark.spec("omadm 1.2")
+def test_each_unfinished_message_of_the_server_is_answered_with_1222_and_no_final() -> None:
+    session, message = started()
+    server = Server()
+    for number in range(3):
+        serve(session, server.reply(message, [GET], credential=cred(), final=False))
+        message = next_of(session)
+        assert alerts(message) == [AlertCode.NEXT_MESSAGE], number
+        assert isinstance(message.commands[-1], Alert)
+        assert not message.final
+    serve(session, server.reply(message, [GET]))
+    last = next_of(session)
+    assert (alerts(last), last.final) == ([], True)
+
+
+@pytest.mark.spec("omadm T-32")
+def test_status_213_of_a_chunk_goes_with_1222() -> None:
+    session, first = started()
+    chunk = Add(cmd_id="7", items=(Item(target="./x", data=b"a", more_data=True),))
+    (_, event) = _of(session, Server().reply(first, [chunk], credential=cred(), final=False))
+    session.complete([status_of(event.msg_ref, chunk, DmStatus.CHUNKED_ITEM_ACCEPTED)])
+    second = next_of(session)
+    assert statuses(second)[1] == ("Add", "7", 213)
+    assert (alerts(second), second.final) == ([AlertCode.NEXT_MESSAGE], False)
+
+
+def _of(session: Session, reply: Message) -> tuple[Session, CommandReceived]:
+    (event,) = [e for e in session.receive(reply) if isinstance(e, CommandReceived)]
+    return session, event
+
+
+def test_1222_goes_out_even_where_the_answers_do_not_all_fit() -> None:
+    session, first = started(max_msg_bytes=2048)
+    serve(session, Server().reply(first, [GET], credential=cred(), final=False), BIG, BIG, BIG)
+    second = next_of(session)
+    assert session._setup.size_of(second) <= 2048
+    assert (alerts(second), second.final) == ([AlertCode.NEXT_MESSAGE], False)
+
+
+def test_what_did_not_fit_beside_1222_goes_before_the_next_answers() -> None:
+    session, message = started(max_msg_bytes=2048)
+    server = Server()
+    reply = server.reply(message, [GET], credential=cred(), final=False)
+    serve(session, reply, BIG, BIG, BIG)
+    first_part = next_of(session)
+    serve(session, server.reply(first_part, [GET]))
+    second_part = next_of(session)
+    shape = [type(c).__name__ for m in (first_part, second_part) for c in m.commands]
+    assert shape.count("Results") == 3
+    assert [s[:2] for s in statuses(second_part)] == [("SyncHdr", "0"), ("Get", "7")]
+    assert second_part.final
+
+
+# -- ours has ------------------------------------------------------------------------
+
+
+@pytest.mark.spec("omadm T-31")
+def test_1222_of_the_server_is_answered_but_not_returned_while_our_package_goes_on() -> None:
+    session, first = started(max_msg_bytes=2048)
+    server = Server()
+    serve(session, server.reply(first, [GET], credential=cred()), BIG, BIG, BIG)
+    part = next_of(session)
+    assert (alerts(part), part.final) == ([], False)
+    serve(session, server.reply(part, [MORE], final=False))
+    rest = next_of(session)
+    assert statuses(rest) == [("SyncHdr", "0", 212), ("Alert", "8", 200)]
+    assert (alerts(rest), rest.final) == ([], True)
+    serve(session, server.reply(rest))
+    assert session.next_message() is None
+    assert session.state is SessionState.ENDED
+
+
+def test_a_first_package_of_many_reports_is_spread_and_device_info_comes_first() -> None:
+    reports = tuple(PendingAlert(id=n, alert=generic("r" * 300)) for n in range(12))
+    session, message = started(alerts=reports, max_msg_bytes=2048)
+    server, sent, finals = Server(), 0, []
+    assert [type(c).__name__ for c in message.commands[:2]] == ["Alert", "Replace"]
+    answered: list[int] = []
+    while True:
+        sent += alerts(message).count(AlertCode.GENERIC_ALERT)
+        finals.append(message.final)
+        more = [] if message.final else [MORE]
+        reply = server.reply(message, more, credential=cred(), final=message.final)
+        for event in session.receive(reply):
+            if isinstance(event, AlertAnswered):
+                answered.append(event.alert_id)
+            elif isinstance(event, AnswerReady):
+                session.complete([event.answer])
+        if (following := session.next_message()) is None:
+            break
+        message = following
+    assert (sent, answered) == (12, list(range(12)))
+    assert len(finals) > 2
+    assert finals == [False] * (len(finals) - 1) + [True]
+
+
+def test_the_status_of_1222_keeps_its_place_among_the_others() -> None:
+    session, first = started()
+    late = dataclasses.replace(GET, cmd_id="9")
+    serve(session, Server().reply(first, [GET, MORE, late], credential=cred(), final=False))
+    assert [ref for _, ref, _ in statuses(next_of(session))] == ["0", "7", "8", "9"]
+
+
+def test_limits_of_the_server_may_change_within_the_session() -> None:
+    session, message = started()
+    server, sizes = Server(), []
+    for limit in (9000, None, 3000, 99999):
+        meta = None if limit is None else Meta(max_msg_size=limit, max_obj_size=2 * limit)
+        serve(session, server.reply(message, [GET], credential=cred(), meta=meta))
+        sizes.append((session.peer_max_msg_bytes, session.peer_max_obj_bytes))
+        message = next_of(session)
+    assert sizes == [(9000, 18000), (9000, 18000), (3000, 6000), (16384, 199998)]
+
+
+# -- the same message twice --------------------------------------------------------------
+
+
+def test_a_message_that_was_carried_out_is_not_taken_again() -> None:
+    session, first = started()
+    reply = Server().reply(first, [GET], credential=cred())
+    assert serve(session, reply) == [GET]
+    next_of(session)
+    with pytest.raises(RemoteProtocolError, match="MsgID '1' comes twice"):
+        session.receive(reply)
+
+
+def test_a_refused_message_may_come_again_with_its_number() -> None:
+    session, first = started()
+    assert serve(session, Server().reply(first, [GET])) == []
+    second = next_of(session)
+    reply = Server().reply(second, [GET], credential=cred(b"fresh-1"))
+    assert reply.header.msg_id == "1"
+    assert serve(session, reply) == [GET]
+
+
+# -- Statuses of ours ----------------------------------------------------------------------
+
+
+@pytest.mark.spec("omadm 2.4")
+def test_addresses_in_the_status_of_the_header_are_those_of_the_header() -> None:
+    session, first = started()
+    reply = Server().reply(first, [GET], credential=cred())
+    odd = dataclasses.replace(
+        reply.header, target="URN:UUID:%31?a=1&b", source="HTTPS://dm.EXAMPLE:443/./dm"
+    )
+    serve(session, dataclasses.replace(reply, header=odd))
+    header = next_of(session).commands[0]
+    assert isinstance(header, Status)
+    assert header.target_refs == ("URN:UUID:%31?a=1&b",)
+    assert header.source_refs == ("HTTPS://dm.EXAMPLE:443/./dm",)
+
+
+# -- Statuses of the server ------------------------------------------------------------------
+
+
+def answer(to: Message, code: int, cmd_ref: str = "3", msg_ref: str | None = None) -> Status:
+    return Status(
+        cmd_id="20", msg_ref=msg_ref or to.header.msg_id, cmd_ref=cmd_ref, cmd="Alert", code=code
+    )
+
+
+def with_only(reply: Message, *commands: Command) -> Message:
+    return dataclasses.replace(reply, commands=commands)
+
+
+@pytest.mark.parametrize("code", [200, 202, 401, 407, 412, 500])
+def test_any_final_word_on_a_report_is_told(code: int) -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    reply = with_only(Server().reply(first, credential=cred()), answer(first, code))
+    assert session.receive(reply) == [AlertAnswered(42, code)]
+    assert session.next_message() is None
+    assert session.state is SessionState.ENDED
+
+
+@pytest.mark.parametrize("code", [101, 213])
+def test_an_unfinished_answer_to_a_report_is_waited_out(code: int) -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    server = Server()
+    reply = server.reply(first, credential=cred())
+    assert session.receive(with_only(reply, answer(first, code), MORE))[0] == AnswerReady(
+        status_of("1", MORE, DmStatus.OK)
+    )
+    session.complete([status_of("1", MORE, DmStatus.OK)])
+    second = next_of(session)
+    last = with_only(server.reply(second), answer(first, 200))
+    assert AlertAnswered(42, 200) in session.receive(last)
+
+
+@pytest.mark.parametrize(
+    ("msg_ref", "cmd_ref"), [("1", "99"), ("77", "3"), ("", "3"), ("1", ""), ("x", "y")]
+)
+def test_statuses_of_nothing_we_sent_are_passed_over(msg_ref: str, cmd_ref: str) -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    stray = answer(first, 500, cmd_ref, msg_ref or "none")
+    assert session.receive(with_only(Server().reply(first, credential=cred()), stray)) == []
+    assert session.next_message() is None
+    assert session.state is SessionState.ENDED
+
+
+def test_a_status_is_taken_once() -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    twice = answer(first, 200), answer(first, 500)
+    reply = with_only(Server().reply(first, credential=cred()), *twice)
+    assert session.receive(reply) == [AlertAnswered(42, 200)]
+
+
+@pytest.mark.spec("omadm 1.5")
+def test_a_client_event_is_sent_like_a_report() -> None:
+    event = Alert(
+        code=AlertCode.CLIENT_EVENT,
+        items=(Item(meta=Meta(type="com.example.event", format="chr"), data=b"low battery"),),
+    )
+    session, first = started(alerts=(PendingAlert(id=5, alert=event),))
+    assert alerts(first) == [AlertCode.CLIENT_INITIATED_MANAGEMENT, AlertCode.CLIENT_EVENT]
+    reply = Server().reply(first, credential=cred())
+    assert session.receive(reply) == [AlertAnswered(5, 200)]
+
+
+# -- how our header is answered -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "is_retryable"),
+    [
+        (417, "come again later", True),
+        (408, "(408)", True),
+        (400, "refuses our message (400)", False),
+        (404, "refuses our message (404)", False),
+        (500, "refuses our message (500)", True),
+        (503, "refuses our message (503)", True),
+        (511, "refuses our message (511)", True),
+        (505, "our version of the DTD", False),
+        (513, "our version of DM", False),
+    ],
+)
+def test_a_refused_header_ends_the_session(code: int, words: str, is_retryable: bool) -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    reply = Server().reply(first, [GET], header_code=code, credential=cred())
+    assert session.receive(reply) == []
+    assert session.next_message() is None
+    assert session.state is SessionState.FAILED
+    assert words in session.failure
+    assert session.is_retryable is is_retryable
+
+
+@pytest.mark.parametrize("code", [0, 101, 200, 202, 304])
+def test_other_answers_to_our_header_let_the_session_go_on(code: int) -> None:
+    session, first = started()
+    reply = Server().reply(first, [GET], header_code=code, credential=cred())
+    assert serve(session, reply) == [GET]
+
+
+# -- abort -------------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("omadm T-34")
+def test_nothing_in_a_message_that_aborts_is_carried_out() -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    reply = Server().reply(first, [GET, ABORT], credential=cred())
+    assert session.receive(reply) == [AlertAnswered(42, 200)], "what is answered is answered"
+    assert session.next_message() is None
+    assert session.state is SessionState.FAILED
+    assert session.failure == "the server aborted the session"
+    assert session.is_retryable
+
+
+def test_an_unproven_server_may_abort_too_but_nothing_else_of_it_counts() -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    assert session.receive(Server().reply(first, [ABORT])) == []
+    assert session.next_message() is None
+    assert session.state is SessionState.FAILED
+
+
+@pytest.mark.spec("omadm 1.2")
+def test_our_abort_takes_the_finished_answers_along_and_is_final() -> None:
+    session, first = started()
+    serve(session, Server().reply(first, [GET], credential=cred(), final=False))
+    session.abort("enough")
+    last = next_of(session)
+    assert statuses(last) == [("SyncHdr", "0", 212), ("Get", "7", 200)]
+    assert (alerts(last), last.final) == ([AlertCode.SESSION_ABORT], True)
+    assert session.next_message() is None
+    assert (session.state, session.failure) == (SessionState.FAILED, "enough")
+
+
+def test_our_abort_is_final_even_where_answers_are_left_over() -> None:
+    session, first = started(max_msg_bytes=2048)
+    serve(session, Server().reply(first, [GET], credential=cred()), BIG, BIG, BIG)
+    session.abort("enough")
+    last = next_of(session)
+    assert session._setup.size_of(last) <= 2048
+    assert (alerts(last), last.final) == ([AlertCode.SESSION_ABORT], True)
+    assert session.next_message() is None
+
+
+def test_void_answers_do_not_leave_with_our_abort() -> None:
+    session, first = started()
+    serve(session, Server().reply(first, [GET], credential=cred()))
+    session.abort("the disk is full", are_answers_void=True)
+    last = next_of(session)
+    assert statuses(last) == [("SyncHdr", "0", 212)]
+    assert alerts(last) == [AlertCode.SESSION_ABORT]
+
+
+def test_only_a_running_session_is_aborted() -> None:
+    session, first = started()
+    session.receive(Server().reply(first, credential=cred()))
+    session.next_message()
+    with pytest.raises(LocalProtocolError):
+        session.abort("too late")
+
+
+# -- versions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.spec("omadm T-42")
+@pytest.mark.parametrize(
+    ("field", "value", "code", "supported"),
+    [
+        ("ver_dtd", "2.0", 505, [b"1.1", b"1.2"]),
+        ("ver_proto", "DM/9.9", 513, [b"DM/1.1", b"DM/1.2", b"DM/1.3"]),
+    ],
+)
+def test_a_version_we_do_not_read_is_refused_with_those_we_do(
+    field: str, value: str, code: int, supported: list[bytes]
+) -> None:
+    session, first = started()
+    server = Server()
+    reply = server.reply(first, [GET], credential=cred())
+    strange = dataclasses.replace(reply, header=dataclasses.replace(reply.header, **{field: value}))
+    assert session.receive(strange) == []
+    second = next_of(session)
+    assert statuses(second) == [("SyncHdr", "0", code), ("Get", "7", code)]
+    header = second.commands[0]
+    assert isinstance(header, Status)
+    assert [item.data for item in header.items] == supported
+    assert header.chal is None
+    again = server.reply(second, [GET], credential=cred())
+    session.receive(
+        dataclasses.replace(again, header=dataclasses.replace(again.header, **{field: value}))
+    )
+    assert session.next_message() is None, "told once"
+    assert session.state is SessionState.FAILED
+
+
+def test_a_server_that_comes_to_its_senses_about_the_version_is_served() -> None:
+    session, first = started()
+    server = Server()
+    session.receive(server.reply(first, [GET], credential=cred(), ver_dtd="2.0"))
+    assert serve(session, server.reply(next_of(session), [GET], credential=cred())) == [GET]
+
+
+@pytest.mark.spec("omadm 2.2")
+def test_an_old_server_is_spoken_to_in_its_version_and_sent_no_generic_alert() -> None:
+    event = Alert(code=AlertCode.CLIENT_EVENT, items=(Item(data=b"x"),))
+    waiting = (PendingAlert(id=1, alert=generic()), PendingAlert(id=2, alert=event))
+    session, first = started(protocol="1.1", alerts=waiting)
+    assert (first.header.ver_dtd, first.header.ver_proto) == ("1.1", "DM/1.1")
+    assert alerts(first) == [AlertCode.CLIENT_INITIATED_MANAGEMENT, AlertCode.CLIENT_EVENT]
+    reply = Server().reply(first, [GET], credential=cred(), ver_dtd="1.1")
+    assert AlertAnswered(2, 200) in session.receive(reply)
+
+
+def test_a_server_that_answers_in_the_older_version_is_served() -> None:
+    session, first = started()
+    reply = Server().reply(first, [GET], credential=cred(), ver_dtd="1.1")
+    old = dataclasses.replace(reply.header, ver_proto="DM/1.1")
+    assert serve(session, dataclasses.replace(reply, header=old)) == [GET]
+    assert next_of(session).header.ver_dtd == "1.2"
+
+
+# -- refused commands -----------------------------------------------------------------------------
+
+
+def test_what_stands_in_containers_is_refused_with_them_one_by_one() -> None:
+    session, first = started()
+    inner = Delete(cmd_id="3", items=(Item(target="./a"),))
+    atomic = Atomic(cmd_id="2", commands=(inner,))
+    outer = Sequence(cmd_id="1", commands=(atomic, GET))
+    assert serve(session, Server().reply(first, [outer])) == []
+    refused = [(cmd, ref) for cmd, ref, code in statuses(next_of(session)) if code == 407]
+    assert refused == [
+        ("SyncHdr", "0"), ("Sequence", "1"), ("Atomic", "2"), ("Delete", "3"), ("Get", "7"),
+    ]  # fmt: skip
+
+
+def test_commands_beside_a_challenge_are_not_carried_out_and_said_so() -> None:
+    session, first = started()
+    chal = Meta(type="syncml:auth-md5", format="b64", next_nonce="bm9uY2U=")
+    reply = Server().reply(first, [GET], header_code=401, chal=chal, credential=cred())
+    assert serve(session, reply) == []
+    again = next_of(session)
+    assert statuses(again) == [("SyncHdr", "0", 212), ("Get", "7", 215)]
+    assert [type(c).__name__ for c in again.commands[2:]] == ["Alert", "Replace"]
+
+
+def test_an_answer_to_a_report_counts_once_its_sender_is_proven() -> None:
+    session, first = started(alerts=(PendingAlert(id=42, alert=generic()),))
+    server = Server()
+    assert session.receive(server.reply(first, [GET])) == []
+    second = next_of(session)
+    login_less = server.reply(second, [GET], credential=cred(SERVER.nonces[0]))
+    assert session.receive(login_less) == [], "that nonce was replaced"
+    proven = server.reply(next_of(session), [GET], credential=cred(b"fresh-2"))
+    assert AlertAnswered(42, 200) in session.receive(proven)
