@@ -150,3 +150,4 @@ MO_SCOMO_1_1 = "urn:oma:mo:oma-scomo:1.1"
 MO_DMACC = "urn:oma:mo:oma-dm-dmacc:1.0"  # omadm §7.7
 MO_DEVINFO = "urn:oma:mo:oma-dm-devinfo:1.0"
 MO_DEVDETAIL = "urn:oma:mo:oma-dm-devdetail:1.0"
+MO_W7 = "org.openmobilealliance/1.0/w7"  # what some senders call a DMAcc

@@ -12,10 +12,10 @@ from scomod.control import import_profile
 from scomod.db import Database
 from scomod.facade import Refused
 from scomod.journal import Journal
-from scomod.mo import devdetail, devinfo, dmacc
+from scomod.mo import devdetail, devinfo, dmacc, inbox
 from scomod.mo.blob import BlobStore
 from scomod.mo.inventory import Inventory
-from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT, Registry, load_ddf
+from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT, INBOX_ROOT, Registry, load_ddf
 from scomod.mo.scomo import Scomo
 from scomod.mo.store import NodeStore
 from scomod.mo.tree import Tree
@@ -47,11 +47,13 @@ class Records:
         registry.register(settings.scomo.root, self.scomo)
         for root in (DMACC_ROOT, DMACC11_ROOT):
             registry.register(root, dmacc.DmAcc(self.tree))
+        registry.register(INBOX_ROOT, inbox.Inbox(self.tree))
         with self.db.transaction():
             self.device_id = self._device_id(settings)
             devinfo.install(self.tree, settings.device, self.device_id)
             devdetail.install(self.tree, settings.device)
             dmacc.install(self.tree)
+            inbox.install(self.tree, settings.subtree.inbox_servers)
             self.scomo.install(settings.scomo.version)
 
     def _device_id(self, settings: Settings) -> str:

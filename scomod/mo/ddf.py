@@ -93,11 +93,16 @@ class Ddf:
         place.children[last] = definition
         return self
 
-    def rule_for(self, path: str) -> Rule | None:
-        """Return the rule for a canonical path, or None if no node may be there."""
+    def place_for(self, path: str) -> Place | None:
+        """Return the place of a canonical path, or None if no node may be there."""
         place: Place | None = self._root
         for name in uri.segments(path):
             place = place.below(name) if place else None
+        return place
+
+    def rule_for(self, path: str) -> Rule | None:
+        """Return the rule for a canonical path, or None if no node may be there."""
+        place = self.place_for(path)
         return place.rule if place else None
 
     def rules(self) -> Iterator[tuple[str, Rule]]:

@@ -84,6 +84,10 @@ class Properties:
 
     def _replace_title(self, node: Node, server_id: str, text: str) -> None:
         self._judge.require(Right.REPLACE, node.path, server_id)
+        self.set_title(node, text)
+
+    def set_title(self, node: Node, text: str) -> None:
+        """Give a node its title, which nobody else judges; raises `TooLarge`."""
         if len(text.encode()) > TITLE_OCTETS:
             raise TooLarge(f"a title has at most {TITLE_OCTETS} octets")
         self._nodes.write(dataclasses.replace(node, title=text))

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 DEVINFO_ROOT: Final = "./DevInfo"
 DEVDETAIL_ROOT: Final = "./DevDetail"
 DMACC_ROOT: Final = "./DMAcc"
+INBOX_ROOT: Final = "./Inbox"
 DMACC11_ROOT: Final = "./SyncML/DMAcc"  # the layout of SyncML DM 1.1.2
 DEFINITIONS: Final[Mapping[str, str]] = {
     DEVINFO_ROOT: "devinfo.xml",
     DEVDETAIL_ROOT: "devdetail.xml",
     DMACC_ROOT: "dmacc.xml",
+    INBOX_ROOT: "inbox.xml",
     DMACC11_ROOT: "dmacc11.xml",
 }
 SCOMO_DEFINITION: Final = "scomo.xml"
