@@ -78,6 +78,17 @@ def encoded_size(message: Message, encoding: Encoding) -> int:
     return len(encode(message, encoding))
 
 
+def carried_bytes(size_bytes: int, format_: str, encoding: Encoding) -> int:
+    """Return the length of a value as it is carried, which is what Size counts (omadm §5)."""
+    is_text = encoding is Encoding.XML and format_ == _BINARY
+    return base64_bytes(size_bytes) if is_text else size_bytes
+
+
+def base64_bytes(size_bytes: int) -> int:
+    """Return the length of base64 text without line breaks."""
+    return (size_bytes + 2) // 3 * 4
+
+
 def _textual(command: Command) -> Command:
     """Return the command as XML can carry it."""
     match command:
@@ -99,4 +110,6 @@ def _carried(item: Item, meta: Meta | None) -> Item:
     inherited = meta.format if meta else None
     if item.data is None or (own.format or inherited) != _BINARY:
         return item
-    return replace(item, data=b64encode(item.data), meta=replace(own, format=_BASE64))
+    size = None if own.size is None else base64_bytes(own.size)
+    meta = replace(own, format=_BASE64, size=size)
+    return replace(item, data=b64encode(item.data), meta=meta)

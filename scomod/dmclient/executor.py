@@ -57,6 +57,7 @@ class Executor:
         self._db = db
         self._alert_limits = alert_limits
         self._cancelled_msg_ref: str | None = None
+        self._depth = 0  # of containers around what is being executed
         self.tree_commands = TreeCommands(
             tree, db, server_id=server_id, max_object_bytes=max_object_bytes
         )
@@ -68,14 +69,22 @@ class Executor:
         `msg_ref` is the MsgID of the server's message.  Yields each alert that a person
         must see, outside of any savepoint, and wants the answer sent.
         """
+        broken = self.tree_commands.chunks.before(command)
+        return [*broken, *(yield from self._execute(msg_ref, command))]
+
+    def close(self) -> None:
+        """End with the session: what came of a large object is of no use any more."""
+        self.tree_commands.chunks.drop()
+
+    def _execute(self, msg_ref: str, command: Command) -> Work:
         if msg_ref == self._cancelled_msg_ref:
             return _each(msg_ref, [command], DmStatus.NOT_EXECUTED)
         if command.cmd_id:
             match command:
                 case Sequence():
-                    return (yield from self._sequence(msg_ref, command))
+                    return (yield from self._inside(self._sequence(msg_ref, command)))
                 case Atomic():
-                    return (yield from self._atomic(msg_ref, command))
+                    return (yield from self._inside(self._atomic(msg_ref, command)))
                 case Alert():
                     return (yield from self._alert(msg_ref, command))
         inner = _each(msg_ref, _inner(command), DmStatus.NOT_EXECUTED)
@@ -90,7 +99,7 @@ class Executor:
             case Sequence():
                 return [status_of(msg_ref, command, DmStatus.OK)]  # omadm §2.6
             case ItemCommand():
-                return self.tree_commands.execute(msg_ref, command)
+                return self.tree_commands.execute(msg_ref, command, is_inside=self._depth > 0)
         return [status_of(msg_ref, command, _refusal(command))]
 
     # -- alerts (omadm §1.4) ----------------------------------------------------
@@ -109,6 +118,14 @@ class Executor:
         return [replace(status_of(msg_ref, alert, code), items=items)]
 
     # -- containers (omadm §2.6) --------------------------------------------------
+
+    def _inside(self, work: Work) -> Work:
+        """Do the work of a container, which must be in one message with all it holds."""
+        self._depth += 1
+        try:
+            return (yield from work)
+        finally:
+            self._depth -= 1
 
     def _sequence(self, msg_ref: str, command: Sequence) -> Work:
         """Go on after failures, but not after a confirmation that was not given (omadm §1.4)."""

@@ -7,10 +7,21 @@ freely (status and alert codes) stay plain integers; `codes` names those we know
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from scomod.dmclient.element import Element
+
+
+class Body(Protocol):
+    """The octets of a value that is not in memory: read piece by piece when it is sent."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many octets there are."""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return the octets from `offset`, at most `count`; fewer only at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,8 @@ class Cred:
 class Item:
     """One item of a command; `data` is what stood in the message, octets as carried.
 
-    `tree` holds an element instead when Data contained markup (inline TNDS).
+    `tree` holds an element instead when Data contained markup (inline TNDS).  `body` only
+    stands in items that wait to be sent: `outgoing` cuts it into items with `data`.
     """
 
     target: str | None = None
@@ -47,6 +59,7 @@ class Item:
     meta: Meta | None = None
     data: bytes | None = None
     tree: Element | None = None
+    body: Body | None = None
     more_data: bool = False
 
 

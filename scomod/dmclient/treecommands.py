@@ -1,37 +1,67 @@
 """Commands on items, carried out on the tree for one server.
 
 Not the containers and not the alerts (`executor.py`).  Each item is a savepoint, so
-that one which fails leaves nothing behind; Exec only enqueues (I4).
+that one which fails leaves nothing behind; Exec only enqueues (I4).  An item that comes
+in chunks is carried out with the last of them (`chunks.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from scomod import errors
 from scomod.codes import DmStatus
-from scomod.dmclient.model import Add, Copy, Delete, Exec, Get, Item, Meta, Replace, Results
-from scomod.dmclient.session import status_of
+from scomod.dmclient.answers import status_of
+from scomod.dmclient.chunks import Chunks, Whole
+from scomod.dmclient.model import (
+    Add,
+    Copy,
+    Delete,
+    Exec,
+    Get,
+    Item,
+    Meta,
+    Replace,
+    Results,
+    Status,
+)
+from scomod.mo.acl import Right
 from scomod.mo.handler import ExecRequest
+from scomod.mo.node import Blob, Format
 from scomod.outcome import status_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from scomod.db import Database
     from scomod.dmclient.model import Command, ItemCommand
+    from scomod.mo.blob import Incoming
     from scomod.mo.tree import Tree
+
+# What may come in chunks, and the right that it needs.
+IN_CHUNKS: Final[Mapping[type[ItemCommand], Right]] = {
+    Add: Right.ADD,
+    Replace: Right.REPLACE,
+    Exec: Right.EXEC,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of one item: `result` is what a Get found."""
+    """What came of one item: `result` is what a Get found, `culprit` see `CommandError`."""
 
     code: int
     result: Item | None = None
+    culprit: str = ""
 
 
 class TreeCommands:
-    """Executes for one server; `max_result_bytes` is what fits into one of our messages."""
+    """Executes for one server, one session long.
+
+    `max_result_bytes` is what fits into one of our messages, `takes` whether the server
+    takes a value of so many octets and that format; `chunks` holds an object half come.
+    """
 
     def __init__(self, tree: Tree, db: Database, *, server_id: str, max_object_bytes: int) -> None:
         self._tree = tree
@@ -39,48 +69,83 @@ class TreeCommands:
         self._server_id = server_id
         self._max_object_bytes = max_object_bytes
         self.max_result_bytes = max_object_bytes
+        self.takes: Callable[[int, str], bool] = lambda _size_bytes, _format: True
+        self.chunks = Chunks(self._receive, max_object_bytes=max_object_bytes)
 
-    def execute(self, msg_ref: str, command: ItemCommand) -> list[Command]:
-        """Carry out one command; returns its Statuses, then its Results (omadm §2.4)."""
+    def execute(
+        self, msg_ref: str, command: ItemCommand, *, is_inside: bool = False
+    ) -> list[Command]:
+        """Carry out one command; returns its Statuses, then its Results (omadm §2.4).
+
+        `is_inside` tells of a container.  An Alert 1225 for an object that breaks off
+        inside of the command comes first.
+        """
         if not command.items:
             return [status_of(msg_ref, command, DmStatus.INCOMPLETE_COMMAND)]
         if isinstance(command, Exec) and len(command.items) > 1:
             return [status_of(msg_ref, command, DmStatus.BAD_REQUEST)]
-        done = [self._do(command, item) for item in command.items]
+        done = [self._do(command, item, is_inside=is_inside) for item in command.items]
         results = [
             Results(msg_ref=msg_ref, cmd_ref=command.cmd_id, items=(each.result,))
             for each in done
             if each.result is not None
         ]
-        return [*_statuses(msg_ref, command, done), *results]
+        return [*self.chunks.alerts(), *_statuses(msg_ref, command, done), *results]
 
-    def _do(self, command: ItemCommand, item: Item) -> _Done:
+    def _do(self, command: ItemCommand, item: Item, *, is_inside: bool) -> _Done:
         try:
             if isinstance(command, Get):
                 return self._get(item)
             with self._db.savepoint():
+                if self.chunks.is_part(command, item):
+                    return _Done(self._take_chunk(command, item, is_inside=is_inside))
                 return _Done(self._change(command, item))
         except errors.CommandError as error:
-            return _Done(status_for(error))
+            return _Done(status_for(error), culprit=error.culprit)
 
     def _get(self, item: Item) -> _Done:
         reading = self._tree.get(_target(item), self._server_id)
-        if len(reading.value) > self.max_result_bytes:
+        size_bytes = reading.body.size_bytes if reading.body else len(reading.value)
+        if not self.takes(size_bytes, reading.format):
             return _Done(DmStatus.ENTITY_TOO_LARGE)
         meta = Meta(format=reading.format, type=reading.type) if reading.format else None
-        return _Done(DmStatus.OK, Item(source=item.target, meta=meta, data=reading.value))
+        data = None if reading.body else reading.value
+        return _Done(DmStatus.OK, Item(source=item.target, meta=meta, data=data, body=reading.body))
 
-    def _change(self, command: ItemCommand, item: Item) -> int:
+    def _take_chunk(self, command: ItemCommand, item: Item, *, is_inside: bool) -> int:
+        """Take a chunk; the last one carries the command out with all of it."""
+        meta = _merged(command.meta, item.meta)
+        whole = self.chunks.take(command, item, meta, is_inside=is_inside)
+        return DmStatus.CHUNKED_ITEM_ACCEPTED if whole is None else self._change_by(whole, item)
+
+    def _change_by(self, whole: Whole[Incoming], item: Item) -> int:
+        value = whole.sink.finish()
+        meta = replace(whole.meta, format=Format.BIN) if whole.is_decoded else whole.meta
+        if isinstance(value, Blob):
+            return self._change(whole.command, replace(item, meta=meta, data=None), value)
+        return self._change(whole.command, replace(item, meta=meta, data=value))
+
+    def _receive(
+        self, command: ItemCommand, target: str, meta: Meta, size_bytes: int
+    ) -> tuple[Incoming, bool]:
+        """Open the place for an object that comes in chunks."""
+        right = IN_CHUNKS.get(type(command))
+        if right is None or not target:
+            raise errors.BadRequest("this cannot come in chunks")
+        return self._tree.receive(
+            target, right, self._server_id, format=meta.format, size_bytes=size_bytes
+        )
+
+    def _change(self, command: ItemCommand, item: Item, blob: Blob | None = None) -> int:
+        """Carry out one item, whose value is a long one instead of its data if there is one."""
         uri, server = _target(item), self._server_id
         meta = _merged(command.meta, item.meta)
-        if item.more_data:
-            raise errors.NotSupported("large objects are not taken yet")
         match command:
             case Add():
-                kind, value = self._value(item, meta)
+                kind, value = meta.format, blob or self._octets(item)
                 self._tree.add(uri, server, format=kind, type=meta.type, value=value)
             case Replace():
-                kind, value = self._value(item, meta)
+                kind, value = meta.format, blob or self._octets(item)
                 self._tree.replace(uri, server, format=kind, type=meta.type, value=value)
             case Delete():
                 self._tree.delete(uri, server)
@@ -96,24 +161,32 @@ class TreeCommands:
                 raise errors.BadRequest("no command on items")
         return DmStatus.OK
 
-    def _value(self, item: Item, meta: Meta) -> tuple[str | None, bytes | None]:
-        """Return format and octets of an item, as carried."""
+    def _octets(self, item: Item) -> bytes | None:
+        """Return the octets of an item, as carried."""
         if item.tree is not None:
             raise errors.BadFormat("markup is not taken as a value")
         data = item.data
         if data is not None and len(data) > self._max_object_bytes:
             raise errors.TooLarge(f"{len(data)} octets are too many")
-        return meta.format, data
+        return data
 
 
 def _statuses(msg_ref: str, command: ItemCommand, done: list[_Done]) -> list[Command]:
     """Return one Status if all items fared alike, else one for each, naming it (omadm §2.4)."""
-    if len({each.code for each in done}) == 1:
-        return [status_of(msg_ref, command, done[0].code)]
+    if len({(each.code, each.culprit) for each in done}) == 1:
+        return [_blaming(status_of(msg_ref, command, done[0].code), done[0].culprit)]
     return [
-        status_of(msg_ref, command, each.code, target=item.target, source=item.source)
+        _blaming(
+            status_of(msg_ref, command, each.code, target=item.target, source=item.source),
+            each.culprit,
+        )
         for each, item in zip(done, command.items, strict=True)
     ]
+
+
+def _blaming(status: Status, culprit: str) -> Status:
+    """Name the node on the way that could not be made (omadm §7.6)."""
+    return replace(status, items=(Item(target=culprit),)) if culprit else status
 
 
 def _target(item: Item) -> str:
@@ -131,4 +204,8 @@ def _merged(outer: Meta | None, inner: Meta | None) -> Meta:
     """Return an item's Meta over the command's, element by element (omadm §2.4)."""
     if inner is None or outer is None:
         return inner or outer or Meta()
-    return Meta(format=inner.format or outer.format, type=inner.type or outer.type)
+    return Meta(
+        format=inner.format or outer.format,
+        type=inner.type or outer.type,
+        size=outer.size if inner.size is None else inner.size,
+    )

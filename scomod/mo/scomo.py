@@ -139,10 +139,12 @@ class Scomo(Handler):
             self._complete(path, branch, owner_acl(server_id))
 
     def guard_value(self, path: str, value: bytes) -> None:
-        """Refuse direct delivery, which is not there yet: no package may look delivered."""
+        """Refuse to change what a download brought: its Data says which payload was checked."""
         del value
         if path.startswith(f"{self.root}/{Branch.DELIVERED}/") and path.endswith("/Data"):
-            raise errors.NotSupported("packages are taken by download only")
+            node = self._tree.node(path)
+            if node is not None and not node.owner:
+                raise errors.Forbidden("the package was downloaded")
 
     def guard_delete(self, path: str) -> None:
         """Refuse to lose a package or component that an operation works on (scomo T10)."""
@@ -201,6 +203,10 @@ class Scomo(Handler):
 
     def _subject(self, item: str, branch: Branch) -> Subject:
         """Copy what the operation needs; what must exist and does not is 404 (scomo §3.3)."""
+        data = self._tree.node(f"{item}/Data")
+        if data is not None and data.owner:
+            # Else a server could name a payload that another one had delivered and checked.
+            raise errors.NotSupported("packages are installed from downloads only")
         values: dict[str, str] = {}
         for leaf, name, is_needed in LEAVES[branch]:
             value = self._tree.value(f"{item}/{leaf}") or ""

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|settings|facade|notify)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
-    (1, r"scomod\.dmclient\.(credentials|outgoing|session|useralert)$"),
+    (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
     (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds)$"),
     (1, r"scomod\.(operation|outcome|clifmt|explain)$|scomod\.download\.job$|scomod\.installers\.base$"),

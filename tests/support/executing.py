@@ -95,6 +95,7 @@ class Device:
             alert_limits=LIMITS,
         )
         executor.tree_commands.max_result_bytes = MAX_OBJECT_BYTES // 2
+        executor.tree_commands.takes = lambda size, _format: size <= MAX_OBJECT_BYTES // 2
         return executor
 
     def answers(

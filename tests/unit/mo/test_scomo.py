@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 X = "./SCOMO/Download/x"
 Y = "./SCOMO/Inventory/Deployed/editor"
+D = "./SCOMO/Inventory/Delivered/d"
 
 
 @pytest.fixture
@@ -154,11 +155,27 @@ def test_exec_elsewhere_is_refused(records: Records, path: str) -> None:
         start(records, path)
 
 
-def test_direct_delivery_is_refused_until_it_exists(records: Records) -> None:
+@pytest.mark.parametrize("value", [b"a" * 64, b"a" * 100_000], ids=["digest", "package"])
+def test_package_delivered_into_the_tree_is_kept_but_not_installed(
+    records: Records, value: bytes
+) -> None:
+    records.tree.add(f"{D}/PkgID", "srv", format=None, type=None, value=b"d-1")
+    records.tree.add(f"{D}/Data", "srv", format="bin", type=None, value=value)
     with pytest.raises(errors.NotSupported):
-        records.tree.add(
-            "./SCOMO/Inventory/Delivered/d/Data", "srv", format="bin", type=None, value=b"x"
-        )
+        start(records, f"{D}/Operations/Install")
+    assert records.journal.all() == []
+    node = records.tree.node(f"{D}/Data")
+    assert node is not None
+    assert node.size_bytes == len(value)
+    records.tree.replace(f"{D}/Data", "srv", format="bin", type=None, value=b"other")
+
+
+def test_data_of_a_downloaded_package_cannot_be_replaced(records: Records) -> None:
+    records.tree.put(f"{D}/Data", value=b"a" * 64)
+    records.tree.put(D, acl="Replace=srv&Add=srv")
+    with pytest.raises(errors.Forbidden):
+        records.tree.replace(f"{D}/Data", "srv", format="bin", type=None, value=b"b" * 64)
+    assert records.tree.value(f"{D}/Data") == "a" * 64
 
 
 def test_component_is_operated_by_its_server_and_seen_by_all(records: Records) -> None:
