@@ -22,6 +22,7 @@ from scomod.busaddress import (
     ERROR_UNKNOWN,
     OBJECT_PATH,
     STATUS_INTERFACE,
+    TRACE_INTERFACE,
     TREE_INTERFACE,
     NameTaken,
     NotReachable,
@@ -120,6 +121,12 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     ),
     (TREE_INTERFACE, "Node"): Export(
         (("uri", "s"),), (("node", "a{sv}"),), lambda bus, _, uri: pack(bus.facade.tree_node(uri))
+    ),
+    (TRACE_INTERFACE, "List"): Export(
+        (), (("traces", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.traces()]
+    ),
+    (TRACE_INTERFACE, "Read"): Export(
+        (("id", "t"),), (("trace", "a{sv}"),), lambda bus, _, number: pack(bus.facade.trace(number))
     ),
 }
 

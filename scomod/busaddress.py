@@ -21,6 +21,7 @@ AGENT_PATH: Final = "/org/scomod1/agent"
 STATUS_INTERFACE: Final = "org.scomod1.Status"
 CONTROL_INTERFACE: Final = "org.scomod1.Control"
 TREE_INTERFACE: Final = "org.scomod1.Tree"
+TRACE_INTERFACE: Final = "org.scomod1.Trace"
 AGENT_INTERFACE: Final = "org.scomod1.Agent"
 
 ERROR_REFUSED: Final = "org.scomod1.Error.Refused"

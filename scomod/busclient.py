@@ -17,6 +17,7 @@ from scomod.busaddress import (
     CONTROL_INTERFACE,
     OBJECT_PATH,
     STATUS_INTERFACE,
+    TRACE_INTERFACE,
     TREE_INTERFACE,
     NotReachable,
     RemoteError,
@@ -112,6 +113,14 @@ class Client:
     async def tree_node(self, uri: str) -> Record:
         """`Facade.tree_node`."""
         return dict(await self._call(TREE_INTERFACE, "Node", "s", uri))
+
+    async def traces(self) -> list[Record]:
+        """`Facade.traces`."""
+        return list(await self._call(TRACE_INTERFACE, "List"))
+
+    async def trace(self, number: int) -> Record:
+        """`Facade.trace`."""
+        return dict(await self._call(TRACE_INTERFACE, "Read", "t", number))
 
     async def subscribe(self) -> AsyncIterator[tuple[str, Record]]:
         """Return an iterator over (signal name, record) from this moment on.

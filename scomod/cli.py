@@ -48,22 +48,20 @@ class Argument:
     more: tuple[tuple[str, object], ...] = ()
 
 
-def operation_id(text: str) -> int:
-    """Parse the number of an operation."""
+def number(text: str) -> int:
+    """Parse the number of an operation or a trace."""
     value = int(text)
     if not 0 <= value < 1 << 63:
         raise ValueError(text)
     return value
 
 
-operation_id.__name__ = "operation number"  # argparse shows it: invalid operation number value
-
 _OPTIONAL: Final = ("nargs", "?")
 _FLAG: Final = ("action", "store_true")
 _ID: Final = Argument(
     "id",
     "operation; may be left out if one waits",
-    (_OPTIONAL, ("type", operation_id), ("metavar", "ID")),
+    (_OPTIONAL, ("type", number), ("metavar", "ID")),
 )
 COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "status": ("show the device, its servers and what is under way", ()),
@@ -107,6 +105,25 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
                 "give this answer to all prompts, without asking",
                 (("choices", ("yes", "no")),),
             ),
+        ),
+    ),
+    "trace": (
+        "list the sessions that were traced, or show one",
+        (
+            Argument(
+                "number",
+                "the session, by its ID in the list",
+                (_OPTIONAL, ("type", number), ("metavar", "ID")),
+            ),
+        ),
+    ),
+    "syncml": (
+        "turn a message file from WBXML into XML or back, without a daemon",
+        (
+            Argument("what", "decode or encode", (("choices", ("decode", "encode")),)),
+            Argument("file", "the message; - is standard input", (("metavar", "FILE"),)),
+            Argument("--explain", "print a readable outline instead", (_FLAG,)),
+            Argument("--force", "write WBXML even to a terminal", (_FLAG,)),
         ),
     ),
     "config": (

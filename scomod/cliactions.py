@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scomod import clilive, cliview
+from scomod import clilive, clitrace, cliview
 from scomod.busaddress import NotReachable, find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
 from scomod.clifmt import branches, fields, printable
@@ -32,6 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     screen = Screen.of(arguments)
     if arguments.command == "config":
         return _config(arguments, screen)
+    if arguments.command == "syncml":
+        from scomod import clisyncml  # noqa: PLC0415 - the codec, only this command needs it
+
+        return clisyncml.run(arguments, screen)
     if arguments.command == "bootstrap":
         return _bootstrap(arguments, screen)
     return asyncio.run(_with_client(arguments, screen, ACTIONS[arguments.command]))
@@ -142,6 +146,7 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "decline": _decline,
     "watch": clilive.watch,
     "agent": clilive.agent,
+    "trace": clitrace.trace,
 }
 
 

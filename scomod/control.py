@@ -15,6 +15,7 @@ from scomod.facade import Refused, Unknown
 from scomod.mo import dmacc
 from scomod.operation import Branch, Operation
 from scomod.scheduler import Wish
+from scomod.secret import SHOWN, is_secret_uri
 
 if TYPE_CHECKING:
     from scomod.confirm import Confirmations
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox
     from scomod.scheduler import Scheduler
-
-SECRETS = ("AAuthSecret", "AAuthData")
+    from scomod.trace import Traces
 
 
 class Control:
@@ -43,6 +43,7 @@ class Control:
         scomo: Scomo,
         scheduler: Scheduler,
         confirmations: Confirmations,
+        traces: Traces,
         device_id: str,
         root: str,
     ) -> None:
@@ -53,6 +54,7 @@ class Control:
         self._scomo = scomo
         self._scheduler = scheduler
         self._confirmations = confirmations
+        self._traces = traces
         self._device_id = device_id
         self._root = root
         self.last_sessions: dict[str, Record] = {}
@@ -154,14 +156,21 @@ class Control:
         """Give one node; secrets are never shown (I19)."""
         node = self._node(uri)
         path = _canonical(uri)
-        is_secret = path.rpartition("/")[2] in SECRETS
         return {
             "uri": path,
             "format": str(node.format),
             "type": node.type,
             "acl": node.acl,
-            "value": "***" if is_secret else self._tree.value(path) or "",
+            "value": SHOWN if is_secret_uri(path) else self._tree.value(path) or "",
         }
+
+    def traces(self) -> list[Record]:
+        """Give the sessions of which a trace is kept, oldest first."""
+        return self._traces.all()
+
+    def trace(self, number: int) -> Record:
+        """Give one trace with its text."""
+        return self._traces.one(number)
 
     def _node(self, uri: str) -> Any:
         node = self._tree.node(_canonical(uri))

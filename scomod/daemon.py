@@ -39,6 +39,7 @@ from scomod.notify import Notifier
 from scomod.records import Records, owner_lock
 from scomod.scheduler import Scheduler, Wish
 from scomod.steps import Steps
+from scomod.trace import Traces
 from scomod.wakeup import Doorbell
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Daemon:
             on_over=lambda: self._engine.wake(),
             has_reports=lambda server_id: bool(store.outbox.waiting(server_id)),
         )
+        self._traces = Traces(paths.traces_dir, settings.log, self._clock)
         self.control = Control(
             db=store.db,
             tree=store.tree,
@@ -99,6 +101,7 @@ class Daemon:
             scomo=store.scomo,
             scheduler=self._scheduler,
             confirmations=self._confirmations,
+            traces=self._traces,
             device_id=store.device_id,
             root=str(paths.root),
         )
@@ -124,6 +127,7 @@ class Daemon:
             clock=self._clock,
             open_transport=self._open_transport,
             fresh_nonce=lambda: os.urandom(NONCE_BYTES),
+            traces=self._traces,
             ask_person=lambda account, alert: self._interview.ask(
                 alert,
                 server_id=account.server_id,

@@ -54,6 +54,12 @@ class Facade(Protocol):
     def tree_node(self, uri: str) -> Record:
         """`{"uri","format","type","acl","value"}`; secrets are never shown."""
 
+    def traces(self) -> list[Record]:
+        """Sessions of which a trace is kept, oldest first, without its text."""
+
+    def trace(self, number: int) -> Record:
+        """One of them with its text; raises `Unknown` where it is not kept."""
+
 
 class AgentPort(Protocol):
     """How the daemon reaches the person at the device."""

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from scomod.secret import without_passwords
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import TextIO
@@ -38,7 +40,6 @@ _PRIORITIES: Final = {
 }
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_URL_USER: Final = re.compile(r"://[^/@\s]+@")
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
 
 _fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
@@ -60,6 +61,8 @@ class Event(Enum):
     PACKAGE_REJECTED = ("1886e35da64c47eaaa462c2c80af1110", logging.WARNING)
     STORAGE_DAMAGED = ("129a8aaa4ee6422390ddb144150d7535", logging.ERROR)
     CRASH_LOOP_BROKEN = ("f0fbdbf6db0c43528bc4572922364c51", logging.ERROR)
+    ACCOUNT_MADE = ("5b0c6c1d8e7f4c0c9c0be3f6a9d6d0a4", logging.INFO)
+    BOOTSTRAP_REFUSED = ("c4b1ee6d53f84b3f8a4d0f5c5e7a2b91", logging.WARNING)
     CONFIGURATION_REFUSED = ("6860e50091554ac2a8d9d790604f4ab7", logging.ERROR)
 
     @property
@@ -197,12 +200,12 @@ def _traceback(record: logging.LogRecord) -> Iterator[str]:
     """Yield the traceback of a record, if it has one."""
     if record.exc_info:
         text = logging.Formatter().formatException(record.exc_info)
-        yield _CONTROL_IN_TEXT.sub(_escape, _URL_USER.sub("://***@", text))
+        yield _CONTROL_IN_TEXT.sub(_escape, without_passwords(text))
 
 
 def _clean(value: object) -> str:
     """Return a value as text on one line, without what nobody may see."""
-    return _CONTROL.sub(_escape, _URL_USER.sub("://***@", str(value)))
+    return _CONTROL.sub(_escape, without_passwords(str(value)))
 
 
 def _escape(match: re.Match[str]) -> str:

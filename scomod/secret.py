@@ -4,9 +4,26 @@ Not encryption: it only keeps a secret out of logs, tracebacks and dumps by
 accident.  Whoever needs the text says so with `reveal()`, which can be searched for.
 """
 
+import re
 from typing import Final
+from urllib.parse import unquote
 
 SHOWN: Final = "***"
+# Names of leaves that hold a secret: those of accounts (omadm §8.3, also DM 1.1's), and what
+# other objects may call theirs.
+_LEAF: Final = re.compile("secret|authdata|nonce|clientpw|serverpw|passw|pwd|psk")
+_URL_USER: Final = re.compile(r"://[^/@\s]+@")
+
+
+def is_secret_uri(uri: str) -> bool:
+    """Tell whether a node, by its URI or its name alone, holds a secret; spelling does not help."""
+    leaf = uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return _LEAF.search(unquote(leaf).lower()) is not None
+
+
+def without_passwords(text: str) -> str:
+    """Blank the user parts of URLs."""
+    return _URL_USER.sub(f"://{SHOWN}@", text)
 
 
 class Secret:

@@ -28,6 +28,7 @@ from scomod.dmclient.opening import Opening
 from scomod.dmclient.session import Session, SessionState
 from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
 from scomod.errors import LimitExceeded, ScomodError, TransportError
+from scomod.trace import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox
     from scomod.settings import Settings
+    from scomod.trace import Traces
 
     AskPerson = Callable[[Account, UserAlert], Awaitable[UserAnswer]]
     MessageWork = Generator[UserAlert, UserAnswer, None]
@@ -96,6 +98,7 @@ class DmClient:
         clock: Clock,
         open_transport: Callable[[Account], Transport],
         fresh_nonce: Callable[[], bytes],
+        traces: Traces,
         ask_person: AskPerson = nobody,
     ) -> None:
         self._db = db
@@ -104,6 +107,7 @@ class DmClient:
         self._settings = settings
         self._clock = clock
         self._open_transport = open_transport
+        self._traces = traces
         self._ask_person = ask_person
         self._logins = Logins(db, tree, settings)
         self._opening = Opening(
@@ -132,7 +136,8 @@ class DmClient:
         """Run one session; never raises for what the network or the server do."""
         report = SessionReport(server=account.server_id)
         began_s = self._clock.monotonic_s()
-        transport = self._open_transport(account)
+        trace = self._traces.begin(account.server_id, session_id)
+        transport = Traced(self._open_transport(account), trace)
         try:
             session = Session(self._opening.setup(account, trigger, session_id))
             await self._converse(session, account, transport, report)
@@ -143,6 +148,7 @@ class DmClient:
             report.detail, report.is_retryable = str(error), True
         finally:
             transport.close()
+            trace.end(report.outcome, report.detail)
         report.duration_s = self._clock.monotonic_s() - began_s
         return report
 

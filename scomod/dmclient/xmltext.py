@@ -33,7 +33,11 @@ _SPACE_OF: Final = {"MgmtTree": Space.DMDDF}
 
 _NO_XML_CHARACTER: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-_ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+# Besides markup: what a reader would change, and what would drive the terminal of a person.
+_ESCAPES: Final = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+    | {chr(code): f"&#{code};" for code in (0x0D, *range(0x7F, 0xA0))}
+)
 _DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
 _INDENT: Final = "  "
 _MARK: Final = ("octets", "base64")  # only in the form for people

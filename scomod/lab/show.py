@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from scomod import clifmt
 from scomod.codes import AlertCode, ComponentState, DmStatus, ResultCode
-from scomod.dmclient.model import ItemCommand, Results, Status, name_of
+from scomod.explain import Outline, code_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scomod.dmclient.codec import Encoding
-    from scomod.dmclient.model import Command, Item, Message
+    from scomod.dmclient.model import Message
     from scomod.lab.devices import Account, Record
 
 SERVER: Final = "server"
@@ -28,14 +28,6 @@ LAB: Final = "bench"
 ACTOR_WIDTH: Final = 16
 DATA_SHOWN: Final = 60
 COLUMNS: Final = ("ID", "Version", "State", "Status", "PkgIDRef", "node")
-
-
-def code_name(code: int, *families: type[DmStatus | AlertCode | ResultCode]) -> str:
-    """Return a number with its name: "202 accepted for processing"."""
-    for family in families:
-        if code in list(family):
-            return f"{code} {family(code).name.lower().replace('_', ' ')}"
-    return str(code)
 
 
 class Show:
@@ -153,14 +145,15 @@ class Show:
     def message(
         self, *, is_ours: bool, message: Message, size_bytes: int, encoding: Encoding
     ) -> None:
-        """Print a decoded message (`--trace`); credentials stay out of it."""
+        """Print a decoded message (`--trace`) without secrets; long values are cut."""
         who = f"{SERVER} → {DEVICE}" if is_ours else f"{DEVICE} → {SERVER}"
         header = message.header
         final = "Final" if message.final else "more follows"
         text = f"message {header.msg_id} of session {header.session_id}"
         self.line(who, f"{text}: {encoding.name}, {size_bytes} octets, {final}")
+        outline = Outline(max_characters=DATA_SHOWN)
         for command in message.commands:
-            self.plain(*_command_lines(command))
+            self.plain(*(f"  {line}" for line in outline.command(command)))
 
     def _clear_bar(self) -> None:
         if self._has_bar:
@@ -172,25 +165,6 @@ def _cell(name: str, value: str) -> str:
     if name == "State" and value.isdigit() and int(value) in list(ComponentState):
         return f"{value} {ComponentState(int(value)).name.lower()}"
     return value
-
-
-def _command_lines(command: Command) -> list[str]:
-    name = f"  {name_of(command)} {command.cmd_id}"
-    if isinstance(command, Status):
-        about = f"{command.cmd} {command.msg_ref}/{command.cmd_ref}"
-        return [f"{name}: {about} {code_name(command.code, DmStatus)}"]
-    items: tuple[Item, ...] = getattr(command, "items", ())
-    if isinstance(command, ItemCommand | Results):
-        return [f"{name}: {_item_text(item)}" for item in items]
-    code = getattr(command, "code", 0)
-    return [f"{name}: {code_name(code, AlertCode)}", *(f"    {_item_text(i)}" for i in items)]
-
-
-def _item_text(item: Item) -> str:
-    data = (item.data or b"").decode("utf-8", "replace")
-    shown = clifmt.printable(clifmt.fit(data, DATA_SHOWN))
-    uri = clifmt.printable(item.target or item.source or "")
-    return f"{uri} = {shown}" if shown else uri
 
 
 def prompt_text(prompt: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 _scomoctl() {
     local word command="" options="--root --json --help" i
-    local commands="status inventory operations session tree get confirm decline watch bootstrap agent config"
+    local commands="status inventory operations session tree get confirm decline watch bootstrap ddf agent trace syncml config"
     COMPREPLY=()
     word=${COMP_WORDS[COMP_CWORD]}
     if [[ ${COMP_WORDS[COMP_CWORD-1]} == --root ]]; then
@@ -27,8 +27,20 @@ _scomoctl() {
                 mapfile -t COMPREPLY < <(compgen -W "--answer --help" -- "$word")
             fi
             ;;
+        syncml)
+            case ${COMP_WORDS[COMP_CWORD-1]} in
+                syncml) mapfile -t COMPREPLY < <(compgen -W "decode encode --help" -- "$word") ;;
+                *) mapfile -t COMPREPLY < <(compgen -f -W "--explain --force --help" -- "$word") ;;
+            esac
+            ;;
         config) mapfile -t COMPREPLY < <(compgen -W "show --help" -- "$word") ;;
-        bootstrap) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+        bootstrap)
+            if [[ ${COMP_WORDS[COMP_CWORD-1]} == --sec ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "NETWPIN USERPIN USERNETWPIN USERPINMAC" -- "$word")
+            else
+                mapfile -t COMPREPLY < <(compgen -f -W "--sec --mac --pin --help" -- "$word")
+            fi
+            ;;
         *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
     esac
 }
