@@ -36,6 +36,7 @@ from scomod.buswire import (
     owner_rule,
     unpack,
 )
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,6 +53,7 @@ _ABSENT: Final = (
 )
 _SIGNAL_RULE: Final = f"type='signal',sender='{BUS_NAME}',path='{OBJECT_PATH}'"
 _DAEMON_CAME: Final = object()
+_NO_PIN: Final = Secret("")
 
 
 class Client:
@@ -102,9 +104,12 @@ class Client:
         """`Facade.answer`."""
         await self._call(CONTROL_INTERFACE, "Answer", "tb", operation_id, is_accepted)
 
-    async def bootstrap(self, profile: bytes) -> list[str]:
+    async def bootstrap(
+        self, document: bytes, sec: str = "", mac: str = "", pin: Secret = _NO_PIN
+    ) -> list[str]:
         """`Facade.bootstrap`."""
-        return list(await self._call(CONTROL_INTERFACE, "Bootstrap", "ay", profile))
+        arguments = (document, sec, mac, pin.reveal())
+        return list(await self._call(CONTROL_INTERFACE, "Bootstrap", "aysss", *arguments))
 
     async def tree_children(self, uri: str) -> list[str]:
         """`Facade.tree_children`."""
@@ -156,7 +161,7 @@ class Client:
         turns: asyncio.Queue[Any] = asyncio.Queue()
 
         def take(call: Message) -> None:
-            if desk.is_question(call):
+            if desk.lines_up(call):
                 turns.put_nowait(call)
             elif error := desk.take(call):
                 self._bus.send(error)

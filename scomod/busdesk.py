@@ -53,14 +53,18 @@ class Desk:
         self._inform = inform
         self._show = show
         self._shown: dict[int, asyncio.Timeout] = {}
-        self._withdrawn: set[int] = set()
+        self._waiting: set[int] = set()
 
-    def is_question(self, call: Message) -> bool:
-        """Tell whether `answer` is to be awaited for this call, in its turn."""
-        return call.signature == "a{sv}" and (call.member == "Ask" or call.member in ALERTS)
+    def lines_up(self, call: Message) -> bool:
+        """Note a question that waits for its turn to `answer`; False for what is none."""
+        if call.signature != "a{sv}" or not (call.member == "Ask" or call.member in ALERTS):
+            return False
+        if call.member in ALERTS:
+            self._waiting.add(_id_of(call))
+        return True
 
     def take(self, call: Message) -> Message | None:
-        """Serve a call that is no question, at once; returns an error to send, or None."""
+        """Serve a call that does not line up, at once; returns an error to send, or None."""
         match call.member, call.signature:
             case "Inform", "a{sv}":
                 self._inform(unpack(call.body[0]))
@@ -76,29 +80,34 @@ class Desk:
         try:
             if call.member == "Ask":
                 return Message.new_method_return(call, "b", [await self._ask(record)])
-            return _returned(call, await self._shown_in_time(call.member, record))
+            return _returned(call, await self._shown_in_time(call, record))
         except (AgentGone, Cancelled, NotShown) as error:
             return Message.new_error(call, _ERRORS[type(error)], clean(str(error)))
 
-    async def _shown_in_time(self, method: str, alert: Record) -> Any:
+    async def _shown_in_time(self, call: Message, alert: Record) -> Any:
         """Show an alert until it is answered or withdrawn."""
-        if alert["id"] in self._withdrawn:
-            self._withdrawn.discard(alert["id"])
+        alert_id = _id_of(call)
+        if alert_id not in self._waiting:
             raise Cancelled("withdrawn")
+        self._waiting.discard(alert_id)
         try:
             async with asyncio.timeout(None) as limit:
-                self._shown[alert["id"]] = limit
-                return await self._show(method, alert)
+                self._shown[alert_id] = limit
+                return await self._show(call.member, alert)
         except TimeoutError as error:
             raise Cancelled("withdrawn") from error
         finally:
-            self._shown.pop(alert["id"], None)
+            del self._shown[alert_id]
 
     def _withdraw(self, alert_id: int) -> None:
+        self._waiting.discard(alert_id)
         if alert_id in self._shown:
             self._shown[alert_id].reschedule(0)
-        else:
-            self._withdrawn.add(alert_id)
+
+
+def _id_of(call: Message) -> int:
+    record = call.body[0]
+    return int(record["id"].value) if "id" in record else 0
 
 
 def _returned(call: Message, value: Any) -> Message:
