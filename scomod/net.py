@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scomod.wire import Line
 
 OLDEST_TLS = "1.2"
+MAX_HEADER_BYTES = 32768
 REDIRECTS_MAX_COUNT = 5
 # 303 is missing: it asks for a GET, and only who sent a GET can follow that
 REDIRECTS = frozenset(
@@ -60,6 +61,7 @@ class Access:
     min_tls: str = OLDEST_TLS
     proxy: str = ""
     proxy_login_file: str = ""
+    max_header_bytes: int = MAX_HEADER_BYTES
 
 
 def server_access(transport: Transport, server: Server, place: Callable[[str], Path]) -> Access:
@@ -77,6 +79,7 @@ def server_access(transport: Transport, server: Server, place: Callable[[str], P
         min_tls=server.min_tls,
         proxy=proxy,
         proxy_login_file=complete(login_file),
+        max_header_bytes=transport.max_header_bytes,
     )
 
 

@@ -7,11 +7,13 @@ peer that sends an octet a second needs `Line.limited` to come to an end.
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from base64 import b64encode
 from contextlib import contextmanager, suppress
 from functools import partial
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any, Final
@@ -30,10 +32,16 @@ from scomod.secret import Secret
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
+    from io import BufferedIOBase
+
+    from requests import Response
 
     from scomod.net import Access
 
 SCHEMES: Final = ("http", "https")
+
+# it reports each malformed header of a peer with a traceback
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class Line(Session):
@@ -55,6 +63,9 @@ class Line(Session):
             self.proxies = dict.fromkeys(SCHEMES, access.proxy)
         for scheme in SCHEMES:
             self.mount(f"{scheme}://", _Adapter(self.wire, login))
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """Follow nothing; `requests` would only look, but read the whole body for that."""
 
     @contextmanager
     def limited(self, timeout_s: float) -> Iterator[None]:
@@ -79,6 +90,7 @@ class Wire:
     def __init__(self, access: Access) -> None:
         self.context: ssl.SSLContext = tls.context(access)
         self.pins = access.pins
+        self.max_header_bytes = access.max_header_bytes
         self.is_cut = False
         self._lock = Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
@@ -140,9 +152,45 @@ def _pool(kind: type[HTTPConnectionPool], connection: Any, *args: Any, **kwargs:
     return pool
 
 
+class _Answer(HTTPResponse):
+    """Bounds status line and headers, which `http.client` lets grow to megabytes (I10)."""
+
+    def __init__(self, wire: Wire, *args: Any, **kwargs: Any) -> None:
+        self._wire = wire
+        super().__init__(*args, **kwargs)
+
+    def begin(self) -> None:
+        whole = self.fp
+        self.fp = _Bounded(whole, self._wire.max_header_bytes)  # type: ignore[assignment]
+        try:
+            super().begin()
+        finally:
+            self.fp = whole
+        self._wire.check()  # a cut looks like an end
+
+
+class _Bounded:
+    """Reads lines up to a number of octets in all."""
+
+    def __init__(self, whole: BufferedIOBase, max_bytes: int) -> None:
+        self._whole = whole
+        self._max_bytes = self._left_bytes = max_bytes
+
+    def readline(self, limit: int) -> bytes:
+        line = self._whole.readline(min(limit, self._left_bytes + 1))
+        self._left_bytes -= len(line)
+        if self._left_bytes < 0:
+            raise HTTPException(f"got more than {self._max_bytes} octets of header")
+        return line
+
+    def close(self) -> None:
+        self._whole.close()
+
+
 class _Plain(HTTPConnection):
     def __init__(self, wire: Wire, *args: Any, **kwargs: Any) -> None:
         self._wire = wire
+        self.response_class = partial(_Answer, wire)  # type: ignore[assignment]  # only called
         super().__init__(*args, **kwargs)
 
     def _new_conn(self) -> socket.socket:
@@ -152,6 +200,7 @@ class _Plain(HTTPConnection):
 class _Secure(HTTPSConnection):
     def __init__(self, wire: Wire, *args: Any, **kwargs: Any) -> None:
         self._wire = wire
+        self.response_class = partial(_Answer, wire)  # type: ignore[assignment]  # only called
         super().__init__(*args, **kwargs)
 
     def _new_conn(self) -> socket.socket:

@@ -217,7 +217,7 @@ class HttpTransport:
                 allow_redirects=False,
                 timeout=(self._settings.connect_timeout_s, self._settings.read_timeout_s),
             )
-            self._check_header(line, response)
+            self._check_cookies(line, response)
             is_asked = login is not None and response.status_code == HTTPStatus.UNAUTHORIZED
             asked = response.headers.get("WWW-Authenticate", "")
             if is_last or login is None or not is_asked or not login.take(asked):
@@ -225,17 +225,11 @@ class HttpTransport:
             response.close()
         return response
 
-    def _check_header(self, line: Line, response: Response) -> None:
-        """Bound what an answer leaves with us before its body (I10)."""
-        limits = self._settings
-        size = sum(len(name) + len(value) for name, value in response.headers.items())
-        for name, value, limit in (
-            ("max_header_bytes", size, limits.max_header_bytes),
-            ("max_cookies_count", len(line.cookies), limits.max_cookies_count),
-        ):
-            if value > limit:
-                response.close()
-                raise LimitExceeded(name, value)
+    def _check_cookies(self, line: Line, response: Response) -> None:
+        """Bound what all answers of a session leave with us (I10)."""
+        if len(line.cookies) > self._settings.max_cookies_count:
+            response.close()
+            raise LimitExceeded("max_cookies_count", len(line.cookies))
 
     def _read(self, line: Line, response: Response) -> bytes:
         """Read the body, but not a piece more than is allowed (I10)."""

@@ -6,15 +6,21 @@ import asyncio
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from scomod import settings
-from scomod.dmclient.transport import ACCEPTED, CONTENT_TYPES, HttpTransport, Reply
+from scomod.dmclient.transport import ACCEPTED, CONTENT_TYPES, HttpTransport
 from scomod.errors import LimitExceeded, TransportError
 from scomod.net import Access
 from tests.support.certificates import make_certificates
+from tests.support.exchanging import (
+    MAX_REPLY_BYTES,
+    USER_AGENT,
+    exchange,
+    failure,
+    transport_with,
+)
 from tests.support.package_host import LocalServer, closed_port
 
 if TYPE_CHECKING:
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
     from tests.support.certificates import Certificates
 
 WBXML, XML = ACCEPTED
-MAX_REPLY_BYTES = 100_000
 RELEASE = threading.Event()
 
 
@@ -69,6 +74,16 @@ class DmHandler(BaseHTTPRequestHandler):
 
     def answer_redirect(self, value: str, _: bytes) -> None:
         self.reply(int(value), Location="/echo")
+
+    def answer_location(self, value: str, _: bytes) -> None:
+        self.reply(307, b"", lOCATION=f"../{value}")
+
+    def answer_nowhere(self, _: str, __: bytes) -> None:
+        self.reply(302)
+
+    def answer_busy(self, value: str, _: bytes) -> None:
+        status, _, after = value.partition("/")
+        self.reply(int(status), Retry_After=after.replace("%20", " "), Content_Type="text/plain")
 
     def answer_loop(self, _: str, __: bytes) -> None:
         self.reply(307, Location="/loop")
@@ -120,22 +135,6 @@ def transport() -> Iterator[HttpTransport]:
     made.close()
 
 
-def transport_with(*, ca_file: str = "", **limits: Any) -> HttpTransport:
-    wanted = settings.Transport(**{"connect_timeout_s": 5.0, "read_timeout_s": 5.0} | limits)
-    access = Access(ca_file=ca_file)
-    return HttpTransport(wanted, access, max_reply_bytes=MAX_REPLY_BYTES, user_agent="scomod test")
-
-
-def exchange(transport: HttpTransport, url: str, body: bytes = b"hello") -> Reply:
-    return asyncio.run(transport.exchange(url, body, WBXML))
-
-
-def failure(transport: HttpTransport, url: str) -> TransportError:
-    with pytest.raises(TransportError) as error:
-        exchange(transport, url)
-    return error.value
-
-
 @pytest.mark.spec("omadm 6.1")
 def test_a_message_is_posted_with_the_headers_of_the_binding(
     server: LocalServer, transport: HttpTransport
@@ -145,7 +144,7 @@ def test_a_message_is_posted_with_the_headers_of_the_binding(
     _, _, body, headers = DmHandler.seen[0]
     assert body == b"hello"
     assert headers["content-type"] == WBXML
-    assert headers["user-agent"] == "scomod test"
+    assert headers["user-agent"] == USER_AGENT
     assert "no-store" in headers["cache-control"]
     assert "private" in headers["cache-control"]
     assert all(name in headers["accept"] for name in ACCEPTED)
@@ -206,20 +205,82 @@ def test_a_redirect_that_asks_for_a_get_is_refused(
 
 
 def test_redirects_come_to_an_end(server: LocalServer, transport: HttpTransport) -> None:
-    assert not failure(transport, server.url("/loop")).is_retryable
+    error = failure(transport, server.url("/loop"))
+    assert not error.is_retryable
+    assert "more than 5 redirects" in str(error)
     assert len(DmHandler.seen) == 6
 
 
+@pytest.mark.spec("omadm 6.1")
+def test_a_location_may_be_relative_and_written_in_any_case(
+    server: LocalServer, transport: HttpTransport
+) -> None:
+    assert exchange(transport, server.url("/location/echo")).body == b"hello"
+
+
+def test_a_redirect_without_a_location_is_refused(
+    server: LocalServer, transport: HttpTransport
+) -> None:
+    assert "without saying where" in str(failure(transport, server.url("/nowhere")))
+
+
 @pytest.mark.parametrize(
-    ("status", "is_retryable"),
-    [(201, False), (400, False), (401, False), (404, False), (408, True), (500, True), (503, True)],
+    ("status", "after", "expected_s"),
+    [
+        (503, "120", 120.0),
+        (429, "7", 7.0),
+        (503, "Fri, 31 Dec 9999 23:59:59 GMT", float("inf")),
+        (503, "Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        (503, "soon", 0.0),
+        (503, "-5", 0.0),
+        (404, "120", 0.0),
+    ],
+)
+def test_a_busy_server_says_how_long_it_wants_to_be_left_alone(
+    server: LocalServer, transport: HttpTransport, status: int, after: str, expected_s: float
+) -> None:
+    error = failure(transport, server.url(f"/busy/{status}/{after.replace(' ', '%20')}"))
+    if expected_s == float("inf"):
+        assert error.retry_after_s > 1e9
+    else:
+        assert error.retry_after_s == expected_s
+
+
+@pytest.mark.parametrize(
+    ("status", "is_retryable", "words"),
+    [
+        (201, False, ""),
+        (204, False, "without a message"),
+        (400, False, "does not understand"),
+        (401, False, "login"),
+        (403, False, "does not let us in"),
+        (404, False, "nothing is at this address"),
+        (405, False, "no DM server"),
+        (407, False, "proxy wants a login"),
+        (408, True, ""),
+        (415, False, "syntax"),
+        (429, True, "too often"),
+        (500, True, "error of the server"),
+        (503, True, "overloaded"),
+        (511, True, "network wants a login"),
+        (599, True, ""),
+    ],
 )
 def test_any_other_status_is_an_error(
-    server: LocalServer, transport: HttpTransport, status: int, is_retryable: bool
+    server: LocalServer, transport: HttpTransport, status: int, is_retryable: bool, words: str
 ) -> None:
     error = failure(transport, server.url(f"/status/{status}"))
     assert error.is_retryable is is_retryable
     assert f"HTTP {status}" in str(error)
+    assert words in str(error)
+
+
+def test_an_empty_answer_is_a_passing_failure(
+    server: LocalServer, transport: HttpTransport
+) -> None:
+    error = failure(transport, server.url("/large/0"))
+    assert error.is_retryable
+    assert "empty" in str(error)
 
 
 @pytest.mark.spec("omadm 6.1")
@@ -231,12 +292,16 @@ def test_the_types_that_servers_send_are_taken(
 
 
 @pytest.mark.spec("omadm 6.1")
-@pytest.mark.parametrize("name", ["text/html", "application/vnd.syncml.dmtnds+xml", ""])
+@pytest.mark.parametrize(
+    "name", ["text/plain", "text/html", "application/vnd.syncml.dmtnds+xml", ""]
+)
 def test_an_answer_of_another_type_is_an_error(
     server: LocalServer, transport: HttpTransport, name: str
 ) -> None:
     error = failure(transport, server.url(f"/type/{name}"))
     assert "no DM message" in str(error)
+    # the page of a network that wants a login goes away when somebody logs in
+    assert error.is_retryable == (name == "text/html")
 
 
 def test_an_answer_may_be_as_long_as_allowed_and_no_longer(
@@ -304,7 +369,7 @@ def test_what_is_no_web_address_is_refused(transport: HttpTransport, url: str) -
 def test_tls_with_our_authority(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path)
     with LocalServer(DmHandler, certificates) as server:
-        transport = transport_with(ca_file=str(certificates.ca_file))
+        transport = transport_with(Access(ca_file=str(certificates.ca_file)))
         assert exchange(transport, server.url("/echo", "localhost")).body == b"hello"
         error = failure(transport, server.url("/away"))
         assert "not encrypted" in str(error)
@@ -327,7 +392,7 @@ def test_a_certificate_that_is_not_trusted(foreign: Certificates) -> None:
 
 def test_a_certificate_for_another_name(foreign: Certificates) -> None:
     with LocalServer(DmHandler, foreign) as server:
-        transport = transport_with(ca_file=str(foreign.ca_file))
+        transport = transport_with(Access(ca_file=str(foreign.ca_file)))
         error = failure(transport, server.url("/echo", "localhost"))
         transport.close()
     assert not error.is_retryable
