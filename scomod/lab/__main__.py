@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
+from scomod.lab.devices import AUTHS
 from scomod.lab.packages import payload_of
 from scomod.lab.pki import Pki
 from scomod.lab.scomo import ORDERS
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(action=_serve)
     profile = commands.add_parser("profile", help="print what a device is bootstrapped from")
     profile.add_argument("user", help="name of the account; made if it does not exist")
+    profile.add_argument("--auth", choices=AUTHS, default="md5", help="for an account that is made")
     profile.set_defaults(action=_profile)
     devices = commands.add_parser("devices", help="list devices, or show all of one")
     devices.add_argument("name", nargs="?", help="user or device id")
@@ -106,7 +108,7 @@ async def _serve_until_interrupted(arguments: argparse.Namespace) -> None:
 def _profile(arguments: argparse.Namespace) -> None:
     known = {account["user"] for account in _call(arguments, "devices")}
     if arguments.user not in known:
-        _call(arguments, "devices", {"user": arguments.user})
+        _call(arguments, "devices", {"user": arguments.user, "auth": arguments.auth})
     print(_fetch(arguments, f"devices/{arguments.user}/profile").decode(), end="")
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from scomod.lab.packageserver import PackageServer
 
 PREFIX: Final = "/api/"
-REGISTER_KEYS: Final = ("user", "password", "server_id", "server_password", "device_id")
+REGISTER_KEYS: Final = ("user", "password", "server_id", "server_password", "device_id", "auth")
 NO_FAULT: Final = "none"
 
 

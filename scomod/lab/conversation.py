@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient.auth import AuthType
 from scomod.dmclient.codec import Encoding, encode
 from scomod.dmclient.model import (
     Alert,
     Command,
     Item,
-    ItemCommand,
     Message,
     Meta,
     Replace,
@@ -28,13 +28,14 @@ from scomod.dmclient.model import (
     name_of,
 )
 from scomod.lab import reports
-from scomod.lab.doorkeeper import Doorkeeper
+from scomod.lab.doorkeeper import Doorkeeper, Envelope
 from scomod.lab.outgoing import Outgoing, as_text
 from scomod.lab.scomo import Value
 from scomod.lab.worker import Worker
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Account, Register
+    from scomod.lab.outgoing import Sendable
 
 MAX_MSG_BYTES: Final = 65536  # what we take, and send to a device that names no limit
 MAX_OBJ_BYTES: Final = 1 << 20
@@ -56,7 +57,7 @@ class Conversation:
         self._door = Doorkeeper(register)
         self._worker: Worker | None = None
         self._out = Outgoing(self._size_of)
-        self._flight: dict[tuple[str, str], tuple[int, ItemCommand]] = {}
+        self._flight: dict[tuple[str, str], tuple[int, Sendable]] = {}
         self._chunks: dict[str, bytes] = {}
         self._room = MAX_MSG_BYTES
         self._msg_id = 0
@@ -69,12 +70,12 @@ class Conversation:
         """Whose session this is, once its credentials were right."""
         return self._door.account if self._door.is_admitted else None
 
-    def receive(self, message: Message) -> Message:
-        """Take one message of the device and return the answer to it."""
+    def receive(self, message: Message, envelope: Envelope) -> Message:
+        """Take one message of the device, as it came, and return the answer to it."""
         header = message.header
         self._msg_id += 1
         self._note_limits(header.meta)
-        code, chal = self._judge(header)
+        code, chal = self._judge(header, envelope)
         self._answers = [_header_status(header, code, chal)]
         for command in message.commands:
             self._take(header, command, code)
@@ -84,15 +85,19 @@ class Conversation:
             self._register.save(self.account)
         return answer
 
+    def seal(self, body: bytes) -> str:
+        """Return the value of x-syncml-hmac for an answer of these octets, or ""."""
+        return self._door.seal(body)
+
     # -- what came in
 
-    def _judge(self, header: SyncHdr) -> tuple[DmStatus, Meta | None]:
+    def _judge(self, header: SyncHdr, envelope: Envelope) -> tuple[DmStatus, Meta | None]:
         if header.ver_dtd != VER_DTD or header.ver_proto != VER_PROTO:
             self.is_over = True
             if header.ver_dtd != VER_DTD:
                 return DmStatus.DTD_VERSION_NOT_SUPPORTED, None
             return DmStatus.PROTOCOL_VERSION_NOT_SUPPORTED, None
-        code, chal = self._door.admit(header)
+        code, chal = self._door.admit(header, envelope)
         if self.account is not None and self._worker is None:
             self._worker = Worker(self._register, self.account, self.session_id)
             self._register.record(
@@ -100,7 +105,7 @@ class Conversation:
                 "admitted",
                 session=self.session_id,
                 encoding=self._encoding.name,
-                auth=header.cred.type if header.cred else "",
+                auth=header.cred.type if header.cred else AuthType.MAC.value,
                 code=int(code),
             )
         elif self._door.account is not None and self.account is None:
@@ -155,6 +160,13 @@ class Conversation:
         is_complete = status.code != DmStatus.CHUNKED_ITEM_ACCEPTED
         if sent is not None and self._worker is not None and is_complete:
             self._worker.take_code(sent[0], status.code)
+            if isinstance(sent[1], Alert):
+                self._take_user_answers(self._worker, sent[0], status)
+
+    def _take_user_answers(self, worker: Worker, index: int, status: Status) -> None:
+        """Take what a person typed or chose, in the Items of the Status (omadm §1.3)."""
+        for number, item in enumerate(status.items, start=1):
+            worker.take_value(index, str(number), _value(None, item, item.data or b""))
 
     def _take_header_status(self, account: Account, status: Status) -> None:
         """Note how the device judged us; what it did not look at is sent again."""
@@ -211,7 +223,7 @@ class Conversation:
         self.is_over = self.is_over or not is_challenge
         return self._message(message, [], is_final=True)
 
-    def _message(self, message: Message, commands: list[ItemCommand], *, is_final: bool) -> Message:
+    def _message(self, message: Message, commands: list[Sendable], *, is_final: bool) -> Message:
         body = [*self._answers, *commands]
         limits = Meta(max_msg_size=MAX_MSG_BYTES, max_obj_size=MAX_OBJ_BYTES)
         header = SyncHdr(
@@ -228,11 +240,11 @@ class Conversation:
     def _measure(self, message: Message) -> int:
         return len(encode(message, self._encoding))
 
-    def _carried(self, command: ItemCommand) -> ItemCommand:
+    def _carried(self, command: Sendable) -> Sendable:
         """Return the command as the encoding carries it, before anything is cut in chunks."""
         return as_text(command) if self._encoding is Encoding.XML else command
 
-    def _size_of(self, command: ItemCommand) -> int:
+    def _size_of(self, command: Sendable) -> int:
         """Measure what a command adds to a message."""
         empty = Message(header=SyncHdr(session_id="1", msg_id="1", target="x", source="x"))
         full = replace(empty, commands=(replace(command, cmd_id="9999"),))

@@ -29,6 +29,7 @@ Record = dict[str, Any]
 NAME: Final = re.compile(r"[A-Za-z0-9._@:-]{1,64}")
 MAX_RECORDS_COUNT: Final = 5000
 NONCE_BYTES: Final = 16  # omadm §4.5 rule 3
+AUTHS: Final = ("md5", "basic", "mac")
 ANY_DEVICE: Final = "any"  # what may be written for "the first that proves the account"
 LAST_SESSION_ID: Final = 0xFFFF  # omadm §10.1
 
@@ -80,7 +81,8 @@ class Account:
 
     `device_id` is "" until the first device with the right user and password
     comes; from then on only that one is let in.  `client_nonce` is what the
-    device must use next, `server_nonce` what it told us to use.
+    device must use next, `server_nonce` what it told us to use.  `auth` is how both
+    sides prove themselves: one of `AUTHS`.
     """
 
     user: str
@@ -90,6 +92,7 @@ class Account:
     device_id: str = ""
     client_nonce: bytes = b""
     server_nonce: bytes = b""
+    auth: str = "md5"
     session_id: int = 0
     devinfo: dict[str, str] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
@@ -137,12 +140,15 @@ class Register:
         server_id: str = "",
         server_password: str = "",
         device_id: str = ANY_DEVICE,
+        auth: str = "md5",
     ) -> Account:
         """Make an account; empty secrets are made up.  Raises `AccountError` if it cannot be."""
         if not NAME.fullmatch(user):
             raise AccountError(f"{user!r} is no user name: 1 to 64 of A-Z a-z 0-9 . _ @ : -")
         if user in self._accounts:
             raise AccountError(f"user {user} exists already")
+        if auth not in AUTHS:
+            raise AccountError(f"auth is one of {', '.join(AUTHS)}")
         account = Account(
             user=user,
             password=Secret(password or self._random(9).hex()),
@@ -151,6 +157,7 @@ class Register:
             device_id="" if device_id == ANY_DEVICE else device_id,
             client_nonce=self.nonce(),
             server_nonce=self.nonce(),
+            auth=auth,
         )
         self._accounts[user] = account
         self.save(account)
@@ -207,7 +214,7 @@ class Register:
 def _to_json(account: Account) -> str:
     values = {
         name: getattr(account, name)
-        for name in ("user", "server_id", "device_id", "session_id", "devinfo", "records")
+        for name in ("user", "server_id", "device_id", "auth", "session_id", "devinfo", "records")
     }
     values |= {
         "password": account.password.reveal(),

@@ -6,15 +6,17 @@ sessions; everything that lasts is in `devices.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
+from scomod.dmclient.auth import MAC_HEADER
 from scomod.dmclient.codec import Encoding, decode, encode, encoding_of
 from scomod.dmclient.wbxml import Limits
 from scomod.errors import RemoteProtocolError
 from scomod.lab.conversation import MAX_MSG_BYTES, Conversation
+from scomod.lab.doorkeeper import Envelope
 
 if TYPE_CHECKING:
     from scomod.clock import Clock
@@ -44,7 +46,7 @@ class _Session:
     conversation: Conversation
     seen_s: float
     request: bytes = b""
-    reply: bytes = b""
+    reply: Envelope = field(default_factory=Envelope)
     octets: int = 0
     messages: int = 0
 
@@ -73,17 +75,20 @@ class DmServer:
             raise web.HTTPUnsupportedMediaType(text=f"{error}\n") from error
         body = await request.read()
         try:
-            reply = self.exchange(body, encoding, str(request.url))
+            envelope = Envelope(body, request.headers.get(MAC_HEADER, ""))
+            reply = self.exchange(envelope, encoding, str(request.url))
         except RemoteProtocolError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         headers = {"Content-Type": encoding.value, "Cache-Control": "private, no-store"}
-        return web.Response(body=reply, headers=headers)
+        headers |= {MAC_HEADER: reply.seal} if reply.seal else {}
+        return web.Response(body=reply.body, headers=headers)
 
-    def exchange(self, body: bytes, encoding: Encoding, uri: str) -> bytes:
+    def exchange(self, envelope: Envelope, encoding: Encoding, uri: str) -> Envelope:
         """Answer one message; raises `RemoteProtocolError` for what is none.
 
         A message that comes twice gets the same answer twice: its answer was lost.
         """
+        body = envelope.body
         message = decode(body, encoding, LIMITS)
         self._show(message, len(body), encoding, is_ours=False)
         key = message.header.source, message.header.session_id
@@ -93,12 +98,14 @@ class DmServer:
         is_first = message.header.msg_id == FIRST_MESSAGE
         if session is None or session.conversation.is_over or is_first:
             session = self._sessions[key] = self._begin(message, encoding, uri)
-        answer = session.conversation.receive(message)
-        session.request, session.reply = body, encode(answer, encoding)
-        session.octets += len(body) + len(session.reply)
+        answer = session.conversation.receive(message, envelope)
+        octets = encode(answer, encoding)
+        session.request = body
+        session.reply = Envelope(octets, session.conversation.seal(octets))
+        session.octets += len(body) + len(octets)
         session.messages += 1
         session.seen_s = self._clock.monotonic_s()
-        self._show(answer, len(session.reply), encoding, is_ours=True)
+        self._show(answer, len(octets), encoding, is_ours=True)
         self._note_end(session)
         return session.reply
 

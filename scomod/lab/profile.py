@@ -7,13 +7,15 @@ wrapper, handed over as a file.  Writes only: the device has its own reader.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Account
+    from scomod.secret import Secret
 
-NAME = "scomod-lab"
+NAME: Final = "scomod-lab"
+TYPES: Final = {"md5": "DIGEST", "basic": "BASIC", "mac": "HMAC"}
 
 
 def profile_of(account: Account, url: str) -> str:
@@ -21,10 +23,14 @@ def profile_of(account: Account, url: str) -> str:
 
     APPSRV is how the device proves itself to the server, CLIENT the other way round.
     """
-    device = _auth("APPSRV", account.user, account.password.reveal(), account.client_nonce)
-    server = _auth(
-        "CLIENT", account.server_id, account.server_password.reveal(), account.server_nonce
-    )
+    device = [
+        _parm("AAUTHLEVEL", "APPSRV"),
+        *_auth(account.auth, account.user, account.password, account.client_nonce),
+    ]
+    server = [
+        _parm("AAUTHLEVEL", "CLIENT"),
+        *_auth(account.auth, account.server_id, account.server_password, account.server_nonce),
+    ]
     application = [
         _parm("APPID", "w7"),
         _parm("PROVIDER-ID", account.server_id),
@@ -42,12 +48,11 @@ def profile_of(account: Account, url: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _auth(level: str, name: str, secret: str, nonce: bytes) -> list[str]:
+def _auth(auth: str, name: str, secret: Secret, nonce: bytes) -> list[str]:
     return [
-        _parm("AAUTHLEVEL", level),
-        _parm("AAUTHTYPE", "DIGEST"),
+        _parm("AAUTHTYPE", TYPES[auth]),
         _parm("AAUTHNAME", name),
-        _parm("AAUTHSECRET", secret),
+        _parm("AAUTHSECRET", secret.reveal()),
         _parm("AAUTHDATA", base64.b64encode(nonce).decode()),
     ]
 

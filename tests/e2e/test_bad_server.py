@@ -37,7 +37,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "cut connection": (bad.cut_connection, "ended early"),
     "entities": (bad.entities, "entity|DOCTYPE"),
     "empty": (bad.empty, "ends too early"),
-    "oversize": (bad.oversize, "max_reply_bytes exceeded"),
+    "oversize": (bad.oversize, "session.max_msg_bytes exceeded"),
     "web page": (bad.web_page, "no DM message but text/html"),
     "500": (bad.http_error(500), "HTTP 500"),
     "404": (bad.http_error(404), "HTTP 404"),

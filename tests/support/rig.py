@@ -28,6 +28,7 @@ from scomod.codes import ResultCode
 from scomod.dmclient.codec import encoding_of
 from scomod.lab import packages, profile
 from scomod.lab.bench import Bench
+from scomod.lab.doorkeeper import Envelope
 from scomod.lab.packages import Payload, Recipe
 from tests.support.private_bus import private_bus
 
@@ -44,6 +45,8 @@ id = "urn:test:1"
 [transport]
 ca_file = "etc/scomod/ca.pem"
 read_timeout_s = 5
+[bootstrap]
+first_session = "{first_session}"
 [notification]
 udp_address = "127.0.0.1"
 udp_port = {udp_port}
@@ -73,12 +76,18 @@ class Rig:
         confirm: str = "silent",
         runner: str = "spool",
         more: str = "",
+        first_session: str = "asked",
         with_server_auth: bool = True,
     ) -> None:
         self.directory = directory
         self.root = directory / "device"
         self.udp_port = 0
-        self._config = {"confirm": confirm, "runner": runner, "more": more}
+        self._config = {
+            "confirm": confirm,
+            "runner": runner,
+            "first_session": first_session,
+            "more": more,
+        }
         self._with_server_auth = with_server_auth
         self._stack = contextlib.ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -283,7 +292,8 @@ class Rig:
         """What the bench's DM server answers to a message."""
 
         async def exchange() -> bytes:
-            return self.bench.dm.exchange(body, encoding_of(content_type), self.bench.dm_url)
+            encoding = encoding_of(content_type)
+            return self.bench.dm.exchange(Envelope(body), encoding, self.bench.dm_url).body
 
         reply: bytes = self.in_bench(exchange())
         return reply

@@ -21,6 +21,7 @@ from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Alert, Item, ItemCommand, Meta, Status
 from scomod.lab.devices import Phase, Register
 from scomod.lab.dmserver import DmServer
+from scomod.lab.doorkeeper import Envelope
 from scomod.lab.scomo import OrderError, Value, check, components
 from scomod.secret import Secret
 from tests.support.scripted_device import ScriptedDevice
@@ -45,7 +46,7 @@ class Stand:
         self.restart()
         account = self.register.add("dev1", password="client pw", server_password="server pw")
         self.device = ScriptedDevice(
-            post=lambda body, encoding: self.server.exchange(body, encoding, URI),
+            post=lambda body, encoding: self.server.exchange(Envelope(body), encoding, URI).body,
             user=account.user,
             password=Secret("client pw"),
             server_id=account.server_id,
@@ -250,6 +251,15 @@ def test_an_order_for_a_component_that_is_not_there_fails_with_a_sentence(stand:
     assert order.detail == "no component 'other' is deployed; there are 1 others"
 
 
+def test_a_user_alert_has_options_text_and_choices(stand: Stand) -> None:
+    order = stand.order("ask", alert="choice", text="Which?", options="DR=2", choices="a\nb")
+    stand.device.run()
+    (alert,) = [c for m in stand.device.received for c in m.commands if isinstance(c, Alert)]
+    assert alert.code == AlertCode.SINGLE_CHOICE
+    assert [item.data for item in alert.items] == [b"DR=2", b"Which?", b"a", b"b"]
+    assert (order.phase, order.detail) == (Phase.DONE, "answered with 200")
+
+
 def test_a_refused_command_fails_its_order_and_the_next_one_runs(stand: Stand) -> None:
     stand.device.tree = {f"{HELLO}/ID": b"hello"}
     failing = stand.order("component", id="other", primitive="Remove")
@@ -340,7 +350,11 @@ def test_a_device_that_aborts_gets_a_last_answer(stand: Stand) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "params", "text"),
-    [("fly", {}, "no order 'fly'"), ("install", {"node": "x"}, "order install needs pkg_id")],
+    [
+        ("fly", {}, "no order 'fly'"),
+        ("install", {"node": "x"}, "order install needs pkg_id"),
+        ("ask", {"alert": "shout", "text": "x"}, "alert is one of display, confirm, "),
+    ],
 )
 def test_an_order_nobody_can_carry_out_is_refused_at_once(
     kind: str, params: dict[str, str], text: str
