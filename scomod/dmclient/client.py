@@ -26,6 +26,7 @@ from scomod.dmclient.executor import Executor
 from scomod.dmclient.logins import Logins
 from scomod.dmclient.opening import Opening
 from scomod.dmclient.session import Session, SessionState
+from scomod.dmclient.subtreecommands import SubtreeCommands
 from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
 from scomod.errors import LimitExceeded, ScomodError, TransportError
 from scomod.trace import Traced
@@ -140,7 +141,8 @@ class DmClient:
         transport = Traced(self._open_transport(account), trace)
         try:
             session = Session(self._opening.setup(account, trigger, session_id))
-            await self._converse(session, account, transport, report)
+            with contextlib.closing(self._executor(session, account)) as executor:
+                await self._converse(session, executor, account, transport, report)
         except TransportError as error:
             report.detail, report.is_retryable = str(error), error.is_retryable
             report.retry_after_s = error.retry_after_s
@@ -152,9 +154,8 @@ class DmClient:
         report.duration_s = self._clock.monotonic_s() - began_s
         return report
 
-    async def _converse(
-        self, session: Session, account: Account, transport: Transport, report: SessionReport
-    ) -> None:
+    def _executor(self, session: Session, account: Account) -> Executor:
+        """Return who executes in this session; it knows how long objects may be both ways."""
         executor = Executor(
             self._tree,
             self._db,
@@ -162,6 +163,29 @@ class DmClient:
             max_object_bytes=self._settings.session.max_obj_bytes,
             alert_limits=self._alert_limits,
         )
+        encoding = self._opening.encoding(account)
+
+        def takes(size_bytes: int, format_: str) -> bool:
+            limit = session.peer_max_obj_bytes
+            return limit is None or codec.carried_bytes(size_bytes, format_, encoding) <= limit
+
+        executor.tree_commands.takes = takes
+        executor.tree_commands.subtrees = SubtreeCommands(
+            self._tree,
+            server_id=account.server_id,
+            encoding=encoding,
+            limits=self._settings.subtree,
+        )
+        return executor
+
+    async def _converse(
+        self,
+        session: Session,
+        executor: Executor,
+        account: Account,
+        transport: Transport,
+        report: SessionReport,
+    ) -> None:
         ends_s = self._clock.monotonic_s() + self._settings.session.max_duration_s
         message: Message | None = session.begin()
         while message is not None:

@@ -9,7 +9,7 @@ one in each message, with nothing but Statuses before it (omadm §5, `upload.py`
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient.model import Alert, Command, Message, Results, Status, SyncHdr
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scomod.dmclient.awaited import Awaited
+
+FIRST_LOOK: Final = 8  # commands that are tried first; most messages owe fewer
 
 
 @dataclass(slots=True)
@@ -126,9 +128,12 @@ class Outgoing:
         """Return how many of the commands before an object fit: all of them in the usual case."""
         objects = (n for n, owed in enumerate(self._queue) if owed.is_object)
         count = next(objects, len(self._queue))
-        if self._fits(header, self._queue[:count], limit_bytes):
-            return count
-        low, high = 0, count
+        low, high = 0, min(count, FIRST_LOOK)
+        # Never much more than a message: a long list would be encoded whole for each one.
+        while self._fits(header, self._queue[:high], limit_bytes):
+            if high == count:
+                return count
+            low, high = high, min(count, 2 * high)
         while high - low > 1:
             middle = (low + high) // 2
             if self._fits(header, self._queue[:middle], limit_bytes):

@@ -48,6 +48,11 @@ def is_media_type(text: str | None) -> bool:
     return (text or "").partition(";")[0].strip().lower() in MEDIA_TYPES
 
 
+def is_document(element: Element) -> bool:
+    """Tell whether an element that stood in Data is, or holds, a document."""
+    return element.name == ROOT or element.find(ROOT) is not None
+
+
 def decode(
     data: bytes | Element, *, max_bytes: int, max_nodes_count: int, max_depth_count: int
 ) -> list[TndsNode]:

@@ -14,6 +14,7 @@ from scomod import errors
 from scomod.codes import DmStatus
 from scomod.dmclient.answers import status_of
 from scomod.dmclient.chunks import Chunks, Whole
+from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import (
     Add,
     Copy,
@@ -26,10 +27,12 @@ from scomod.dmclient.model import (
     Results,
     Status,
 )
+from scomod.dmclient.subtreecommands import SubtreeCommands
 from scomod.mo.acl import Right
 from scomod.mo.handler import ExecRequest
 from scomod.mo.node import Blob, Format
 from scomod.outcome import status_for
+from scomod.settings import Subtree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,10 +52,10 @@ IN_CHUNKS: Final[Mapping[type[ItemCommand], Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What came of one item: `result` is what a Get found, `culprit` see `CommandError`."""
+    """What came of one item: a Results for each of `results`, `culprit` see `CommandError`."""
 
     code: int
-    result: Item | None = None
+    results: tuple[tuple[Item, ...], ...] = ()
     culprit: str = ""
 
 
@@ -60,7 +63,8 @@ class TreeCommands:
     """Executes for one server, one session long.
 
     `max_result_bytes` is what fits into one of our messages, `takes` whether the server
-    takes a value of so many octets and that format; `chunks` holds an object half come.
+    takes a value of so many octets and that format; `chunks` holds an object half come,
+    `subtrees` does what concerns more than one node.
     """
 
     def __init__(self, tree: Tree, db: Database, *, server_id: str, max_object_bytes: int) -> None:
@@ -71,6 +75,9 @@ class TreeCommands:
         self.max_result_bytes = max_object_bytes
         self.takes: Callable[[int, str], bool] = lambda _size_bytes, _format: True
         self.chunks = Chunks(self._receive, max_object_bytes=max_object_bytes)
+        self.subtrees = SubtreeCommands(
+            tree, server_id=server_id, encoding=Encoding.WBXML, limits=Subtree()
+        )
 
     def execute(
         self, msg_ref: str, command: ItemCommand, *, is_inside: bool = False
@@ -86,9 +93,9 @@ class TreeCommands:
             return [status_of(msg_ref, command, DmStatus.BAD_REQUEST)]
         done = [self._do(command, item, is_inside=is_inside) for item in command.items]
         results = [
-            Results(msg_ref=msg_ref, cmd_ref=command.cmd_id, items=(each.result,))
+            Results(msg_ref=msg_ref, cmd_ref=command.cmd_id, items=items)
             for each in done
-            if each.result is not None
+            for items in each.results
         ]
         return [*self.chunks.alerts(), *_statuses(msg_ref, command, done), *results]
 
@@ -104,13 +111,19 @@ class TreeCommands:
             return _Done(status_for(error), culprit=error.culprit)
 
     def _get(self, item: Item) -> _Done:
-        reading = self._tree.get(_target(item), self._server_id)
-        size_bytes = reading.body.size_bytes if reading.body else len(reading.value)
-        if not self.takes(size_bytes, reading.format):
+        results = self.subtrees.get(_target(item), self.max_result_bytes)
+        if results is None:
+            reading = self._tree.get(_target(item), self._server_id)
+            meta = Meta(format=reading.format, type=reading.type) if reading.format else None
+            data = None if reading.body else reading.value
+            results = [(Item(source=item.target, meta=meta, data=data, body=reading.body),)]
+        if not all(self._is_taken(each) for items in results for each in items):
             return _Done(DmStatus.ENTITY_TOO_LARGE)
-        meta = Meta(format=reading.format, type=reading.type) if reading.format else None
-        data = None if reading.body else reading.value
-        return _Done(DmStatus.OK, Item(source=item.target, meta=meta, data=data, body=reading.body))
+        return _Done(DmStatus.OK, tuple(results))
+
+    def _is_taken(self, item: Item) -> bool:
+        size_bytes = item.body.size_bytes if item.body else len(item.data or b"")
+        return self.takes(size_bytes, (item.meta.format if item.meta else None) or "")
 
     def _take_chunk(self, command: ItemCommand, item: Item, *, is_inside: bool) -> int:
         """Take a chunk; the last one carries the command out with all of it."""
@@ -132,6 +145,8 @@ class TreeCommands:
         right = IN_CHUNKS.get(type(command))
         if right is None or not target:
             raise errors.BadRequest("this cannot come in chunks")
+        if self.subtrees.are_in(command, Item(), meta):
+            return self.subtrees.receive(size_bytes), False
         return self._tree.receive(
             target, right, self._server_id, format=meta.format, size_bytes=size_bytes
         )
@@ -140,6 +155,9 @@ class TreeCommands:
         """Carry out one item, whose value is a long one instead of its data if there is one."""
         uri, server = _target(item), self._server_id
         meta = _merged(command.meta, item.meta)
+        if self.subtrees.are_in(command, item, meta):
+            self.subtrees.change(command, uri, item, blob)
+            return DmStatus.OK
         match command:
             case Add():
                 kind, value = meta.format, blob or self._octets(item)

@@ -254,6 +254,15 @@ class Tree:
         self._judge.require_length(path, octets)
         return self._store.receive(octets), is_base64
 
+    def receive_document(self, size_bytes: int) -> Incoming:
+        """Return the place for a document that comes in pieces; raises `DeviceFull`."""
+        return self._store.receive(size_bytes)
+
+    def octets(self, blob: Blob) -> bytes:
+        """Return all of a long value; raises `StorageFailed`."""
+        body = self._store.body(blob)
+        return body.read(0, body.size_bytes)
+
     # What the device does itself, with canonical paths.
 
     def node(self, path: str) -> Node | None:

@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Command, DmStatus]] = {
     "long name": (add(f"./SCOMO/Download/{'n' * 129}/PkgID"), DmStatus.URI_TOO_LONG),
     "large value": (add(f"{X}/Name", "v" * (MAX_OBJECT_BYTES + 1)), DmStatus.ENTITY_TOO_LARGE),
     "part of a value": (add(f"{X}/Name", more_data=True), DmStatus.INCOMPLETE_COMMAND),
-    "list": (get("./SCOMO?list=Struct"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
+    "unknown list": (get("./SCOMO?list=Tree"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
     "unknown property": (get("./SCOMO?prop=Colour"), DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED),
     "question without text": (
         Alert(cmd_id="1", code=AlertCode.CONFIRM_OR_REJECT), DmStatus.INCOMPLETE_COMMAND,
