@@ -67,7 +67,10 @@ class _Agent:
 
 
 class Agents:
-    """An `AgentPort` over one connection; `changed` is called when an agent came or went."""
+    """An `AgentPort` and `AlertPort` over one connection.
+
+    `changed` is called when an agent came or went.
+    """
 
     def __init__(self, tasks: asyncio.TaskGroup, changed: Callable[[], None]) -> None:
         self._tasks = tasks
@@ -89,7 +92,7 @@ class Agents:
         return bool(await self._put(self._present(), "Ask", prompt, {}))
 
     async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
-        """Put a user alert to the agent and return its reply (`AgentPort.show`).
+        """Put a user alert to the agent and return its reply (`AlertPort.show`).
 
         `alert["id"]` names it when it is taken back: when the agent is replaced, or the
         caller does not wait any longer.

@@ -28,7 +28,7 @@ CANCEL: Final = ("c", "cancel")
 
 
 async def show(screen: Screen, fixed: str | None, method: str, alert: Record) -> Any:
-    """Show an alert and return the answer to its method (`AgentPort.show`).
+    """Show an alert and return the answer to its method (`AlertPort.show`).
 
     `fixed` ("yes" or "no") answers without asking.  Raises `Cancelled`, and `NotShown`
     where "yes" is no answer.

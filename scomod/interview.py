@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scomod.clock import Clock
-    from scomod.facade import AgentPort, Record
+    from scomod.facade import AlertPort, Record
     from scomod.settings import Session
 
 METHODS: Final[Mapping[AlertCode, str]] = {
@@ -44,7 +44,7 @@ class Interview:
         self._limits = limits
         self._clock = clock
         self._last_id = 0
-        self.agent: AgentPort | None = None
+        self.agent: AlertPort | None = None
 
     async def ask(self, alert: UserAlert, *, server_id: str, server_name: str) -> UserAnswer:
         """Show one alert and wait for the answer, for `user_alert_timeout_s` or MAXDT."""
@@ -71,7 +71,7 @@ class Interview:
         except NotShown:
             return UserAnswer(verdict=Verdict.NOT_SHOWN)
 
-    async def _answer(self, agent: AgentPort, alert: UserAlert, record: Record) -> UserAnswer:
+    async def _answer(self, agent: AlertPort, alert: UserAlert, record: Record) -> UserAnswer:
         """Ask until the answer fits, a limited number of times."""
         for _ in range(self._limits.user_alert_attempts_count):
             value = await _shown(agent, METHODS[alert.code], record)
@@ -82,7 +82,7 @@ class Interview:
         return UserAnswer(verdict=Verdict.CANCELLED)
 
 
-async def _shown(agent: AgentPort, method: str, record: Record) -> Any:
+async def _shown(agent: AlertPort, method: str, record: Record) -> Any:
     """Ask the agent that is registered; if another takes its place, that one."""
     while True:
         try:

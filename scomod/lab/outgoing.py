@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from scomod.dmclient.model import Item, ItemCommand, Meta
+from scomod.dmclient.model import Alert, Item, ItemCommand, Meta
 from scomod.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 SLACK_BYTES: Final = 8  # per command: code page switches, lengths that need an octet more
 LEAST_CHUNK_BYTES: Final = 64
 
+Sendable = ItemCommand | Alert  # what a server asks of a device
+
 
 @dataclass(slots=True)
 class _Waiting:
     """A command of the batch, `index` its place there, `done` the octets already sent."""
 
     index: int
-    command: ItemCommand
+    command: Sendable
     done: int = 0
 
 
@@ -38,7 +40,7 @@ class Outgoing:
     `size_of` measures one command as encoded.
     """
 
-    def __init__(self, size_of: Callable[[ItemCommand], int]) -> None:
+    def __init__(self, size_of: Callable[[Sendable], int]) -> None:
         self._size_of = size_of
         self._waiting: deque[_Waiting] = deque()
 
@@ -46,11 +48,11 @@ class Outgoing:
         """Tell whether anything waits."""
         return bool(self._waiting)
 
-    def put(self, batch: Sequence[ItemCommand]) -> None:
+    def put(self, batch: Sequence[Sendable]) -> None:
         """Take the commands of a new batch."""
         self._waiting.extend(_Waiting(index, command) for index, command in enumerate(batch))
 
-    def put_back(self, sent: Mapping[int, ItemCommand]) -> None:
+    def put_back(self, sent: Mapping[int, Sendable]) -> None:
         """Take commands back that the device refused to look at, by their place in the batch.
 
         A command sent in chunks begins again.
@@ -59,12 +61,12 @@ class Outgoing:
         rest = [waiting for waiting in self._waiting if waiting.index not in sent]
         self._waiting = deque([*again, *rest])
 
-    def take(self, room: int) -> list[tuple[int, ItemCommand, ItemCommand]]:
+    def take(self, room: int) -> list[tuple[int, Sendable, Sendable]]:
         """Return what fits into `room` octets: (place in the batch, whole command, what to send).
 
         Raises `LimitExceeded` when not even a chunk of the first command fits.
         """
-        taken: list[tuple[int, ItemCommand, ItemCommand]] = []
+        taken: list[tuple[int, Sendable, Sendable]] = []
         while self._waiting:
             first = self._waiting[0]
             rest = _rest_of(first)
@@ -79,7 +81,7 @@ class Outgoing:
             break
         return taken
 
-    def _chunk(self, waiting: _Waiting, room: int) -> ItemCommand:
+    def _chunk(self, waiting: _Waiting, room: int) -> Sendable:
         """Cut as much off the command's value as fits."""
         item = waiting.command.items[0]
         data = item.data or b""
@@ -94,7 +96,7 @@ class Outgoing:
         return replace(waiting.command, items=(chunk,))
 
 
-def as_text(command: ItemCommand) -> ItemCommand:
+def as_text(command: Sendable) -> Sendable:
     """Return the command with binary values as base64, which is what XML carries (omadm §6.2)."""
     return replace(command, items=tuple(_item_as_text(item) for item in command.items))
 
@@ -106,7 +108,7 @@ def _item_as_text(item: Item) -> Item:
     return replace(item, meta=meta, data=base64.b64encode(item.data))
 
 
-def _rest_of(waiting: _Waiting) -> ItemCommand:
+def _rest_of(waiting: _Waiting) -> Sendable:
     """Return the command with what of its value was not sent yet."""
     if not waiting.done:
         return waiting.command

@@ -13,9 +13,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import DmStatus, is_success
-from scomod.dmclient.model import Add, Delete, Exec, Get, Item, ItemCommand, Meta, Replace
+from scomod.codes import AlertCode, DmStatus, is_success
+from scomod.dmclient.model import Add, Alert, Delete, Exec, Get, Item, Meta, Replace
 from scomod.errors import ScomodError
+from scomod.lab.outgoing import Sendable
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Order
@@ -26,6 +27,15 @@ STANDARD_READ: Final = ("./DevInfo", "./DevDetail", f"{ROOT}/Inventory")
 NOT_READ: Final = ("Operations", "Data")  # nothing to see, and Data has no Get (scomo §1.2)
 MAX_NODES_COUNT: Final = 20000
 COMPONENT_LEAVES: Final = ("ID", "PkgIDRef", "Name", "Version", "State", "Status", "EnvType")
+
+
+ALERTS: Final[Mapping[str, AlertCode]] = {
+    "display": AlertCode.DISPLAY,
+    "confirm": AlertCode.CONFIRM_OR_REJECT,
+    "input": AlertCode.TEXT_INPUT,
+    "choice": AlertCode.SINGLE_CHOICE,
+    "choices": AlertCode.MULTIPLE_CHOICE,
+}
 
 
 class OrderError(ScomodError):
@@ -55,7 +65,7 @@ class Value:
 class Outcome:
     """What came back for one command; `code` is 0 when the device never answered it."""
 
-    command: ItemCommand
+    command: Sendable
     code: int = 0
     values: Mapping[str, Value] = field(default_factory=dict)
 
@@ -70,7 +80,7 @@ class Outcome:
         return is_success(self.code)
 
 
-Batch = list[ItemCommand]
+Batch = list[Sendable]
 Plan = Generator[Batch, list[Outcome], str]  # what it returns is a sentence for people
 
 
@@ -205,6 +215,16 @@ def _delete(order: Order) -> Plan:
     return f"{uri} deleted"
 
 
+def _ask(order: Order) -> Plan:
+    """Have a user alert shown (omadm §1.4); `choices` stand on lines of their own."""
+    texts = [order.params.get("options", ""), order.params["text"]]
+    texts += order.params.get("choices", "").splitlines()
+    items = tuple(Item(data=text.encode()) for text in texts)
+    (outcome,) = yield [Alert(code=ALERTS[order.params["alert"]], items=items)]
+    answers = [value.text for value in outcome.values.values()]
+    return f"answered with {outcome.code} {' '.join(answers)}".rstrip()
+
+
 ORDERS: Final[Mapping[str, Callable[[Order], Plan]]] = {
     "read": _read,
     "install": _fill_and_exec,
@@ -213,6 +233,7 @@ ORDERS: Final[Mapping[str, Callable[[Order], Plan]]] = {
     "exec": _exec,
     "put": _put,
     "delete": _delete,
+    "ask": _ask,
 }
 # what each order cannot do without; checked before it enters the queue
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -223,6 +244,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "exec": ("uri",),
     "put": ("uri",),
     "delete": ("uri",),
+    "ask": ("alert", "text"),
 }
 
 
@@ -233,6 +255,8 @@ def check(kind: str, params: Mapping[str, str]) -> None:
     for name in PARAMETERS[kind]:
         if not params.get(name):
             raise OrderError(f"order {kind} needs {name}")
+    if kind == "ask" and params["alert"] not in ALERTS:
+        raise OrderError(f"alert is one of {', '.join(ALERTS)}")
 
 
 def plan_of(order: Order) -> Plan:

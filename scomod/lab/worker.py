@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scomod.codes import DmStatus
-from scomod.dmclient.model import ItemCommand, name_of
+from scomod.dmclient.model import name_of
 from scomod.lab.devices import Phase
 from scomod.lab.scomo import OrderError, Outcome, Value, plan_of
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Account, Order, Register
+    from scomod.lab.outgoing import Sendable
     from scomod.lab.scomo import Batch, Plan
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class _Answer:
     """What came back so far for one command of the batch."""
 
-    command: ItemCommand
+    command: Sendable
     code: int = 0
     values: dict[str, Value] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class Worker:
         self._answers[index].code = code
 
     def take_value(self, index: int, uri: str, value: Value) -> None:
-        """Note a value that a Get of the batch brought."""
+        """Note a value that a Get of the batch brought, or an answer to an Alert, by number."""
         self._answers[index].values[uri] = value
 
     def _step(self, order: Order) -> Batch:
