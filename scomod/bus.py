@@ -144,7 +144,7 @@ _ERROR_NAMES: Final[tuple[tuple[type[ScomodError], str], ...]] = (
 
 
 class BusServer:
-    """The service on one connection; also the daemon's `AgentPort`.
+    """The service on one connection; also the daemon's `AgentPort` and `AlertPort`.
 
     `tasks` is the daemon's task group: each call is served by a task in it.
     `on_agent_change` is called after an agent came, left or was replaced.
@@ -264,7 +264,7 @@ class BusServer:
         if self._bus is not None and self._bus.connected and not _wants_no_reply(call):
             self._bus.send(reply)
 
-    # AgentPort
+    # AgentPort, AlertPort
 
     def is_present(self) -> bool:
         """Tell whether an agent is registered."""

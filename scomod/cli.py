@@ -98,7 +98,7 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (Argument("file", "the document; - is standard input", (("metavar", "FILE"),)),),
     ),
     "agent": (
-        "show prompts on this terminal and answer them",
+        "show prompts and user alerts on this terminal and answer them",
         (
             Argument(
                 "--answer",

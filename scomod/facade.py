@@ -73,6 +73,13 @@ class AgentPort(Protocol):
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell without asking."""
 
+
+class AlertPort(Protocol):
+    """How the daemon shows user alerts of servers to the person at the device."""
+
+    def is_present(self) -> bool:
+        """Tell whether an agent is registered."""
+
     async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
         """Put a user alert to the agent by one of its methods; returns what that replies.
 

@@ -194,6 +194,9 @@ class RunningDaemon:
     def ask(self, prompt: Record) -> Future[bool]:
         return asyncio.run_coroutine_threadsafe(self.bus.ask(prompt), self._loop)
 
+    def show(self, method: str, alert: Record) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(self.bus.show(method, alert), self._loop)
+
 
 @contextlib.contextmanager
 def running_daemon(address: str, daemon: Any = None) -> Iterator[RunningDaemon]:
