@@ -1,11 +1,12 @@
 """The tree's rights against an oracle that was written from the standard (omadm §7.4)."""
 
+import contextlib
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -26,6 +27,7 @@ SERVERS = ("A", "B", "C")
 OBJECTS = ("a", "b")
 INTERIORS = ("Few", "Deep", "Deep/Deeper")
 LEAVES = ("Text", "Number", "Few/1", "Deep/Deeper/Leaf", "Now")
+BEGINNING = (".", "./Toy", "./Toy/a", "./Toy/a/Text", "./Toy/a/Deep", "./Toy/a/Deep/Deeper")
 OTHER_REFUSALS = (NodeExists, NotAllowed, BadFormat)  # of commands that the ACL permits
 
 servers = st.sampled_from(SERVERS)
@@ -43,19 +45,19 @@ def is_leaf(path: str) -> bool:
     return path.split("/", 3)[-1] in LEAVES
 
 
-class RightsAgainstOracle(RuleBasedStateMachine):
-    """Any servers, any ACLs, any commands: 425 exactly where the oracle says no."""
+class Duel:
+    """A tree and its oracle, which must decide alike."""
 
-    @initialize(root=acls, top=acls)
-    def open(self, root: str, top: str) -> None:
+    def begin(self, own: dict[str, str]) -> None:
         self.stack = ExitStack()
         directory = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.bench: Bench = self.stack.enter_context(tree_bench(Path(directory)))
-        self.oracle = Oracle({".": f"{root}&Add=*".removeprefix("&"), "./Toy": top}, is_leaf)
+        root = f"{own['.']}&Add=*".removeprefix("&")
+        self.oracle = Oracle(own | {".": root}, is_leaf)
         for path, text in self.oracle.acls.items():
             self.bench.tree.put(path, acl=text)
 
-    def teardown(self) -> None:
+    def end(self) -> None:
         if hasattr(self, "stack"):
             self.stack.close()
 
@@ -99,6 +101,17 @@ class RightsAgainstOracle(RuleBasedStateMachine):
 
     def set_property(self, uri: str, server: str, text: str) -> None:
         self.bench.tree.replace(uri, server, format=None, type=None, value=text.encode())
+
+
+class RightsAgainstOracle(Duel, RuleBasedStateMachine):
+    """Any servers, any ACLs, any commands: 425 exactly where the oracle says no."""
+
+    @initialize(own=st.fixed_dictionaries(dict.fromkeys(BEGINNING, acls)))
+    def open(self, own: dict[str, str]) -> None:
+        self.begin(own)
+
+    def teardown(self) -> None:
+        self.end()
 
     @rule(path=places, server=servers, prop=st.sampled_from(["", "?prop=ACL", "?prop=Format"]))
     def get(self, path: str, server: str, prop: str) -> None:
@@ -161,9 +174,38 @@ class RightsAgainstOracle(RuleBasedStateMachine):
 
 
 RightsAgainstOracle.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None
+    max_examples=30, stateful_step_count=25, deadline=None
 )
 TestRightsAgainstOracle = RightsAgainstOracle.TestCase
+
+
+class _Undo(Exception):  # noqa: N818 - leaves a savepoint, nothing more
+    pass
+
+
+# What is tried of every server on every tree: command, path, and what else it says.
+EVERY = [
+    *((c, p, "") for c in ("Get", "Replace", "Delete", "Exec") for p in BEGINNING[1:]),
+    *(("ReplaceAcl", path, "Add=*") for path in BEGINNING),
+    *(("Rename", path, "b") for path in BEGINNING[1:]),
+    *(("Add", path, "") for path in ("./Toy/b", "./Toy/a/Now", "./Toy/a/Deep/Deeper/Leaf")),
+    *(("Copy", path, "./Toy/a/Text") for path in ("./Toy/b/Text", "./Toy/a/Text", "./Toy/a/Now")),
+]
+
+
+@settings(max_examples=30, deadline=None)
+@given(own=st.fixed_dictionaries(dict.fromkeys(BEGINNING, acls)))
+def test_every_command_of_every_server_is_decided_as_the_oracle_does(own: dict[str, str]) -> None:
+    duel = Duel()
+    try:
+        duel.begin(own)
+        for command, path, extra in EVERY:
+            for server in SERVERS:
+                with contextlib.suppress(_Undo), duel.bench.db.savepoint():
+                    duel.is_done(command, path, server, extra)
+                    raise _Undo
+    finally:
+        duel.end()
 
 
 # -- the oracle itself against the example in the standard --------------------------------
