@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient import auth, codec
+from scomod.dmclient.answers import status_of
 from scomod.dmclient.auth import AuthType
 from scomod.dmclient.credentials import Login
-from scomod.dmclient.events import PendingAlert, SessionSetup
+from scomod.dmclient.events import AnswerReady, CommandReceived, PendingAlert, SessionSetup
 from scomod.dmclient.model import (
     Alert,
     Command,
@@ -143,3 +144,28 @@ def generic(text: str = "1200") -> Alert:
 def statuses(message: Message) -> list[tuple[str, str, int]]:
     """The Statuses of a message as (cmd, cmd_ref, code)."""
     return [(c.cmd, c.cmd_ref, c.code) for c in message.commands if isinstance(c, Status)]
+
+
+def next_of(session: Session) -> Message:
+    """The next message, which there must be."""
+    message = session.next_message()
+    assert message is not None
+    return message
+
+
+def serve(session: Session, reply: Message, *answers: Command) -> list[Command]:
+    """Give a reply to the session and do what a driver does; returns the commands."""
+    commands: list[Command] = []
+    for event in session.receive(reply):
+        match event:
+            case CommandReceived(msg_ref, command):
+                commands.append(command)
+                session.complete([status_of(msg_ref, command, DmStatus.OK), *answers])
+            case AnswerReady(answer):
+                session.complete([answer])
+    return commands
+
+
+def alerts(message: Message) -> list[int]:
+    """The codes of the Alerts of a message."""
+    return [c.code for c in message.commands if isinstance(c, Alert)]

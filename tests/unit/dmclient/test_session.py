@@ -25,18 +25,13 @@ from tests.support.dialogue import (
     challenge,
     cred,
     generic,
+    next_of,
     setup,
     started,
     statuses,
 )
 
 GET = Get(cmd_id="7", items=(Item(target="./DevInfo"),))
-
-
-def next_of(session: Session) -> Message:
-    message = session.next_message()
-    assert message is not None
-    return message
 
 
 @pytest.mark.spec("omadm T-01")

@@ -26,6 +26,7 @@ from tests.support.dialogue import (
     Server,
     challenge,
     cred,
+    next_of,
     started,
     statuses,
 )
@@ -33,12 +34,6 @@ from tests.support.dialogue import (
 GET = Get(cmd_id="7", items=(Item(target="./DevInfo"),))
 OUR_MAC = dataclasses.replace(CLIENT, auth_type=AuthType.MAC)
 ITS_MAC = dataclasses.replace(SERVER, auth_type=AuthType.MAC)
-
-
-def next_of(session: Session) -> Message:
-    message = session.next_message()
-    assert message is not None
-    return message
 
 
 def sealed(message: Message, nonce: bytes, password: str = "server-pw") -> Envelope:
