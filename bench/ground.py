@@ -40,6 +40,8 @@ CONFIG: Final = """
 id = "urn:bench:1"
 [transport]
 ca_file = "etc/scomod/ca.pem"
+[bootstrap]
+first_session = "asked"
 [notification]
 udp_address = "127.0.0.1"
 udp_port = {udp_port}

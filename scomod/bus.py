@@ -20,6 +20,7 @@ from scomod.busaddress import (
     ERROR_FAILED,
     ERROR_REFUSED,
     ERROR_UNKNOWN,
+    ERROR_WRONG_PIN,
     OBJECT_PATH,
     STATUS_INTERFACE,
     TRACE_INTERFACE,
@@ -40,7 +41,8 @@ from scomod.buswire import (
     pack,
 )
 from scomod.errors import ScomodError
-from scomod.facade import Refused, Unknown
+from scomod.facade import Refused, Unknown, WrongPin
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     import asyncio
@@ -104,9 +106,11 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     ),
     (CONTROL_INTERFACE, "Answer"): Export((("operation", "t"), ("is_accepted", "b")), (), _answer),
     (CONTROL_INTERFACE, "Bootstrap"): Export(
-        (("profile", "ay"),),
+        (("document", "ay"), ("sec", "s"), ("mac", "s"), ("pin", "s")),
         (("servers", "as"),),
-        lambda bus, _, profile: bus.facade.bootstrap(bytes(profile)),
+        lambda bus, _, document, sec, mac, pin: bus.facade.bootstrap(
+            bytes(document), sec, mac, Secret(pin)
+        ),
     ),
     (CONTROL_INTERFACE, "RegisterAgent"): Export(
         (("agent", "o"),), (), lambda bus, sender, path: bus.agents.register(sender, path)
@@ -138,6 +142,7 @@ SIGNALS: Final[Mapping[str, Signature]] = {
 }
 
 _ERROR_NAMES: Final[tuple[tuple[type[ScomodError], str], ...]] = (
+    (WrongPin, ERROR_WRONG_PIN),
     (Refused, ERROR_REFUSED),
     (Unknown, ERROR_UNKNOWN),
 )

@@ -25,6 +25,7 @@ TRACE_INTERFACE: Final = "org.scomod1.Trace"
 AGENT_INTERFACE: Final = "org.scomod1.Agent"
 
 ERROR_REFUSED: Final = "org.scomod1.Error.Refused"
+ERROR_WRONG_PIN: Final = "org.scomod1.Error.WrongPin"
 ERROR_UNKNOWN: Final = "org.scomod1.Error.Unknown"
 ERROR_FAILED: Final = "org.scomod1.Error.Failed"
 ERROR_CANCELLED: Final = "org.scomod1.Error.Cancelled"

@@ -154,7 +154,7 @@ class Client:
         """Be the agent until cancelled; raises `NotReachable`, or `RemoteError` if refused.
 
         `ask` answers one prompt at a time or raises `AgentGone`; `inform` tells; `show`
-        puts a user alert to the person (`AgentPort.show`), and may be cancelled in it.
+        puts a user alert to the person (`AlertPort.show`), and may be cancelled in it.
         Whenever the daemon comes (back) the agent is registered and `ready` called.
         """
         desk = Desk(ask, inform, show)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.busaddress import (
     ERROR_ACCESS_DENIED,
     ERROR_REFUSED,
+    ERROR_WRONG_PIN,
     NotReachable,
     RemoteError,
 )
@@ -33,6 +34,7 @@ from scomod.facade import Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+REFUSALS: Final = (ERROR_REFUSED, ERROR_WRONG_PIN, ERROR_ACCESS_DENIED)
 EPILOG: Final = (
     "exit status: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 refused. "
     "environment: SCOMOD_ROOT, DBUS_SYSTEM_BUS_ADDRESS, NO_COLOR."
@@ -94,8 +96,19 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "decline": ("decline what a prompt asks", (_ID,)),
     "watch": ("show what happens, until interrupted", ()),
     "bootstrap": (
-        "make accounts from a provisioning document, with or without a running daemon",
-        (Argument("file", "the document; - is standard input", (("metavar", "FILE"),)),),
+        "make accounts from a bootstrap document, with or without a running daemon",
+        (
+            Argument("file", "the document; - is standard input", (("metavar", "FILE"),)),
+            Argument(
+                "--sec", "how it is sealed: a name or 0 to 3", (("default", ""), ("metavar", "SEC"))
+            ),
+            Argument("--mac", "its MAC", (("default", ""), ("metavar", "HEX"))),
+            Argument("--pin", "the PIN, instead of being asked for it", (("metavar", "PIN"),)),
+        ),
+    ),
+    "ddf": (
+        "print the description of the management tree (DDF), without a daemon",
+        (Argument("uri", "where to begin (.)", (_OPTIONAL, ("default", "."), ("metavar", "URI"))),),
     ),
     "agent": (
         "show prompts and user alerts on this terminal and answer them",
@@ -187,7 +200,7 @@ def _exit_code(error: Exception) -> int:
             return EXIT_NOT_REACHABLE
         case Refused():
             return EXIT_REFUSED
-        case RemoteError() if error.name in (ERROR_REFUSED, ERROR_ACCESS_DENIED):
+        case RemoteError() if error.name in REFUSALS:
             return EXIT_REFUSED
         case _:
             return EXIT_FAILED

@@ -9,11 +9,10 @@ import asyncio
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod import clilive, clitrace, cliview
-from scomod.busaddress import NotReachable, find_address
+from scomod.busaddress import find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
 from scomod.clifmt import branches, fields, printable
 from scomod.errors import ScomodError
@@ -36,8 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
         from scomod import clisyncml  # noqa: PLC0415 - the codec, only this command needs it
 
         return clisyncml.run(arguments, screen)
+    if arguments.command == "ddf":
+        return _ddf(arguments, screen)
     if arguments.command == "bootstrap":
-        return _bootstrap(arguments, screen)
+        from scomod import clibootstrap  # noqa: PLC0415 - only this command needs it
+
+        return clibootstrap.run(arguments, screen)
     return asyncio.run(_with_client(arguments, screen, ACTIONS[arguments.command]))
 
 
@@ -150,31 +153,6 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
 }
 
 
-def _bootstrap(arguments: argparse.Namespace, screen: Screen) -> int:
-    """Give the profile to the daemon or, where none runs, write the accounts ourselves."""
-    profile = _read(arguments.file)
-
-    async def online(call: Call) -> int:
-        _show_accounts(call.screen, await call.client.bootstrap(profile))
-        return EXIT_OK
-
-    try:
-        return asyncio.run(_with_client(arguments, screen, online))
-    except NotReachable:
-        from scomod.records import bootstrap_offline  # noqa: PLC0415 - loads database and tree
-
-        _show_accounts(screen, bootstrap_offline(Paths(arguments.root.absolute()), profile))
-        return EXIT_OK
-
-
-def _read(name: str) -> bytes:
-    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-
-
-def _show_accounts(screen: Screen, servers: list[str]) -> None:
-    screen.show(servers, [printable(f"account {server} is ready") for server in servers])
-
-
 def _config(arguments: argparse.Namespace, screen: Screen) -> int:
     from scomod import config  # noqa: PLC0415 - only this command needs it
 
@@ -183,4 +161,19 @@ def _config(arguments: argparse.Namespace, screen: Screen) -> int:
     servers = record.pop("servers")
     record[config.SERVER_SECTION] = {config.in_toml(name): servers[name] for name in servers}
     screen.show(record, cliview.settings(record, config.origins(paths)))
+    return EXIT_OK
+
+
+def _ddf(arguments: argparse.Namespace, screen: Screen) -> int:
+    from scomod import config  # noqa: PLC0415 - only this command and `config` need it
+    from scomod.mo import ddfwriter, registry, uri  # noqa: PLC0415 - as above
+
+    settings = config.load(Paths(arguments.root.absolute()))
+    text = ddfwriter.document(
+        registry.load_ddf(settings.scomo.root),
+        uri.as_typed(arguments.uri),
+        manufacturer=settings.device.manufacturer,
+        model=settings.device.model,
+    )
+    screen.show(text, text.splitlines())
     return EXIT_OK

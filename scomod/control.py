@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from scomod import __version__
 from scomod.codes import ComponentState
-from scomod.errors import ScomodError
-from scomod.facade import Refused, Unknown
+from scomod.facade import Unknown
 from scomod.mo import dmacc
+from scomod.mo import uri as uris
 from scomod.operation import Branch, Operation
 from scomod.scheduler import Wish
 from scomod.secret import SHOWN, is_secret_uri
 
 if TYPE_CHECKING:
     from scomod.confirm import Confirmations
-    from scomod.db import Database
-    from scomod.dmclient.provisioning import AccountProfile
+    from scomod.enrolment import Enrolment
     from scomod.facade import Record
     from scomod.journal import Journal
     from scomod.mo.scomo import Scomo
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox
     from scomod.scheduler import Scheduler
+    from scomod.secret import Secret
     from scomod.trace import Traces
 
 
@@ -36,24 +36,24 @@ class Control:
     def __init__(
         self,
         *,
-        db: Database,
         tree: Tree,
         journal: Journal,
         outbox: Outbox,
         scomo: Scomo,
         scheduler: Scheduler,
         confirmations: Confirmations,
+        enrolment: Enrolment,
         traces: Traces,
         device_id: str,
         root: str,
     ) -> None:
-        self._db = db
         self._tree = tree
         self._journal = journal
         self._outbox = outbox
         self._scomo = scomo
         self._scheduler = scheduler
         self._confirmations = confirmations
+        self._enrolment = enrolment
         self._traces = traces
         self._device_id = device_id
         self._root = root
@@ -135,13 +135,12 @@ class Control:
         """Answer the prompt of an operation; raises `Unknown` if none waits."""
         self._confirmations.answer(operation_id, is_accepted=is_accepted)
 
-    def bootstrap(self, profile: bytes) -> list[str]:
-        """Make accounts from a provisioning document; returns server ids, raises `Refused`."""
-        found = import_profile(self._db, self._tree, profile)
-        for account in found:
-            if account.start_session:
-                self.want_session(account.server_id)
-        return [account.server_id for account in found]
+    def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
+        """Make accounts from a bootstrap document; returns server ids.
+
+        Raises `WrongPin`, `Refused`.
+        """
+        return self._enrolment.document(document, sec, mac, pin)
 
     def want_session(self, server_id: str) -> None:
         """Ask for a session that nobody waits for."""
@@ -150,12 +149,12 @@ class Control:
     def tree_children(self, uri: str) -> list[str]:
         """Give the names below an interior node."""
         self._node(uri)
-        return self._tree.children(_canonical(uri))
+        return self._tree.children(uris.as_typed(uri))
 
     def tree_node(self, uri: str) -> Record:
         """Give one node; secrets are never shown (I19)."""
         node = self._node(uri)
-        path = _canonical(uri)
+        path = uris.as_typed(uri)
         return {
             "uri": path,
             "format": str(node.format),
@@ -173,7 +172,7 @@ class Control:
         return self._traces.one(number)
 
     def _node(self, uri: str) -> Any:
-        node = self._tree.node(_canonical(uri))
+        node = self._tree.node(uris.as_typed(uri))
         if node is None:
             raise Unknown(f"no node {uri}")
         return node
@@ -215,23 +214,3 @@ class Control:
             "name": self._leaf(uri, "Name"),
             "status": int(self._leaf(uri, "Status") or 0),
         }
-
-
-def import_profile(db: Database, tree: Tree, profile: bytes) -> list[AccountProfile]:
-    """Store the accounts of a provisioning document, all or none; raises `Refused`."""
-    from scomod.dmclient import provisioning  # noqa: PLC0415 - once in the life of a device
-
-    try:
-        found = list(provisioning.parse(profile))
-        with db.transaction():
-            for account in found:
-                dmacc.add_account(tree, account)
-    except ScomodError as error:
-        raise Refused(f"the profile is not taken: {error}") from error
-    return found
-
-
-def _canonical(uri: str) -> str:
-    """Return a URI as the tree stores it, whatever a person typed."""
-    path = uri.strip("/")
-    return "." if path in ("", ".") else "./" + path.removeprefix("./")

@@ -26,6 +26,7 @@ from scomod.control import Control
 from scomod.download.http import HttpFetcher
 from scomod.download.spool import Spool
 from scomod.engine import Engine
+from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.installers.runner import open_runner
@@ -93,14 +94,17 @@ class Daemon:
             has_reports=lambda server_id: bool(store.outbox.waiting(server_id)),
         )
         self._traces = Traces(paths.traces_dir, settings.log, self._clock)
+        self._enrolment = Enrolment(
+            store.db, store.tree, settings, lambda server_id: self.control.want_session(server_id)
+        )
         self.control = Control(
-            db=store.db,
             tree=store.tree,
             journal=store.journal,
             outbox=store.outbox,
             scomo=store.scomo,
             scheduler=self._scheduler,
             confirmations=self._confirmations,
+            enrolment=self._enrolment,
             traces=self._traces,
             device_id=store.device_id,
             root=str(paths.root),
@@ -211,7 +215,10 @@ class Daemon:
             raise ScomodError("the D-Bus connection was lost")
 
     def _resume(self) -> None:
-        """Pick up what an earlier life left: leftovers, inventory, alerts."""
+        """Pick up what an earlier life left: leftovers, inventory, alerts, first sessions.
+
+        Then take what the device was made with.
+        """
         if self._store.db.recovered_from is not None:
             announce(
                 log,
@@ -223,6 +230,8 @@ class Daemon:
         self._start(self._refresh_inventory())
         for server_id in {alert.server_id for alert in self._store.outbox.waiting()}:
             self.control.want_session(server_id)
+        self._enrolment.resume()
+        self._enrolment.folder(self._paths.bootstrap_dir)
 
     async def _listen(self) -> UdpListener | None:
         """Open the door for notifications; without it the device still polls and reports."""
@@ -282,6 +291,8 @@ class Daemon:
         record = asdict(report)
         self.control.last_sessions[wish.server_id] = record
         self._emit("SessionEnded", record)
+        if report.outcome == "ok":
+            self._enrolment.met(wish.server_id)
         return report
 
     async def _refresh_inventory(self) -> None:

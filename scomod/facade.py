@@ -13,11 +13,17 @@ from scomod.errors import ScomodError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scomod.secret import Secret
+
 Record = dict[str, Any]
 
 
 class Refused(ScomodError):  # noqa: N818
     """The daemon will not do that now; the text says why and what to do."""
+
+
+class WrongPin(Refused):
+    """The document is sealed with another PIN; it may be tried again."""
 
 
 class Unknown(ScomodError):  # noqa: N818
@@ -45,8 +51,11 @@ class Facade(Protocol):
     def answer(self, operation_id: int, *, is_accepted: bool) -> None:
         """Answer the prompt of an operation; raises `Unknown` if none waits."""
 
-    def bootstrap(self, profile: bytes) -> list[str]:
-        """Make accounts from a provisioning document; returns server ids, raises `Refused`."""
+    def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
+        """Make accounts from a bootstrap document; returns server ids.
+
+        `sec` and `mac` are "" for one without a seal.  Raises `WrongPin`, `Refused`.
+        """
 
     def tree_children(self, uri: str) -> list[str]:
         """Names below an interior node."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from scomod import config
 from scomod.clock import SystemClock
-from scomod.control import import_profile
 from scomod.db import Database
+from scomod.enrolment import Enrolment
 from scomod.facade import Refused
 from scomod.journal import Journal
 from scomod.mo import devdetail, devinfo, dmacc, inbox
@@ -24,6 +24,7 @@ from scomod.outbox import Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scomod.secret import Secret
     from scomod.settings import Paths, Settings
 
 
@@ -52,7 +53,7 @@ class Records:
             self.device_id = self._device_id(settings)
             devinfo.install(self.tree, settings.device, self.device_id)
             devdetail.install(self.tree, settings.device)
-            dmacc.install(self.tree)
+            dmacc.install(self.tree, settings.bootstrap.account_servers)
             inbox.install(self.tree, settings.subtree.inbox_servers)
             self.scomo.install(settings.scomo.version)
 
@@ -79,12 +80,16 @@ def owner_lock(paths: Paths) -> Iterator[None]:
         yield
 
 
-def bootstrap_offline(paths: Paths, profile: bytes) -> list[str]:
-    """Make accounts while no daemon runs, e.g. when an image is built; returns server ids."""
+def bootstrap_offline(paths: Paths, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
+    """Make accounts while no daemon runs, e.g. when an image is built; returns server ids.
+
+    Their first sessions are owed to the daemon's next start.  Raises as `Enrolment.document`.
+    """
+    settings = config.load(paths)
     with owner_lock(paths):
-        store = Records(config.load(paths), paths)
+        store = Records(settings, paths)
+        enrolment = Enrolment(store.db, store.tree, settings, lambda _server_id: None)
         try:
-            found = import_profile(store.db, store.tree, profile)
+            return enrolment.document(document, sec, mac, pin)
         finally:
             store.db.close()
-    return [account.server_id for account in found]

@@ -21,6 +21,8 @@ PROXY_WORDS = "http://HOST:PORT"
 SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
 SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
 PIN_SHAPE = "[A-Za-z0-9+/]{43}="
+SERVER_IDS_SHAPE = r"\*|[^=&*+\s]+"
+SERVER_IDS_WORDS = 'server identifiers or "*"'
 
 
 def one_of(default: str, *others: str) -> Any:
@@ -126,7 +128,7 @@ class Subtree:
     max_nodes_count: int = within(10000, 1, 1000000)
     max_depth_count: int = within(16, 1, 48)
     max_listed_bytes: int = within(16 * MIB, 2048, GIB)
-    inbox_servers: tuple[str, ...] = shaped(("*",), r"\*|[^=&*+\s]+", 'server identifiers or "*"')
+    inbox_servers: tuple[str, ...] = shaped(("*",), SERVER_IDS_SHAPE, SERVER_IDS_WORDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Bootstrap:
     imsi: str = shaped("", "[0-9]{6,15}", "6 to 15 digits")
     unsigned: str = one_of("refuse", "accept")
     first_session: str = one_of("always", "asked")
+    account_servers: tuple[str, ...] = shaped(("*",), SERVER_IDS_SHAPE, SERVER_IDS_WORDS)
     pin_tries_count: int = within(3, 1, 10)
     max_document_bytes: int = within(65536, 1024, 16 * MIB)
 

@@ -62,6 +62,9 @@ model = "demo device"
 [transport]
 ca_file = "etc/scomod/ca.pem"
 
+[bootstrap]
+first_session = "asked"
+
 [notification]
 udp_address = "{address}"
 udp_port = {port}

@@ -57,6 +57,7 @@ class Rule:
     occurrence: Occurrence = Occurrence.ONE
     max_count: int = 0
     is_permanent: bool = False
+    description: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def parse(document: bytes) -> Place:
 
 
 VALUE_IS_AN_ELEMENT: Final = frozenset({"AccessType", "DFFormat", "Occurrence", "Scope"})
-VALUE_IS_TEXT: Final = frozenset({"MIME", "DDFName", "ZeroOrN", "OneOrN"})
+VALUE_IS_TEXT: Final = frozenset({"MIME", "DDFName", "ZeroOrN", "OneOrN", "Description"})
 
 
 class _Reader:
@@ -187,4 +188,5 @@ def _rule(facts: dict[str, list[str]]) -> Rule:
         occurrence=Occurrence(occurrence),
         max_count=int(facts.get(occurrence, ["0"])[0]),
         is_permanent=facts.get("Scope") == ["Permanent"],
+        description=facts.get("Description", [""])[0],
     )

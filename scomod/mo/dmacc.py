@@ -27,7 +27,7 @@ from scomod.mo.account import (
     set_client_nonce,
     set_server_nonce,
 )
-from scomod.mo.acl import Acl, Right, is_server_id
+from scomod.mo.acl import EVERYONE, Acl, Right, is_server_id
 from scomod.mo.handler import Handler
 from scomod.mo.registry import DMACC_ROOT
 
@@ -168,10 +168,14 @@ class DmAcc(Handler):
         self._tree.forget_servers(lambda server_id: server_id in gone)
 
 
-def install(tree: Tree) -> None:
-    """Make the permanent nodes that hold the accounts."""
+def install(tree: Tree, servers: Sequence[str] = (EVERYONE,)) -> None:
+    """Make the permanent nodes that hold the accounts; only these servers may add some.
+
+    "*" stands for all, and leaves the decision to the ACL of the root.
+    """
+    acl = "" if EVERYONE in servers else f"Add={'+'.join(servers)}&Get=*"
     for root in SERVER_ID_LEAVES:
-        tree.put(root)
+        tree.put(root, acl=acl)
 
 
 def add_account(tree: Tree, profile: Profile) -> Account:

@@ -136,6 +136,12 @@ def safe_name(text: str) -> str:
     return f"{plain[: SAFE_NAME_CHARS - DIGEST_CHARS - 1]}-{digest}"
 
 
+def as_typed(text: str) -> str:
+    """Return a URI in canonical form, whatever way a person typed it; nothing is checked."""
+    path = text.strip("/")
+    return ROOT if path in ("", ROOT) else "./" + path.removeprefix("./")
+
+
 def _canonical(address: str) -> str:
     if address == ROOT:
         return ROOT

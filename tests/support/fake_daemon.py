@@ -16,11 +16,13 @@ from scomod.bus import BusServer
 from scomod.clock import SystemClock
 from scomod.codes import ResultCode
 from scomod.errors import ScomodError
-from scomod.facade import Record, Refused, Unknown
+from scomod.facade import Record, Refused, Unknown, WrongPin
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+RIGHT_PIN = Secret("1234")  # of every sealed document
 SERVER: Record = {"server_id": "srv1", "name": "Example", "address": "https://dm.example.org/"}
 OPERATION: Record = {
     "id": 7,
@@ -152,10 +154,12 @@ class FakeDaemon:
         self.emit("PromptChanged", {**prompt, "verdict": "granted"})
         self.emit("OperationChanged", operation)
 
-    def bootstrap(self, profile: bytes) -> list[str]:
-        if b"<wap-provisioningdoc" not in profile:
+    def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
+        if b"<wap-provisioningdoc" not in document:
             raise Refused("that is no provisioning document")
-        self.profiles.append(profile)
+        if sec and pin != RIGHT_PIN:
+            raise WrongPin(f"{mac} does not fit this PIN")
+        self.profiles.append(document)
         self.servers.append({**SERVER, "server_id": "srv2"})
         return ["srv2"]
 

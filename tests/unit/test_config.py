@@ -106,11 +106,11 @@ def test_whole_number_is_taken_for_a_number(paths: Paths) -> None:
     ("text", "words"),
     [
         ("[devise]", "unknown section devise; did you mean device?"),
-        ("[zzz]", "unknown section zzz; known are confirm, daemon, device, download,"),
+        ("[zzz]", "unknown section zzz; known are bootstrap, confirm, daemon, device, download,"),
         ("[install.dpgk]", "unknown section install.dpgk; did you mean install.dpkg?"),
         ("[download]\nmax_byte = 1", "unknown key download.max_byte; did you mean "),
         ("[log]\nzzz = 1", "unknown key log.zzz; known are log.level"),
-        ("zzz = 1", "unknown key zzz; known are confirm, daemon"),
+        ("zzz = 1", "unknown key zzz; known are bootstrap, confirm, daemon"),
         ("device = 1", "device is a section, write [device]"),
         ("[install]\ndpkg = true", "install.dpkg is a section, write [install.dpkg]"),
         ("[[device]]", "device is a section"),

@@ -181,6 +181,64 @@ def test_bootstrap_by_the_daemon(bus: PrivateBus, running: RunningDaemon, tmp_pa
     assert running.daemon.profiles == [PROFILE] * 3
 
 
+def test_sealed_document_with_a_pin(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    file = tmp_path / "profile.xml"
+    file.write_bytes(PROFILE)
+    seal = ("bootstrap", "--sec", "USERPIN", "--mac", "00", str(file))
+    assert said(bus, *seal, "--pin", "1234") == "account srv2 is ready\n"
+    code, sentence = refusal(ctl(bus, *seal, "--pin", "4321"))
+    assert (code, sentence) == (4, "scomoctl: 00 does not fit this PIN")
+    code, sentence = refusal(ctl(bus, *seal, stdin=subprocess.DEVNULL))
+    assert (code, "give it with --pin" in sentence) == (2, True)
+    code, sentence = refusal(ctl(bus, "bootstrap", "--sec", "9", "--mac", "00", str(file)))
+    assert (code, "'9' is not known" in sentence) == (2, True)
+    assert running.daemon.profiles == [PROFILE]
+
+
+def test_pin_is_asked_for_until_it_is_right_and_does_not_show(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    file = tmp_path / "profile.xml"
+    file.write_bytes(PROFILE)
+    ours, theirs = pty.openpty()
+    command = [*PROGRAM, "bootstrap", "--sec", "1", "--mac", "00", str(file)]
+    process = subprocess.Popen(
+        command, env=environment(bus), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    try:
+        shown = read_until(ours, "PIN: ")
+        os.write(ours, b"4321\n")
+        shown += read_until(ours, "the PIN is wrong")
+        shown += read_until(ours, "PIN: ")
+        os.write(ours, b"1234\n")
+        shown += read_until(ours, "account srv2 is ready")
+        assert process.wait(200) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+    assert "4321" not in shown
+    assert "1234" not in shown
+    assert running.daemon.profiles == [PROFILE]
+
+
+def test_description_of_the_tree_needs_no_daemon(bus: PrivateBus, tmp_path: Path) -> None:
+    (tmp_path / "etc/scomod").mkdir(parents=True)
+    (tmp_path / "etc/scomod/scomod.toml").write_text('[scomo]\nroot = "./Vendor/SCM"\n')
+    root = ("--root", str(tmp_path))
+    text = said(bus, *root, "ddf")
+    assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n')
+    assert "<NodeName>SCM</NodeName>" in text
+    assert document(bus, *root, "ddf", "./DevInfo/Man").count("<Node>") == 1
+    assert refusal(ctl(bus, *root, "ddf", "./SCOMO")) == (
+        1,
+        "scomoctl: no node can be at ./SCOMO",
+    )
+
+
 def test_bootstrap_without_a_daemon_writes_the_accounts(bus: PrivateBus, tmp_path: Path) -> None:
     file = VECTORS / "provisioning/two-servers.xml"
     arguments = ("--json", "--root", str(tmp_path), "bootstrap", str(file))

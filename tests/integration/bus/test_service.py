@@ -22,6 +22,7 @@ from scomod.busaddress import (
     ERROR_FAILED,
     ERROR_REFUSED,
     ERROR_UNKNOWN,
+    ERROR_WRONG_PIN,
     OBJECT_PATH,
     STATUS_INTERFACE,
     NameTaken,
@@ -33,7 +34,15 @@ from scomod.busclient import Client
 from scomod.buswire import WAITING_COUNT, Message, open_bus, pack, unpack
 from scomod.clock import SystemClock
 from scomod.facade import Record
-from tests.support.fake_daemon import INVENTORY, OPERATION, PROMPT, FakeDaemon, running_daemon
+from scomod.secret import Secret
+from tests.support.fake_daemon import (
+    INVENTORY,
+    OPERATION,
+    PROMPT,
+    RIGHT_PIN,
+    FakeDaemon,
+    running_daemon,
+)
 from tests.support.private_bus import PrivateBus, private_bus
 
 GOLDEN = Path(__file__).parents[2] / "vectors/dbus/org.scomod1.xml"
@@ -134,6 +143,21 @@ def test_answer_reaches_the_prompt(bus: PrivateBus) -> None:
         assert running.daemon.records[0]["reason"] == "cancelled"
 
 
+def test_wrong_pin_has_a_name_of_its_own(bus: PrivateBus) -> None:
+    profile = b"<wap-provisioningdoc/>"
+    with running_daemon(bus.address):
+        wrong = error_of(
+            bus.address,
+            CONTROL_INTERFACE,
+            "Bootstrap",
+            body=(profile, "1", "00", "4321"),
+            signature="aysss",
+        )
+        give = use(bus.address, lambda client: client.bootstrap(profile, "1", "00", RIGHT_PIN))
+    assert (wrong.name, str(wrong)) == (ERROR_WRONG_PIN, "00 does not fit this PIN")
+    assert give == ["srv2"]
+
+
 def test_bootstrap_takes_octets(bus: PrivateBus) -> None:
     profile = b"<wap-provisioningdoc/>\0\xff"
     with running_daemon(bus.address) as running:
@@ -173,8 +197,8 @@ class Raising(FakeDaemon):
         await asyncio.sleep(0)
         raise ValueError("secret detail of ours", server_id)
 
-    def bootstrap(self, profile: bytes) -> list[str]:
-        return [len(profile)]  # type: ignore[list-item] # a bug of the kind that types do not catch
+    def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
+        return [len(document), sec, mac, pin]  # type: ignore[list-item] # a bug of the kind that types do not catch
 
 
 @pytest.mark.parametrize(
@@ -206,7 +230,10 @@ def test_no_text_of_an_exception_leaves(
 def test_refused_and_unknown_arrive_with_their_text(bus: PrivateBus) -> None:
     with running_daemon(bus.address):
         unknown = error_of(bus.address, CONTROL_INTERFACE, "Answer", body=(9, True), signature="tb")
-        refused = error_of(bus.address, CONTROL_INTERFACE, "Bootstrap", body=(b"",), signature="ay")
+        document = (b"", "", "", "")
+        refused = error_of(
+            bus.address, CONTROL_INTERFACE, "Bootstrap", body=document, signature="aysss"
+        )
     assert (unknown.name, str(unknown)) == (ERROR_UNKNOWN, "operation 9 asks nothing")
     assert (refused.name, str(refused)) == (ERROR_REFUSED, "that is no provisioning document")
 

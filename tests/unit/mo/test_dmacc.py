@@ -338,10 +338,16 @@ def test_no_server_can_make_itself_another_one(bench: Bench, path: str) -> None:
 
 
 def test_acl_decides_who_may_add_accounts(bench: Bench) -> None:
-    bench.tree.put("./DMAcc", acl=f"Add={SERVER}&Get=*")
+    dmacc.install(bench.tree, (SERVER, "second"))
+    for root in ("./DMAcc", "./SyncML/DMAcc"):
+        with pytest.raises(PermissionDenied):
+            add(bench, f"{root}/mine", server="other")
+        add(bench, f"{root}/mine")
+    dmacc.install(bench.tree, ())
     with pytest.raises(PermissionDenied):
-        add(bench, "./DMAcc/mine", server="other")
-    add(bench, "./DMAcc/mine")
+        add(bench, "./DMAcc/yours")
+    dmacc.install(bench.tree, ("*",))
+    add(bench, "./DMAcc/yours", server="other")
 
 
 def test_renamed_account_is_found_and_keeps_its_nonces(bench: Bench) -> None:
