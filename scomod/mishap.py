@@ -28,16 +28,15 @@ CERTIFICATE_FAULTS: Final = {
     62: "is for another name",
     64: "is for another address",
 }
-# OpenSSL, sslerr.h: what a failed handshake calls itself
+# OpenSSL, sslerr.h: what a failed handshake calls itself; those need a person
 _NO_VERSION: Final = "the server speaks no version of TLS that is allowed here"
-_WANTS_CERTIFICATE: Final = "the server wants a client certificate"
 _OUR_CERTIFICATE: Final = "the server does not accept our client certificate"
 HANDSHAKE_FAULTS: Final = {
     "NO_PROTOCOLS_AVAILABLE": _NO_VERSION,
     "TLSV1_ALERT_PROTOCOL_VERSION": _NO_VERSION,
     "UNSUPPORTED_PROTOCOL": _NO_VERSION,
     "VERSION_TOO_LOW": _NO_VERSION,
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _WANTS_CERTIFICATE,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate",
     "SSLV3_ALERT_BAD_CERTIFICATE": _OUR_CERTIFICATE,
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": _OUR_CERTIFICATE,
     "SSLV3_ALERT_CERTIFICATE_REVOKED": _OUR_CERTIFICATE,
@@ -125,6 +124,10 @@ def _tls_words(cause: ssl.SSLError) -> tuple[Failure, str] | None:
         return Failure.UNTRUSTED, HANDSHAKE_FAULTS[cause.reason]
     if cause.reason in NO_TLS:
         return Failure.BROKEN, "the server does not speak TLS on this port"
+    if cause.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" or isinstance(cause, ssl.SSLEOFError):
+        # that of TLS 1.3 may come before the alert that tells it
+        words = "the server broke off the TLS connection (it may want a client certificate)"
+        return Failure.BROKEN, words
     return None
 
 

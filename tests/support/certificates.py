@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate, made on the spot."""
+"""A certificate authority, a server certificate and those of clients, made on the spot."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """`ca_file` is what a client must trust, `server_file` holds certificate and key (PEM)."""
+    """`ca_file` is what a client must trust, `server_file` holds certificate and key (PEM).
+
+    `ca_key_file` is for `make_client_file`.
+    """
 
     ca_file: Path
     server_file: Path
+    ca_key_file: Path
 
 
 def make_certificates(
@@ -32,12 +36,13 @@ def make_certificates(
     names: tuple[str, ...] = ("localhost", "127.0.0.1"),
     valid_from: timedelta = -DAY,
     valid_until: timedelta = DAY,
+    authority: str = "test authority",
 ) -> Certificates:
     """Make both files in `directory`; the times count from now."""
     now = datetime.now(UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     server_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, authority)])
     ca = (
         _certificate(ca_name, ca_name, ca_key.public_key(), now - DAY * 30, now + DAY * 30)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -59,15 +64,43 @@ def make_certificates(
         )
         .sign(ca_key, hashes.SHA256())
     )
-    made = Certificates(ca_file=directory / "ca.pem", server_file=directory / "server.pem")
-    made.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    key = server_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+    made = Certificates(
+        ca_file=directory / "ca.pem",
+        server_file=directory / "server.pem",
+        ca_key_file=directory / "ca.key",
     )
-    made.server_file.write_bytes(server.public_bytes(serialization.Encoding.PEM) + key)
+    made.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    made.ca_key_file.write_bytes(_key_in_pem(ca_key))
+    made.server_file.write_bytes(
+        server.public_bytes(serialization.Encoding.PEM) + _key_in_pem(server_key)
+    )
     return made
+
+
+def make_client_file(directory: Path, certificates: Certificates, password: str = "") -> Path:
+    """Make a certificate for a client and put it with its key into one file, as it should lie."""
+    now = datetime.now(UTC)
+    ca_key = serialization.load_pem_private_key(certificates.ca_key_file.read_bytes(), None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    issuer = x509.load_pem_x509_certificate(certificates.ca_file.read_bytes()).subject
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a device")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = _certificate(name, issuer, key.public_key(), now - DAY, now + DAY).sign(
+        ca_key, hashes.SHA256()
+    )
+    file = directory / "client.pem"
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + _key_in_pem(key, password))
+    file.chmod(0o600)
+    return file
+
+
+def _key_in_pem(key: ec.EllipticCurvePrivateKey, password: str = "") -> bytes:
+    lock = (
+        serialization.BestAvailableEncryption(password.encode())
+        if password
+        else serialization.NoEncryption()
+    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock)
 
 
 def _certificate(

@@ -14,13 +14,14 @@ answer wherever it was: that is what the tests are about.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
 
     Answer = Callable[["Conversation"], None]
@@ -108,19 +109,29 @@ class RawServer:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
+        if self._context is not None:
+            connection = self._context.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        with self._lock:
+            self._open.add(connection)
         # the peer gives up in the middle, or never speaks TLS
         with contextlib.suppress(OSError, ValueError), connection:
-            if self._context is not None:
-                connection = self._context.wrap_socket(connection, server_side=True)
-            with connection:
-                with self._lock:
-                    self._open.add(connection)
-                try:
-                    while self._answer(connection):
-                        pass
-                finally:
-                    with self._lock:
-                        self._open.discard(connection)
+            self._shake_hands(connection)
+            while self._answer(connection):
+                pass
+        with self._lock:
+            self._open.discard(connection)
+
+    def _shake_hands(self, connection: socket.socket) -> None:
+        """Begin TLS; where that fails let the peer read why before the connection ends."""
+        if isinstance(connection, ssl.SSLSocket):
+            try:
+                connection.do_handshake()
+            except ssl.SSLError:
+                while os.read(connection.fileno(), 65536):
+                    pass
+                raise
 
     def _answer(self, connection: socket.socket) -> bool:
         """Answer one request; tells whether another may follow."""

@@ -82,7 +82,7 @@ class DmHandler(BaseHTTPRequestHandler):
         self.reply(302)
 
     def answer_busy(self, value: str, _: bytes) -> None:
-        status, _, after = value.partition("/")
+        status, after = value.split("/", 1)
         self.reply(int(status), Retry_After=after.replace("%20", " "), Content_Type="text/plain")
 
     def answer_loop(self, _: str, __: bytes) -> None:
