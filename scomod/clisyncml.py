@@ -132,7 +132,7 @@ def _outline(body: bytes, *, is_binary: bool) -> Iterator[str]:
 
 def _is_profile(body: bytes) -> bool:
     """Tell a client provisioning document (omadm §9.2) by its document type."""
-    return body[1] == provwbxml.PUBLIC_ID or PROFILE_TYPE in body[:_HEAD_OCTETS]
+    return body[1:2] == bytes([provwbxml.PUBLIC_ID]) or PROFILE_TYPE in body[:_HEAD_OCTETS]
 
 
 def _profile(body: bytes) -> Iterator[str]:

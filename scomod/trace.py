@@ -10,13 +10,12 @@ The directory is the daemon's alone (files 0600); `scomoctl trace` asks the daem
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from scomod.clifmt import printable
 from scomod.errors import DecodeError, LimitExceeded, ScomodError
@@ -86,15 +85,15 @@ class Traces:
             raise Unknown(f"no trace {number}; see 'scomoctl trace'")
         return record
 
-    def _create(self) -> BinaryIO:
+    def _create(self) -> Path:
         """Make room and the next file; numbers go up, as the clock of a device may not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         numbers = self._numbers()
         for number in numbers[: len(numbers) + 1 - self._settings.trace_files_count]:
             self._path(number).unlink(missing_ok=True)
         path = self._path(numbers[-1] + 1 if numbers else 1)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+        _append(path, b"", os.O_CREAT | os.O_EXCL)
+        return path
 
     def _numbers(self) -> list[int]:
         try:
@@ -127,11 +126,18 @@ class Traces:
         }
 
 
-class Trace:
-    """One session being written; `file` is None where nothing shall be."""
+def _append(path: Path, text: bytes, more_flags: int = 0) -> None:
+    """Write at the end of a file that is ours; raises `OSError`."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | more_flags
+    with os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0) as file:
+        file.write(text)
 
-    def __init__(self, file: BinaryIO | None, settings: Log, clock: Clock) -> None:
-        self._file = file
+
+class Trace:
+    """One session being written to an empty file; `path` is None where nothing shall be."""
+
+    def __init__(self, path: Path | None, settings: Log, clock: Clock) -> None:
+        self._path = path
         self._clock = clock
         self._began_s = clock.monotonic_s()
         self._has_data = settings.trace == FULL
@@ -154,14 +160,11 @@ class Trace:
         """Note how the session ended: a word, and why."""
         self._left = LAST_BYTES
         self.write([f"ended {outcome}" + (f": {detail[:DETAIL_CHARACTERS]}" if detail else "")])
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
+        self._path = None
 
     def write(self, lines: Iterable[str]) -> None:
         """Write lines as far as there is room; the first that is too much ends it."""
-        if self._file is None or self._left <= 0:
+        if self._path is None or self._left <= 0:
             return
         text = bytearray()
         for line in lines:
@@ -172,15 +175,15 @@ class Trace:
                 break
             text += octets
         try:
-            self._file.write(text)
+            _append(self._path, bytes(text))
         except OSError as error:
             log.warning("the trace of this session ends here: %s", error)
-            self._file = None
+            self._path = None
 
     def _message(
         self, way: str, headers: Mapping[str, str], body: bytes, content_type: str
     ) -> None:
-        if self._file is not None:
+        if self._path is not None:
             self.write(self._lines(way, headers, body, content_type))
 
     def _lines(

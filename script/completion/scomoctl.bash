@@ -29,7 +29,7 @@ _scomoctl() {
             ;;
         syncml)
             case ${COMP_WORDS[COMP_CWORD-1]} in
-                syncml) mapfile -t COMPREPLY < <(compgen -W "decode encode --help" -- "$word") ;;
+                syncml) mapfile -t COMPREPLY < <(compgen -W "decode encode --explain --force --help" -- "$word") ;;
                 *) mapfile -t COMPREPLY < <(compgen -f -W "--explain --force --help" -- "$word") ;;
             esac
             ;;

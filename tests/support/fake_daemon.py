@@ -72,6 +72,19 @@ INVENTORY: Record = {
         {"uri": "./SCOMO/Download/hello", "pkg_id": "hello-1.2", "name": "Hello", "status": 10}
     ],
 }
+TRACE: Record = {
+    "id": 3,
+    "session": "A1",
+    "server": "srv1",
+    "began": 1_700_000_000.0,
+    "outcome": "failed",
+    "detail": "the server went away",
+    "bytes": 4096,
+    "text": "session A1 with srv1\nbegan 2023-11-14T22:13:20Z\n\n"
+    "\u2192 99 octets, x/y, after 0.1 s\n    1 Get ./A\n\n"
+    "\u2190 88 octets, x/y, after 0.2 s\n    2 Status to 1/1 Get ./A: 404 not found\n"
+    "    3 Status to 1/2 Get ./B: 200 ok\nended failed: the server went away\n",
+}
 TREE: dict[str, str | None] = {
     ".": None,
     "./DevInfo": None,
@@ -173,6 +186,14 @@ class FakeDaemon:
         value = TREE[uri]
         form = "node" if value is None else "chr"
         return {"uri": uri, "format": form, "type": "", "acl": "Get=*", "value": value or ""}
+
+    def traces(self) -> list[Record]:
+        return [{key: TRACE[key] for key in TRACE if key != "text"}]
+
+    def trace(self, number: int) -> Record:
+        if number != TRACE["id"]:
+            raise Unknown(f"no trace {number}; see 'scomoctl trace'")
+        return dict(TRACE)
 
 
 class RunningDaemon:

@@ -44,6 +44,7 @@ def test_everybody_may_look_at_status_and_find_the_interfaces() -> None:
         ("org.scomod1.Control", "Answer", "uint64:7", "boolean:true"),
         ("org.scomod1.Control", "RegisterAgent", "objpath:/a"),
         ("org.scomod1.Tree", "Children", "string:."),
+        ("org.scomod1.Trace", "Read", "uint64:3"),
     ],
 )
 def test_only_root_and_the_group_may_act_and_only_root_sees_the_tree(

@@ -14,7 +14,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_daemon import INVENTORY, OPERATION, PROMPT, RunningDaemon, running_daemon
+from scomod import clitrace
+from scomod.clifmt import Style
+from tests.support.fake_daemon import (
+    INVENTORY,
+    OPERATION,
+    PROMPT,
+    TRACE,
+    RunningDaemon,
+    running_daemon,
+)
 from tests.support.private_bus import PrivateBus, private_bus
 
 PROGRAM = [sys.executable, "-c", "import sys; from scomod.cli import main; sys.exit(main())"]
@@ -252,6 +261,29 @@ def test_bootstrap_without_a_daemon_refuses_rubbish(bus: PrivateBus, tmp_path: P
     (tmp_path / "rubbish").write_bytes(b"\x7fELF")
     done = ctl(bus, "--root", str(tmp_path), "bootstrap", str(tmp_path / "rubbish"))
     assert refusal(done)[0] == 4
+
+
+def test_traces_are_listed(bus: PrivateBus, running: RunningDaemon) -> None:
+    heading, line = said(bus, "trace").splitlines()
+    assert heading.split() == ["ID", "BEGAN", "SESSION", "SERVER", "SIZE", "ENDED"]
+    assert line.startswith("3   2023-11-1")
+    assert line.endswith("A1       srv1    4.0 KiB  failed: the server went away")
+    (record,) = document(bus, "trace")
+    assert (record["id"], record["session"], "text" in record) == (3, "A1", False)
+
+
+def test_trace_is_shown_as_it_was_written(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert said(bus, "trace", "3") == TRACE["text"]
+    assert document(bus, "trace", "3") == TRACE
+
+
+def test_trace_has_colour_on_a_terminal_only() -> None:
+    shown = list(clitrace.coloured(TRACE["text"], Style(is_coloured=True)))
+    painted = [line for line in shown if line.startswith("\x1b[")]
+    assert [line[2:4] for line in painted] == ["1m", "1m", "1m", "31", "31"]
+    assert list(clitrace.coloured(TRACE["text"], Style(is_coloured=False))) == (
+        TRACE["text"].splitlines()
+    )
 
 
 def test_config_needs_no_daemon(bus: PrivateBus, tmp_path: Path) -> None:
@@ -541,6 +573,7 @@ def test_completion_offers_what_the_parser_takes() -> None:
     assert complete("scomoctl", "--root", "/srv", "--json", "con") == {"confirm", "config"}
     for command, (_, arguments) in COMMANDS.items():
         options = {a.name for a in arguments if a.name.startswith("-")}
-        assert complete("scomoctl", command, "--") == {*options, "--help"} or command == "bootstrap"
+        assert complete("scomoctl", command, "--") == {*options, "--help"}
     assert complete("scomoctl", "agent", "--answer", "") == {"yes", "no"}
     assert complete("scomoctl", "config", "s") == {"show"}
+    assert complete("scomoctl", "bootstrap", "--sec", "USERP") == {"USERPIN", "USERPINMAC"}
