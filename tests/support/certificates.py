@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -75,6 +76,16 @@ def make_certificates(
         server.public_bytes(serialization.Encoding.PEM) + _key_in_pem(server_key)
     )
     return made
+
+
+def server_context(certificates: Certificates, *, client_ca: Path | None = None) -> ssl.SSLContext:
+    """Return what a server speaks TLS with; with `client_ca` it wants certificates of that."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server_file)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca)
+    return context
 
 
 def make_client_file(directory: Path, certificates: Certificates, password: str = "") -> Path:

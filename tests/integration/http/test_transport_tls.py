@@ -16,7 +16,12 @@ from scomod.mo.account import Account, Credential
 from scomod.net import Access
 from scomod.secret import Secret
 from scomod.settings import Server, Settings, Transport
-from tests.support.certificates import Certificates, make_certificates, make_client_file
+from tests.support.certificates import (
+    Certificates,
+    make_certificates,
+    make_client_file,
+    server_context,
+)
 from tests.support.exchanging import USER_AGENT, exchange, failure, transport_with
 from tests.support.hostile import ANSWERS
 from tests.support.package_host import PackageHost
@@ -39,16 +44,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("theirs"), authority="another")
-
-
-def context_of(certificates: Certificates, *, client_ca: Path | None = None) -> ssl.SSLContext:
-    """Return what a server speaks TLS with; with `client_ca` it wants certificates of that."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.server_file)
-    if client_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(client_ca)
-    return context
 
 
 def trusting(certificates: Certificates, **more: object) -> HttpTransport:
@@ -80,12 +75,12 @@ def test_a_pin_may_be_of_any_certificate_in_the_chain(
     certificates: Certificates, whose: str
 ) -> None:
     pin = pin_of(getattr(certificates, whose))
-    with RawServer(ANSWERS, context_of(certificates)) as server:
+    with RawServer(ANSWERS, server_context(certificates)) as server:
         assert answer(server, trusting(certificates, pins=(WRONG_PIN, pin))) == b"hello"
 
 
 def test_a_chain_without_a_pinned_key_gets_no_message(certificates: Certificates) -> None:
-    with RawServer(ANSWERS, context_of(certificates)) as server:
+    with RawServer(ANSWERS, server_context(certificates)) as server:
         transport = trusting(certificates, pins=(WRONG_PIN,))
         error = failure(transport, server.url("/fine", "localhost"))
         assert server.conversations == []
@@ -102,7 +97,7 @@ def test_a_pin_replaces_neither_authority_nor_name(
         (elsewhere, elsewhere.ca_file, "for another name"),
     ):
         access = Access(ca_file=str(ca_file), pins=(pin_of(made.server_file),))
-        with RawServer(ANSWERS, context_of(made)) as server:
+        with RawServer(ANSWERS, server_context(made)) as server:
             error = failure(transport_with(access), server.url("/fine", "localhost"))
             assert server.conversations == []
         assert words in str(error)
@@ -116,7 +111,7 @@ def test_a_certificate_out_of_its_time_is_refused(
     tmp_path: Path, valid_from: timedelta, valid_until: timedelta, words: str, is_retryable: bool
 ) -> None:
     made = make_certificates(tmp_path, valid_from=valid_from, valid_until=valid_until)
-    with RawServer(ANSWERS, context_of(made)) as server:
+    with RawServer(ANSWERS, server_context(made)) as server:
         error = failure(trusting(made), server.url("/fine", "localhost"))
     assert error.is_retryable is is_retryable
     assert words in str(error)
@@ -130,7 +125,7 @@ def test_a_certificate_out_of_its_time_is_refused(
 def test_the_versions_of_today_are_spoken(
     certificates: Certificates, version: ssl.TLSVersion
 ) -> None:
-    context = context_of(certificates)
+    context = server_context(certificates)
     context.minimum_version = context.maximum_version = version
     with RawServer(ANSWERS, context) as server:
         assert answer(server, trusting(certificates)) == b"hello"
@@ -141,7 +136,7 @@ def test_the_versions_of_today_are_spoken(
 def test_older_versions_than_allowed_are_not_spoken(
     certificates: Certificates, min_tls: str
 ) -> None:
-    context = context_of(certificates)
+    context = server_context(certificates)
     if min_tls == "1.3":
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     else:
@@ -158,7 +153,7 @@ def test_older_versions_than_allowed_are_not_spoken(
 
 def test_a_server_of_tls_1_1_is_there_for_who_speaks_it(certificates: Certificates) -> None:
     """Else the test above would prove nothing."""
-    context = context_of(certificates)
+    context = server_context(certificates)
     context.set_ciphers("ALL:@SECLEVEL=0")
     client = ssl.create_default_context(cafile=str(certificates.ca_file))
     client.set_ciphers("ALL:@SECLEVEL=0")
@@ -195,7 +190,7 @@ def test_a_server_that_wants_a_certificate_gets_ours(
         key_file.write_text(mark + key)
         key_file.chmod(0o640)
     files = {"certificate_file": str(file), "key_file": "" if is_one_file else str(key_file)}
-    with RawServer(ANSWERS, context_of(certificates, client_ca=strangers.ca_file)) as server:
+    with RawServer(ANSWERS, server_context(certificates, client_ca=strangers.ca_file)) as server:
         assert answer(server, trusting(certificates, **files)) == b"hello"
 
 
@@ -203,7 +198,7 @@ def test_a_server_that_wants_a_certificate_gets_ours(
 def test_a_server_that_misses_our_certificate_is_understood(
     certificates: Certificates, version: ssl.TLSVersion
 ) -> None:
-    context = context_of(certificates, client_ca=certificates.ca_file)
+    context = server_context(certificates, client_ca=certificates.ca_file)
     context.maximum_version = version
     with RawServer(ANSWERS, context) as server:
         error = failure(trusting(certificates), server.url("/fine", "localhost"))
@@ -215,7 +210,7 @@ def test_a_server_that_does_not_know_our_authority_is_understood(
     certificates: Certificates, strangers: Certificates, tmp_path: Path
 ) -> None:
     file = str(make_client_file(tmp_path, strangers))
-    with RawServer(ANSWERS, context_of(certificates, client_ca=certificates.ca_file)) as server:
+    with RawServer(ANSWERS, server_context(certificates, client_ca=certificates.ca_file)) as server:
         transport = trusting(certificates, certificate_file=file)
         error = failure(transport, server.url("/fine", "localhost"))
     assert not error.is_retryable
@@ -280,7 +275,7 @@ def test_each_server_has_an_authority_of_its_own(
         transport=Transport(ca_file="ours.pem"), servers={"b": Server(ca_file="theirs.pem")}
     )
     for made, trusted, refused in ((certificates, "a", "b"), (strangers, "b", "a")):
-        with RawServer(ANSWERS, context_of(made)) as server:
+        with RawServer(ANSWERS, server_context(made)) as server:
             url = server.url("/fine", "localhost")
             accounts = [
                 Account(key=name, server_id=name, name=name, address=url)
@@ -303,7 +298,7 @@ def test_an_account_known_by_its_certificate_needs_one(
     make_client_file(tmp_path, certificates)
     shutil.copy(certificates.ca_file, tmp_path / "ca.pem")
     own = Server(ca_file="ca.pem", certificate_file="client.pem")
-    context = context_of(certificates, client_ca=certificates.ca_file)
+    context = server_context(certificates, client_ca=certificates.ca_file)
     with RawServer(ANSWERS, context) as server:
         transport = configured(account, Settings(servers={"a": own}), tmp_path)
         assert answer(server, transport) == b"hello"
