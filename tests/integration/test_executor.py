@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MARKUP = Element("MgmtTree", Space.SYNCML)
+MARKUP = Element("b", children=[Element("i")])
 
 
 @pytest.fixture
