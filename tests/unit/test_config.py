@@ -245,6 +245,15 @@ def test_document_holds_the_table_of_all_keys() -> None:
     assert table == config_reference.markdown()
 
 
+def test_every_example_in_the_document_is_accepted(paths: Paths) -> None:
+    text = config_reference.DOCUMENT.read_text()
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) >= 2
+    for number, example in enumerate(examples):
+        write(paths, f"{ADMIN}/{number}.toml", example)
+    assert len(config.load(paths).server("com.example.dm").pins) == 2
+
+
 def test_example_in_the_document_is_accepted(paths: Paths) -> None:
     text = config_reference.DOCUMENT.read_text()
     example = text.partition("```toml\n")[2].partition("```")[0]
