@@ -57,6 +57,7 @@ LIMIT_KEYS: Final = {
     "max_bytes": "session.max_msg_bytes",
     "max_depth": "session.max_depth_count",
     "max_elements": "session.max_commands_count",
+    "max_cookies_count": "transport.max_cookies_count",
 }
 # Answers to an alert that no repetition will better (scomo §4.4).
 FINAL_REFUSALS: Final = (DmStatus.NOT_FOUND, DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED)

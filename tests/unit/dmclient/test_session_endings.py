@@ -1,6 +1,7 @@
 """Every way a session comes to its end, and what is refused on the way."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,8 @@ BIG = Results(msg_ref="1", cmd_ref="7", items=(Item(source="./x", data=b"v" * 70
 
 
 def with_header(message: Message, field: str, value: str) -> Message:
-    return dataclasses.replace(
-        message, header=dataclasses.replace(message.header, **{field: value})
-    )  # type: ignore[arg-type]
+    changed: dict[str, Any] = {field: value}
+    return dataclasses.replace(message, header=dataclasses.replace(message.header, **changed))
 
 
 # -- how our header is answered -----------------------------------------------------------------
