@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import pytest
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scomod.dmclient.provwbxml import Tag
+
+    Place = tuple[str, list[tuple[str, str]], list[Any]]
 
 DOCTYPE = (
     '<?xml version="1.0"?><!DOCTYPE wap-provisioningdoc PUBLIC "-//WAPFORUM//DTD PROV 1.0//EN"'
@@ -48,7 +50,7 @@ values = st.lists(
     max_size=4,
 ).map(lambda parts: "".join(parts).strip())
 parms = st.tuples(st.sampled_from(NAMES), values)
-places = st.recursive(
+places: st.SearchStrategy[Place] = st.recursive(
     st.tuples(st.sampled_from(KINDS), st.lists(parms, max_size=4), st.just([])),
     lambda inner: st.tuples(
         st.sampled_from(KINDS), st.lists(parms, max_size=3), st.lists(inner, max_size=3)
@@ -57,23 +59,23 @@ places = st.recursive(
 )
 
 
-def xml_of(place: tuple[str, list[tuple[str, str]], list[object]]) -> str:
+def xml_of(place: Place) -> str:
     kind, parameters, inner = place
     written = "".join(
         f"<parm name={quoteattr(name)} value={quoteattr(value)}/>" for name, value in parameters
     )
-    below = "".join(xml_of(each) for each in inner)  # type: ignore[arg-type]
+    below = "".join(xml_of(each) for each in inner)
     return f"<characteristic type={quoteattr(kind)}>{written}{below}</characteristic>"
 
 
-def tags_of(place: tuple[str, list[tuple[str, str]], list[object]]) -> Iterator[Tag | None]:
+def tags_of(place: Place) -> Iterator[Tag | None]:
     kind, parameters, inner = place
     yield "characteristic", {"type": kind}
     for name, value in parameters:
         yield "parm", {"name": name, "value": value}
         yield None
     for each in inner:
-        yield from tags_of(each)  # type: ignore[arg-type]
+        yield from tags_of(each)
     yield None
 
 
@@ -90,7 +92,7 @@ def encoded(text: str, *options: str) -> bytes:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(places, min_size=1, max_size=3), st.booleans())
 def test_any_document_of_libwbxml_has_the_tags_it_was_made_from(
-    found: list[tuple[str, list[tuple[str, str]], list[object]]], has_table: bool
+    found: list[Place], has_table: bool
 ) -> None:
     text = '<wap-provisioningdoc version="1.1">'
     text += "".join(map(xml_of, found)) + "</wap-provisioningdoc>"
@@ -103,7 +105,7 @@ def test_any_document_of_libwbxml_has_the_tags_it_was_made_from(
 
 
 ids = st.text("abc.-", min_size=1, max_size=12)
-addresses = st.builds(
+addresses: st.SearchStrategy[Place] = st.builds(
     lambda address, ports: (
         "APPADDR",
         [("ADDR", f"https://{address}")],
@@ -112,7 +114,7 @@ addresses = st.builds(
     ids,
     st.lists(st.integers(1, 65535), max_size=2),
 )
-logins = st.builds(
+logins: st.SearchStrategy[Place] = st.builds(
     lambda level, kind, name, secret, data: (
         "APPAUTH",
         [
@@ -141,7 +143,7 @@ logins = st.builds(
     st.lists(st.tuples(st.sampled_from(["TO-NAPID", "TO-PROXY"]), ids), max_size=3),
 )
 def test_any_account_reads_the_same_from_both_syntaxes(
-    server_id: str, places: list[object], auths: list[object], links: list[tuple[str, str]]
+    server_id: str, places: list[Place], auths: list[Place], links: list[tuple[str, str]]
 ) -> None:
     head = [("APPID", "w7"), ("PROVIDER-ID", server_id), *links]
     application = ("APPLICATION", head, [*places, *auths])
