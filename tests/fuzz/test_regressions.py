@@ -51,8 +51,8 @@ def test_a_target_understands_most_of_its_seeds(name: str) -> None:
 class Hostage:
     """A target that does what the input says."""
 
-    DECLARED = (DecodeError,)
-    WORDS = ()
+    DECLARED: tuple[type[Exception], ...] = (DecodeError,)
+    WORDS: tuple[str, ...] = ()
 
     @staticmethod
     def attempt(data: bytes) -> None:
@@ -88,7 +88,7 @@ class Hostage:
     ],
 )
 def test_the_judge_tells_crash_hang_and_greed_from_a_refusal(data: bytes, place: str) -> None:
-    verdict = judge(Hostage, data)
+    verdict = judge(Hostage(), data)
     assert verdict.place == place
     assert bool(verdict.fault) is bool(place)
 
@@ -99,11 +99,11 @@ def test_the_engine_keeps_a_few_suspects_of_each_kind(tmp_path: Path) -> None:
         def attempt(data: bytes) -> None:
             raise KeyError(data)
 
-    watch = Watch(AnyCrash, tmp_path)
+    watch = Watch(AnyCrash(), tmp_path)
     for number in range(10):
         watch.run(b"%d" % number)
     assert len(list(tmp_path.iterdir())) == PER_PLACE
-    calm = Watch(Hostage, tmp_path / "none")
+    calm = Watch(Hostage(), tmp_path / "none")
     calm.run(b"declared")
     calm.run(b"fine")
     assert not (tmp_path / "none").exists()
