@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,27 @@ def test_growing_value_stops_at_the_reserve(tmp_path: Path) -> None:
     with pytest.raises(DeviceFull):
         incoming.write(bytes(FLUSH_BYTES))
     incoming.drop()
+    assert not files(tmp_path)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Let the kernel refuse files of more than 100 KB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_kernel_that_takes_no_more_is_a_full_device(blobs: BlobStore, tmp_path: Path) -> None:
+    incoming = blobs.receive()
+    incoming.write(LONG)
+    with pytest.raises(DeviceFull):
+        incoming.write(LONG)
+    incoming.drop()
+    with pytest.raises(DeviceFull):
+        blobs.keep(LONG * 2)
     assert not files(tmp_path)
 
 
