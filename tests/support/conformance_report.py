@@ -8,6 +8,7 @@ carry `@pytest.mark.spec` with its id.
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).parents[2]
 TESTS: Final = PROJECT / "tests/conformance"
 PAGE: Final = PROJECT / "docs/reference/conformance.md"
+ROW: Final = re.compile(r"[RT]-\d+")
 PREAMBLE: Final = """\
 # Conformance
 
@@ -58,7 +60,7 @@ def _in_module(path: Path) -> Iterator[Shown]:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef):
             why = " ".join(_marks(node, "xfail", "reason"))
-            for row in _marks(node, "spec", ""):
+            for row in filter(ROW.fullmatch, _marks(node, "spec", "")):
                 yield Shown(row, path.stem, node.name, why)
 
 
