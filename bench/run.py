@@ -13,7 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench import cases_daemon, cases_download, cases_operation, verdict
+from bench import (
+    cases_codec,
+    cases_daemon,
+    cases_download,
+    cases_object,
+    cases_operation,
+    cases_tree,
+    verdict,
+)
 from bench.ground import ground
 
 if TYPE_CHECKING:
@@ -30,6 +38,9 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "memory": cases_download.memory,
     "download": cases_download.speed,
     "operation": cases_operation.operation,
+    "codec": cases_codec.codec,
+    "large-object": cases_object.large_object,
+    "tree": cases_tree.lists,
 }
 
 

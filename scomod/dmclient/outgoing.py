@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.awaited import Awaited
 
-FIRST_LOOK: Final = 8  # commands that are tried first; most messages owe fewer
+FIRST_LOOK_ITEMS: Final = 64  # tried first; most messages owe fewer
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class Outgoing:
         """Return how many of the commands before an object fit: all of them in the usual case."""
         objects = (n for n, owed in enumerate(self._queue) if owed.is_object)
         count = next(objects, len(self._queue))
-        low, high = 0, min(count, FIRST_LOOK)
+        low, high = 0, self._first_look(count)
         # Never much more than a message: a long list would be encoded whole for each one.
         while self._fits(header, self._queue[:high], limit_bytes):
             if high == count:
@@ -141,6 +141,15 @@ class Outgoing:
             else:
                 high = middle
         return low
+
+    def _first_look(self, count: int) -> int:
+        """Return how many commands have few items together, one at least."""
+        items = 0
+        for number, owed in enumerate(self._queue[:count], start=1):
+            items += len(owed.command.items) if isinstance(owed.command, Results) else 1
+            if items >= FIRST_LOOK_ITEMS:
+                return number
+        return count
 
     def _next_chunk(self, header: SyncHdr, limit_bytes: int, before: list[_Owed]) -> list[_Owed]:
         """Cut the next chunk off what is first now, if that is too large for any message."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.dmclient import tnds, tndswriter
 from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Add, Item, Meta, Replace
+from scomod.dmclient.upload import Octets
 from scomod.errors import IncompleteCommand, TooLarge
 from scomod.mo import uri as uris
 from scomod.mo.tnds import described, selection
@@ -54,7 +55,7 @@ class SubtreeCommands:
             items = self._items(nodes, has_data=address.list == STRUCTURE_AND_DATA)
             return list(_parted(self._limited(items), room_bytes))
         wanted = selection(address.list)
-        return [(self._document(address.path, wanted),)]
+        return [(self._document(address.path, wanted, room_bytes),)]
 
     @staticmethod
     def are_in(command: ItemCommand, item: Item, meta: Meta) -> bool:
@@ -89,7 +90,7 @@ class SubtreeCommands:
 
     # -- TNDS -----------------------------------------------------------------
 
-    def _document(self, path: str, wanted: frozenset[str]) -> Item:
+    def _document(self, path: str, wanted: frozenset[str], room_bytes: int) -> Item:
         nodes = self._tree.listing(path, self._server_id)
         octets = tndswriter.encode(
             (described(self._short(node), path, wanted) for node in nodes),
@@ -98,8 +99,10 @@ class SubtreeCommands:
         )
         return Item(
             source=path,
-            meta=Meta(format=self._syntax.format, type=self._syntax),
-            data=octets,
+            meta=Meta(format=self._syntax.carried_as, type=self._syntax),
+            # What is no message is not even tried as one: that would be three copies of it.
+            data=octets if len(octets) <= room_bytes else None,
+            body=Octets(octets) if len(octets) > room_bytes else None,
         )
 
     def _short(self, node: Node) -> Node:
@@ -114,11 +117,13 @@ class SubtreeCommands:
     # -- Struct, StructData -----------------------------------------------------
 
     def _items(self, nodes: Iterable[Node], *, has_data: bool) -> Iterator[Item]:
+        metas: dict[tuple[str, str], Meta] = {}  # few kinds, many nodes
         for node in nodes:
             body = self._tree.body(node) if has_data else None
+            meta = Meta(format=node.format, type=node.type or None)
             yield Item(
                 source=node.path,
-                meta=Meta(format=node.format, type=node.type or None),
+                meta=metas.setdefault((node.format, node.type), meta),
                 data=node.value if has_data and body is None else None,
                 body=body,
             )

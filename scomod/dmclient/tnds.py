@@ -35,7 +35,7 @@ class Syntax(StrEnum):
     WBXML = "application/vnd.syncml.dmtnds+wbxml"
 
     @property
-    def format(self) -> Format:
+    def carried_as(self) -> Format:
         """The Format that goes with it in Meta (omadm §7.8)."""
         return Format.XML if self is Syntax.XML else Format.BIN
 

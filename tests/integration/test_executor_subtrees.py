@@ -45,16 +45,22 @@ def listed(device: Device, uri: str, server: str = "srv") -> dict[str | None, It
     return {item.source: item for item in items}
 
 
-def document(nodes: list[TndsNode], syntax: Syntax = Syntax.WBXML, **meta: str) -> Item:
-    octets = tndswriter.encode(nodes, syntax, max_bytes=1 << 20)
-    given = {"format": syntax.format, "type": syntax, **meta}
-    return Item(target="./SCOMO/Download", meta=Meta(**given), data=octets)
+def document(
+    nodes: list[TndsNode], syntax: Syntax = Syntax.WBXML, target: str = "./SCOMO/Download"
+) -> Item:
+    written = tndswriter.encode(nodes, syntax, max_bytes=1 << 20)
+    meta = Meta(format=syntax.carried_as, type=syntax)
+    return Item(target=target, meta=meta, data=written)
 
 
 def code(device: Device, kind: type[Add | Replace], item: Item) -> int:
     [status] = device.answers(kind(cmd_id="1", items=(item,)))
     assert isinstance(status, Status)
     return status.code
+
+
+def octets(item: Item) -> bytes:
+    return item.body.read(0, item.body.size_bytes) if item.body else item.data or b""
 
 
 # Struct, StructData
@@ -94,17 +100,13 @@ def test_secrets_are_in_no_list_and_in_no_tnds(device: Device) -> None:
         TndsNode(path="a/AppAddr/1/Addr", value=b"https://dm.example"),
         TndsNode(path="a/AppAuth/1/AAuthSecret", value=b"s3cret-word"),
     ]
-    sent = Item(**{**_fields(document(account)), "target": "./Inbox"})
+    sent = document(account, target="./Inbox")
     assert code(device, Add, sent) == DmStatus.OK
     assert len(dmacc.accounts(device.records.tree)) == 1
     for attribute in ("StructData", "TNDS", "TNDS+Value"):
         for answer in results(device, f"./DMAcc?list={attribute}"):
             assert "AAuthSecret" not in repr(answer)
             assert "s3cret-word" not in repr(answer)
-
-
-def _fields(item: Item) -> dict[str, object]:
-    return {name: getattr(item, name) for name in ("target", "meta", "data")}
 
 
 # TNDS
@@ -122,18 +124,29 @@ def test_tnds_comes_in_the_syntax_of_the_session(device: Device, encoding: Encod
     assert isinstance(result, Results)
     [item] = result.items
     syntax = Syntax.XML if encoding is Encoding.XML else Syntax.WBXML
-    assert item.meta == Meta(format=syntax.format, type=syntax)
+    assert item.meta == Meta(format=syntax.carried_as, type=syntax)
     assert item.source == X
-    assert item.data is not None
-    found = {node.path: node for node in tnds.decode(item.data, **LIMITS)}
+    found = {node.path: node for node in tnds.decode(octets(item), **LIMITS)}
     assert found["x"].is_interior
     assert found["x/PkgID"].value == b"x-1"
     assert found["x/PkgID"].property(Property.VERNO) == "0"
 
 
+def test_a_document_too_long_for_a_message_waits_to_be_cut(device: Device) -> None:
+    executor = device.executor()
+    executor.tree_commands.takes = lambda _size, _format: True
+    executor.tree_commands.max_result_bytes = 100
+    with device.records.db.transaction():
+        _, result = executor.tree_commands.execute("1", get(f"{X}?list=TNDS"))
+    assert isinstance(result, Results)
+    [item] = result.items
+    assert item.data is None
+    assert {node.path for node in tnds.decode(octets(item), **LIMITS)} >= {"x", "x/PkgID"}
+
+
 def test_only_what_is_asked_for_is_in_the_tnds(device: Device) -> None:
     [answer] = results(device, f"{X}/PkgID?list=TNDS+Value")
-    [node] = tnds.decode(answer.items[0].data or b"", **LIMITS)
+    [node] = tnds.decode(octets(answer.items[0]), **LIMITS)
     assert node == TndsNode(path="PkgID", value=b"x-1")
 
 
@@ -196,13 +209,13 @@ def test_a_package_is_announced_with_one_add(device: Device, syntax: Syntax) -> 
 
 
 def test_elements_in_the_message_are_a_sub_tree_whatever_their_type(device: Device) -> None:
-    octets = tndswriter.encode(PACKAGE, Syntax.XML, max_bytes=9999)
+    written = tndswriter.encode(PACKAGE, Syntax.XML, max_bytes=9999)
     text = (
         '<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>'
         "<SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>t</LocURI></Target>"
         "<Source><LocURI>s</LocURI></Source></SyncHdr><SyncBody><Add><CmdID>1</CmdID><Item>"
         "<Target><LocURI>./SCOMO/Download</LocURI></Target>"
-        f"<Data>{octets.decode()}</Data></Item></Add></SyncBody></SyncML>"
+        f"<Data>{written.decode()}</Data></Item></Add></SyncBody></SyncML>"
     )
     limits = codec.Limits(max_bytes=1 << 16, max_depth=32, max_elements=1000)
     message = codec.decode(text.encode(), Encoding.XML, limits)
@@ -233,10 +246,8 @@ def test_a_sub_tree_may_come_in_chunks(device: Device) -> None:
 
 
 def test_replace_makes_a_package_what_the_document_says(device: Device) -> None:
-    item = Item(**{**_fields(document([
-        TndsNode(path="PkgURL", format=Format.CHR, value=b"https://h/other"),
-    ])), "target": f"{X}/PkgURL"})  # fmt: skip
-    assert code(device, Replace, item) == DmStatus.OK
+    url = TndsNode(path="PkgURL", format=Format.CHR, value=b"https://h/other")
+    assert code(device, Replace, document([url], target=f"{X}/PkgURL")) == DmStatus.OK
     assert device.records.tree.value(f"{X}/PkgURL") == "https://h/other"
 
 
