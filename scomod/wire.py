@@ -1,7 +1,7 @@
 """The connections below `requests`: what they trust, and how they are cut off.
 
 Not a client: those know what to say (`dmclient.transport`, `download.http`) and get
-their session from `net.open_session`.  Timeouts of sockets hold for one read; a
+their session from `net.open_line`.  Timeouts of sockets hold for one read; a
 peer that sends an octet a second needs `Line.limited` to come to an end.
 """
 
@@ -19,6 +19,7 @@ from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
+import urllib3
 from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -89,6 +90,9 @@ class Wire:
 
     def __init__(self, access: Access) -> None:
         self.context: ssl.SSLContext = tls.context(access)
+        if urllib3.__version__.startswith("1."):
+            # it compares the names itself, and does not tell OpenSSL those that are addresses
+            self.context.check_hostname = False
         self.pins = access.pins
         self.max_header_bytes = access.max_header_bytes
         self.is_cut = False

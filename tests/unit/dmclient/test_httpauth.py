@@ -34,7 +34,7 @@ def field(header: str, name: str) -> str:
 class Typed(bytes):
     """Octets that a nonce of a published example stands for."""
 
-    def hex(self, *_: object) -> str:  # type: ignore[override]
+    def hex(self, *_: object) -> str:
         return self.decode()
 
 
