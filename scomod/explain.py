@@ -265,9 +265,9 @@ def _document(data: bytes) -> Element | None:
     """Read a document inside of a value, in base64 or not; None where there is none."""
     for octets in (data, _unwrapped(data)):
         if octets and _is_document(octets):
-            is_binary = octets[0] in tokens.VERSIONS
+            decode = wbxml.decode if octets[0] in tokens.VERSIONS else xmltext.decode
             try:
-                return (wbxml if is_binary else xmltext).decode(octets.strip(), LIMITS)
+                return decode(octets.strip(), LIMITS)
             except (DecodeError, LimitExceeded):
                 return None
     return None

@@ -15,6 +15,7 @@ import os
 import re
 import time
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from scomod.clifmt import printable
@@ -43,6 +44,7 @@ CUT: Final = "the rest is left out: trace_file_bytes"
 LAST_BYTES: Final = 512  # kept free for the note about what is left out, and the end
 DETAIL_CHARACTERS: Final = 80
 HMAC: Final = "x-syncml-hmac"
+UNADORNED: Final[Mapping[str, str]] = MappingProxyType({})
 
 _NAME: Final = re.compile(r"(\d{6,})\.txt")
 _MAC: Final = re.compile(r"(mac\s*=\s*)[^,\s]+", re.IGNORECASE)
@@ -217,7 +219,7 @@ class Traced:
         self._trace = trace
 
     async def exchange(
-        self, url: str, body: bytes, content_type: str, headers: Mapping[str, str]
+        self, url: str, body: bytes, content_type: str, headers: Mapping[str, str] = UNADORNED
     ) -> Reply:
         """Exchange as the transport does; raises what it raises."""
         self._trace.sent(headers, body, content_type)

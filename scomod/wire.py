@@ -90,7 +90,7 @@ class Wire:
 
     def __init__(self, access: Access) -> None:
         self.context: ssl.SSLContext = tls.context(access)
-        if urllib3.__version__.startswith("1."):
+        if urllib3.__version__.startswith("1."):  # type: ignore[attr-defined] # not in its __all__
             # it compares the names itself, and does not tell OpenSSL those that are addresses
             self.context.check_hostname = False
         self.pins = access.pins

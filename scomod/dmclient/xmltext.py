@@ -98,7 +98,7 @@ def _parse(body: bytes, limits: Limits) -> etree._Element:
         raise DecodeError(f"not well-formed XML: {error}") from error
 
 
-def _refuse_entities(root: etree._Element) -> None:
+def _refuse_entities(root: Any) -> None:
     dtd: Any = root.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
         raise DecodeError("the document type declares entities")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scomod.codes import AlertCode, DmStatus
-from scomod.dmclient.element import Element, Space
+from scomod.dmclient.element import Element
 from scomod.dmclient.model import (
     Add,
     Alert,

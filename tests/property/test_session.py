@@ -117,8 +117,9 @@ class Watch:
             assert isinstance(first, Status)
             assert (first.cmd, first.cmd_ref) == ("SyncHdr", "0")
             assert len(message.commands) > 1, "never the Status of the header alone"
-        aborts = AlertCode.SESSION_ABORT in [c.code for c in message.commands if is_alert(c)]
-        asks = AlertCode.NEXT_MESSAGE in [c.code for c in message.commands if is_alert(c)]
+        alerts = [c.code for c in message.commands if isinstance(c, Alert)]
+        aborts = AlertCode.SESSION_ABORT in alerts
+        asks = AlertCode.NEXT_MESSAGE in alerts
         assert not (message.final and asks)
         if message.final and not aborts:
             assert self.is_final_owed, "one Final for each of the server's"
@@ -137,10 +138,6 @@ class Watch:
             assert reply.header.msg_id not in self.executed, "nothing is carried out twice"
             assert not any(c.command.cmd_id == "99" for c in orders)
             self.executed.add(reply.header.msg_id)
-
-
-def is_alert(command: Command) -> bool:
-    return isinstance(command, Alert)
 
 
 @pytest.mark.parametrize("start", range(0, 400, 100))

@@ -28,7 +28,7 @@ class Certificates:
 
     ca_file: Path
     server_file: Path
-    ca_key_file: Path
+    ca_key_file: Path | None = None
 
 
 def make_certificates(
@@ -65,13 +65,14 @@ def make_certificates(
         )
         .sign(ca_key, hashes.SHA256())
     )
+    key_file = directory / "ca.key"
     made = Certificates(
         ca_file=directory / "ca.pem",
         server_file=directory / "server.pem",
-        ca_key_file=directory / "ca.key",
+        ca_key_file=key_file,
     )
     made.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    made.ca_key_file.write_bytes(_key_in_pem(ca_key))
+    key_file.write_bytes(_key_in_pem(ca_key))
     made.server_file.write_bytes(
         server.public_bytes(serialization.Encoding.PEM) + _key_in_pem(server_key)
     )
@@ -91,6 +92,7 @@ def server_context(certificates: Certificates, *, client_ca: Path | None = None)
 def make_client_file(directory: Path, certificates: Certificates, password: str = "") -> Path:
     """Make a certificate for a client and put it with its key into one file, as it should lie."""
     now = datetime.now(UTC)
+    assert certificates.ca_key_file is not None
     ca_key = serialization.load_pem_private_key(certificates.ca_key_file.read_bytes(), None)
     assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
     issuer = x509.load_pem_x509_certificate(certificates.ca_file.read_bytes()).subject

@@ -37,7 +37,7 @@ CHALLENGE = ", challenge [syncml:auth-md5, next nonce ***]"
 
 
 def lines(command: Command, **how: bool) -> list[str]:
-    return list(Outline(**how).command(command))  # type: ignore[arg-type]
+    return list(Outline(**how).command(command))
 
 
 def leaf(uri: str, data: bytes, format_: str = "chr") -> Item:
