@@ -321,6 +321,13 @@ def test_nobody_listening_is_a_passing_failure(transport: HttpTransport) -> None
     assert "connection refused" in str(error)
 
 
+def test_a_name_that_nobody_knows_is_a_passing_failure(transport: HttpTransport) -> None:
+    error = failure(transport, "http://nowhere.invalid/", within_s=60.0)
+    assert error.is_retryable
+    # the second where no name server can be reached
+    assert "is not known" in str(error) or "no name server answers" in str(error)
+
+
 @pytest.mark.parametrize("path", ["/gone", "/short"])
 def test_a_connection_that_ends_early_is_a_passing_failure(
     server: LocalServer, transport: HttpTransport, path: str
