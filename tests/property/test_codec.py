@@ -1,18 +1,20 @@
 """Whatever message we can think of is the same after a way through either syntax."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scomod.dmclient import codec, wbxml
+from scomod.dmclient import codec, syncml, wbxml
 from scomod.dmclient.codec import Encoding
 from scomod.dmclient.element import Element, Space
 from scomod.dmclient.model import Item, Message, Meta, Replace, SyncHdr
 from scomod.errors import DecodeError, LimitExceeded
 from tests.support.syncml_samples import LIMITS, WBXML, XML
-from tests.support.syncml_strategies import ITEMS, messages
+from tests.support.syncml_strategies import ITEMS, ITEMS_OF_ONE_LINE, messages
+from tests.support.wbxml_spelling import Speller
 
 HEADER = SyncHdr(session_id="1", msg_id="2", target="t", source="s")
 
@@ -57,6 +59,13 @@ ELEMENTS = st.recursive(
 @given(ELEMENTS)
 def test_element_is_the_same_after_wbxml(root: Element) -> None:
     assert wbxml.decode(wbxml.encode(root), LIMITS) == root
+
+
+@settings(max_examples=60, deadline=None)
+@given(messages("1.1", "1.2", items=ITEMS_OF_ONE_LINE), st.randoms(use_true_random=False))
+def test_message_is_the_same_however_it_is_spelled(message: Message, source: Random) -> None:
+    body = Speller(source).document(syncml.encode(message))
+    assert codec.decode(body, Encoding.WBXML, LIMITS) == message
 
 
 @settings(max_examples=200, deadline=None)

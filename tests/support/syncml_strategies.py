@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from scomod.dmclient import tokens
 from scomod.dmclient.element import Element, Space
 from scomod.dmclient.model import (
     Add,
@@ -74,6 +75,32 @@ _TREES = st.builds(
     Element, st.just("MgmtTree"), st.just(Space.DMDDF), st.lists(_NODES, min_size=1, max_size=2)
 )
 
+_LEAVES_OF_ONE_LINE = st.builds(
+    Element,
+    st.sampled_from(sorted(set(tokens.TOKENS[Space.DMDDF]) - {"MgmtTree"})),
+    st.just(Space.DMDDF),
+    data=_LINES,
+)
+# Documents of page 2 by themselves, with all its names.
+TREE_DOCUMENTS = st.builds(
+    Element,
+    st.just("MgmtTree"),
+    st.just(Space.DMDDF),
+    st.lists(
+        st.recursive(
+            _LEAVES_OF_ONE_LINE,
+            lambda inner: st.builds(
+                Element,
+                st.sampled_from(["Node", "RTProperties", "Format"]),
+                st.just(Space.DMDDF),
+                st.lists(inner, min_size=1, max_size=4),
+            ),
+            max_leaves=10,
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
 
 _PLACE = {"target": _maybe(_WORDS), "source": _maybe(_WORDS), "meta": _MAYBE_META}
 
