@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 FILE: Final = Path(__file__).with_name("budgets.toml")
-DIGITS: Final = {"ms": 0, "s": 3, "MiB": 2, "bytes": 0, "count": 1, "ratio": 2}
+DIGITS: Final = {"ms": 0, "s": 3, "MiB": 2, "MiB/s": 1, "bytes": 0, "count": 1, "ratio": 2}
 
 
 class Kind(StrEnum):
