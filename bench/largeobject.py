@@ -125,7 +125,7 @@ def peak_mib() -> float:
 def measure(directory: Path, mib: int) -> dict[str, float]:
     """Measure with objects of one MiB, then with those of `mib`."""
     limits = {"max_msg_bytes": MESSAGE_BYTES, "max_obj_bytes": mib * MIB}
-    settings = speaking(Encoding.WBXML, **limits, max_messages_count=100000)
+    settings = speaking(Encoding.WBXML, **limits)
     with Device(directory, settings, server_auth="BASIC") as device:
         sent(device, READABLE, received(device, READABLE, SMALL_BYTES))
         before_mib, began = peak_mib(), time.perf_counter()

@@ -107,6 +107,11 @@ class Chunks(Generic[S]):
         self._refused: _Refused | None = None
         self._alerts: list[Alert] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether an object has come in part."""
+        return self._open is not None
+
     def before(self, command: Command) -> list[Alert]:
         """See a command that is about to be done; returns the Alert 1225 if it breaks off."""
         items = command.items if isinstance(command, ItemCommand) else ()

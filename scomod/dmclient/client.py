@@ -189,12 +189,15 @@ class DmClient:
     ) -> None:
         ends_s = self._clock.monotonic_s() + self._settings.session.max_duration_s
         message: Message | None = session.begin()
+        count = 0
         while message is not None:
             reply = await self._exchange(session, account, transport, message, report)
             events = session.receive(*self._opened(reply))
             work = self._work(session, executor, account, events, report)
             await self._carry_out_or_abort(session, account, work)
-            self._keep_limits(session, report, ends_s)
+            # what moves a large object is limited by the size of the object
+            count += not (executor.is_receiving or session.is_sending_object)
+            self._keep_limits(session, count, ends_s)
             message = session.next_message()
             if message is not None and session.state is SessionState.FAILED:
                 await self._leave(session, account, transport, message, report)
@@ -204,12 +207,12 @@ class DmClient:
         report.outcome = "ok" if session.state is SessionState.ENDED else "failed"
         report.is_retryable = session.is_retryable
 
-    def _keep_limits(self, session: Session, report: SessionReport, ends_s: float) -> None:
+    def _keep_limits(self, session: Session, count: int, ends_s: float) -> None:
         """Abort a session that would go on beyond what one may take."""
         limits = self._settings.session
         if not session.is_due:
             return
-        if report.messages >= limits.max_messages_count - 1:  # the last one says goodbye
+        if count >= limits.max_messages_count - 1:  # the last one says goodbye
             session.abort(f"session.max_messages_count reached: {limits.max_messages_count}")
         elif self._clock.monotonic_s() >= ends_s:
             session.abort(f"session.max_duration_s reached: {limits.max_duration_s:g}")

@@ -72,6 +72,11 @@ class Executor:
         broken = self.tree_commands.chunks.before(command)
         return [*broken, *(yield from self._execute(msg_ref, command))]
 
+    @property
+    def is_receiving(self) -> bool:
+        """Tell whether a large object has come in part."""
+        return self.tree_commands.chunks.is_open
+
     def close(self) -> None:
         """End with the session: what came of a large object is of no use any more."""
         self.tree_commands.chunks.drop()

@@ -61,6 +61,11 @@ class Outgoing:
         """Tell whether more than the Status of a header is owed."""
         return bool(self._queue) or self.tail is not None
 
+    @property
+    def is_cutting(self) -> bool:
+        """Tell whether chunks of an object have left, and more of them wait."""
+        return any(owed.is_begun for owed in self._queue)
+
     def owe(self, command: Command, *, alert_id: int | None = None) -> None:
         """Queue a command; `alert_id` names it in the outbox, if its Status is waited for.
 

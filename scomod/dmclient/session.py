@@ -116,6 +116,11 @@ class Session:
         return self._trust.server.in_flight
 
     @property
+    def is_sending_object(self) -> bool:
+        """Tell whether an object of ours has left in part."""
+        return self._out.is_cutting
+
+    @property
     def is_due(self) -> bool:
         """Tell whether the server must get another message."""
         return self.state is SessionState.MANAGING and self._out.is_waiting

@@ -93,6 +93,18 @@ def picture(device: Device) -> object:
 # -- towards the device (T-32) -------------------------------------------------------------
 
 
+def test_messages_of_an_object_do_not_count_against_the_limit_of_messages(tmp_path: Path) -> None:
+    settings = speaking(
+        Encoding.WBXML, max_msg_bytes=2048, max_obj_bytes=1 << 20, max_messages_count=6
+    )
+    with Device(tmp_path, settings) as device:
+        talk = device.session(*chunks(SMALL, 20))
+        assert talk.is_ok
+        assert octets(device) == SMALL
+        device.put(LEAF, value=LONG)
+        assert len([heard for heard in asking(device).heard if heard.results()]) > 6
+
+
 @pytest.mark.spec("omadm T-32")
 @pytest.mark.parametrize("is_base64", [False, True], ids=["octets", "base64"])
 @pytest.mark.parametrize("value", [SMALL, LONG], ids=["short", "long"])
