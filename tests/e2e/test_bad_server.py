@@ -36,9 +36,9 @@ GARBAGE: dict[str, tuple[Fault, str]] = {
 FAULTS: dict[str, tuple[Fault, str]] = {
     "cut connection": (bad.cut_connection, "ended early"),
     "entities": (bad.entities, "entity|DOCTYPE"),
-    "empty": (bad.empty, "ends too early"),
+    "empty": (bad.empty, "the answer is empty"),
     "oversize": (bad.oversize, "session.max_msg_bytes exceeded"),
-    "web page": (bad.web_page, "no DM message but text/html"),
+    "web page": (bad.web_page, "no DM message but a web page"),
     "500": (bad.http_error(500), "HTTP 500"),
     "404": (bad.http_error(404), "HTTP 404"),
     "redirect loop": (bad.redirect_to("/dm"), "more than 5 redirects"),
