@@ -239,7 +239,14 @@ class Daemon:
         if not settings.udp:
             return None
         store = self._store
-        bell = Doorbell(store.db, store.tree, lambda: self._client, self._scheduler.want)
+        bell = Doorbell(
+            db=store.db,
+            tree=store.tree,
+            settings=self._settings,
+            clock=self._clock,
+            client=lambda: self._client,
+            ring=self._scheduler.want,
+        )
         listener = UdpListener(bell.datagram, self._clock)
         try:
             await listener.open(settings.udp_address, settings.udp_port)

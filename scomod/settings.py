@@ -96,6 +96,7 @@ class Server:
     encoding: str = one_of("", "wbxml", "xml")
     protocol: str = one_of("1.2", "1.1")
     auth: str = one_of("", "basic", "digest", "hmac")
+    nonce_resync: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ class Notification:
     udp: bool = True
     udp_address: str = "0.0.0.0"  # noqa: S104 - WAP push comes from the network; the digest guards
     udp_port: int = within(2948, 0, 65535)
+    resync_wait_s: float = within(3600.0, 0.0, 30 * 86400.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

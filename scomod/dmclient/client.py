@@ -327,6 +327,10 @@ class DmClient:
         """Return the nonce that was sent last without a sign that it arrived."""
         return self._logins.pending_nonces(account)
 
+    def expect_resync(self, account: Account) -> None:
+        """Begin the next session with a server that lost its nonce (omadm §10.4)."""
+        self._logins.expect_resync(account)
+
 
 @contextlib.contextmanager
 def _limits_by_key() -> Iterator[None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.dmclient.auth import AuthType, decode_nonce, encode_nonce, type_named
 from scomod.dmclient.credentials import Login
 from scomod.dmclient.events import ClientNonce, ServerNonce, TypeAccepted
+from scomod.dmclient.notification import RESYNC_NONCE
 from scomod.mo import dmacc
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ class Logins:
             self._db.meta(_type_key(account)) or "",
             account.client.auth_type,
         )
-        return _login(account.client, names, ())
+        return _login(account.client, names, self._resync(account), ())
 
     def server(self, account: Account) -> Login | None:
         """Return how the server proves itself; None where the transport does it."""
         if account.server is None or account.server.auth_type in BY_TRANSPORT:
             return None
-        return _login(account.server, (account.server.auth_type,), self.pending_nonces(account))
+        more = (*self.pending_nonces(account), *self._resync(account))
+        return _login(account.server, (account.server.auth_type,), (), more)
 
     def pending_nonces(self, account: Account) -> tuple[bytes, ...]:
         """Return the nonce that was sent last without a sign that it arrived."""
@@ -68,6 +70,17 @@ class Logins:
             with self._db.transaction():
                 self._db.set_meta(_pending_key(account), encode_nonce(nonce))
 
+    def expect_resync(self, account: Account) -> None:
+        """Begin the next sessions with the nonce of a server that lost ours (omadm §10.4).
+
+        A transaction of its own; it holds until the server has a new nonce.
+        """
+        with self._db.transaction():
+            self._db.set_meta(_resync_key(account), "1")
+
+    def _resync(self, account: Account) -> tuple[bytes, ...]:
+        return (RESYNC_NONCE,) if self._db.meta(_resync_key(account)) else ()
+
     def learn(self, account: Account, event: ClientNonce | ServerNonce | TypeAccepted) -> None:
         """Keep what a proven server told; part of the transaction of its message."""
         match event:
@@ -75,13 +88,18 @@ class Logins:
                 dmacc.set_client_nonce(self._tree, account, nonce)
             case ServerNonce(nonce):
                 dmacc.set_server_nonce(self._tree, account, nonce)
+                if self._resync(account):
+                    self._db.set_meta(_resync_key(account), "")
             case TypeAccepted(kind):
                 if self._db.meta(_type_key(account)) != kind:
                     self._db.set_meta(_type_key(account), kind.value)
 
 
 def _login(
-    credential: Credential, type_names: tuple[str, ...], more_nonces: tuple[bytes, ...]
+    credential: Credential,
+    type_names: tuple[str, ...],
+    first_nonces: tuple[bytes, ...],
+    more_nonces: tuple[bytes, ...],
 ) -> Login:
     """Return one side's login; where no type is spoken here the other side may name one."""
     known = (AUTH_TYPES.get(name.upper()) or type_named(name) for name in type_names)
@@ -89,12 +107,16 @@ def _login(
         auth_type=next((kind for kind in known if kind), AuthType.MD5),
         name=credential.name,
         secret=credential.secret,
-        nonces=(credential.nonce, *more_nonces),
+        nonces=(*first_nonces, credential.nonce, *more_nonces),
     )
 
 
 def _pending_key(account: Account) -> str:
     return f"pending-nonce:{account.server_id}"
+
+
+def _resync_key(account: Account) -> str:
+    return f"nonce-resync:{account.server_id}"
 
 
 def _type_key(account: Account) -> str:

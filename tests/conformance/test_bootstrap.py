@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from scomod.clock import SystemClock
 from scomod.codes import AlertCode
-from scomod.dmclient import codec, provisioning, xmltext
+from scomod.dmclient import auth, codec, provisioning, xmltext
 from scomod.dmclient.auth import AuthType
 from scomod.dmclient.bootstrap import Bootstrap, Enrolled, NotTrusted, Parcel
 from scomod.dmclient.codec import Encoding
@@ -22,12 +23,15 @@ from scomod.secret import Secret
 from scomod.settings import Paths, Settings
 from scomod.wakeup import Doorbell
 from tests.support.scripted import (
+    CLIENT_NAME,
+    CLIENT_SECRET,
     READING,
     SERVER_ID,
     SERVER_SECRET,
     Device,
     Say,
     challenge,
+    for_server,
     on,
 )
 from tests.support.tnds_text import document, node
@@ -59,7 +63,14 @@ def rung(device: Device, *datagrams: bytes) -> list[Wish]:
     wishes: list[Wish] = []
     client = device.client(lambda _account: pytest.fail("nothing is sent to a doorbell"))
     records = device.records
-    bell = Doorbell(records.db, records.tree, lambda: client, wishes.append)
+    bell = Doorbell(
+        db=records.db,
+        tree=records.tree,
+        settings=device.settings,
+        clock=SystemClock(),
+        client=lambda: client,
+        ring=wishes.append,
+    )
     for datagram in datagrams:
         bell.datagram(datagram, "192.0.2.1")
     return wishes
@@ -249,12 +260,27 @@ def test_r29_the_id_of_the_session_is_written_in_hexadecimal_without_zeros(
 
 
 @pytest.mark.spec("R-30")
-@pytest.mark.xfail(strict=True, reason="the nonce 0x00000000 is not tried yet")
-def test_r30_a_server_that_lost_its_nonce_may_begin_with_zeros(device: Device) -> None:
-    assert len(rung(device, PUSH_HEAD + notification(bytes(4), trigger()))) == 1
-    fresh = challenge(AuthType.MD5, b"n")
-    talk = device.session(Say(nonce=bytes(4), chal=fresh, commands=(on(Get, "./DevInfo/Man"),)))
-    assert talk.heard[1].header_status().code == 212
+def test_r30_a_server_that_lost_its_nonce_may_begin_with_zeros(tmp_path: Path) -> None:
+    with Device(tmp_path, for_server(nonce_resync=True)) as device:
+        assert len(rung(device, PUSH_HEAD + notification(bytes(4), trigger()))) == 1
+        fresh = challenge(AuthType.MD5, b"n")
+        first = Say(nonce=bytes(4), chal=fresh, commands=(on(Get, "./DevInfo/Man"),))
+        talk = device.session(first)
+        ours = talk.heard[0].message.header.cred
+        assert ours is not None
+        assert ours.data == auth.md5(CLIENT_NAME, CLIENT_SECRET, bytes(4))
+        assert talk.heard[1].header_status().code == 212
+        again = device.session(Say(nonce=bytes(4), commands=(on(Get, "./DevInfo/Man"),)))
+        assert again.heard[1].header_status().code == 401, "zeros are good for one session"
+
+
+@pytest.mark.spec("R-30")
+def test_r30_zeros_are_refused_unless_configured_and_only_now_and_then(tmp_path: Path) -> None:
+    zeros = [notification(bytes(4), trigger(session=number)) for number in (1, 2)]
+    with Device(tmp_path / "strict") as strict:
+        assert rung(strict, *zeros) == []
+    with Device(tmp_path / "lenient", for_server(nonce_resync=True)) as lenient:
+        assert [wish.session_id for wish in rung(lenient, *zeros)] == ["1"]
 
 
 @pytest.mark.spec("R-31")

@@ -377,7 +377,7 @@ def speaking(encoding: Encoding, **session: int) -> Settings:
     )
 
 
-def for_server(**keys: str) -> Settings:
+def for_server(**keys: str | bool) -> Settings:
     """Return settings with a section for our server."""
     return dataclasses.replace(Settings(), servers={SERVER_ID: Server(**keys)})  # type: ignore[arg-type]
 
