@@ -125,13 +125,14 @@ class Subtrees:
     def _delete_absent(self, path: str, places: Placed, server_id: str) -> None:
         """Delete what the document does not have, from the top down."""
         kept = {above for at, _ in places for above in _way(path, at)}
-        gone = ""
+        gone: set[str] = set()
         for each in self._store.descendants(path):
-            if each in kept or (gone and uris.is_below(each, gone)):
-                continue
-            if not self._judge.rule(each).is_permanent:
+            if uris.parent(each) in gone:
+                # not simply what follows: "x-y" stands between "x" and "x/z"
+                gone.add(each)
+            elif each not in kept and not self._judge.rule(each).is_permanent:
                 self._tree.delete(each, server_id)
-                gone = each
+                gone.add(each)
 
     def _there(self, places: Placed) -> set[str]:
         """Return which of the nodes there are before anything is done."""

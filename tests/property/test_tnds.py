@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scomod.dmclient import tnds, tndswriter
@@ -74,6 +74,7 @@ def copied(bench: Bench, syntax: Syntax) -> list[TndsNode]:
 
 @settings(max_examples=15, deadline=None)
 @given(TOYS, TOYS, BLOBS, st.sampled_from(Syntax))
+@example({"x.y": {}}, {"x": {}, "x-y": {}}, b"", Syntax.XML)  # "x-y" sorts before "x/..."
 def test_a_tree_sent_to_another_device_replaces_its_own(
     toys: dict[str, dict[str, str]], others: dict[str, dict[str, str]], blob: bytes, syntax: Syntax
 ) -> None:

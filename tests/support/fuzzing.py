@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+import scomod
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
 FUZZ: Final = Path(__file__).parents[1] / "fuzz"
+PRODUCT: Final = f"{Path(scomod.__file__).parent}/"
 SEEDS: Final = FUZZ / "seeds"
 REGRESSIONS: Final = FUZZ / "regressions"
 
@@ -135,7 +138,7 @@ def _place(error: BaseException) -> str:
     place, trace = type(error).__name__, error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if "/scomod/" in file or "/targets/" in file:
+        if file.startswith(PRODUCT) or "/targets/" in file:
             place = f"{type(error).__name__} {Path(file).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
