@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import ScomodError, StoreError
@@ -88,6 +87,8 @@ class Enrolment:
         except OSError as error:
             log.error("bootstrap file %s cannot be read: %s", file.name, error.strerror)
             return []
+        import zlib  # noqa: PLC0415 - a library that the waiting daemon does not need
+
         mark = f"{len(octets)}:{zlib.crc32(octets):08x}"
         kept = self._db.meta(FILE_KEY + file.name)
         if kept is not None and json.loads(kept)["mark"] == mark:

@@ -18,7 +18,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from scomod.clifmt import printable
 from scomod.errors import DecodeError, LimitExceeded, ScomodError
 from scomod.facade import Unknown
 from scomod.secret import without_passwords
@@ -168,6 +167,8 @@ class Trace:
         """Write lines as far as there is room; the first that is too much ends it."""
         if self._path is None or self._left <= 0:
             return
+        from scomod.clifmt import printable  # noqa: PLC0415 - its tables, the waiting daemon needs none
+
         text = bytearray()
         for line in lines:
             octets = f"{printable(without_passwords(line))}\n".encode("utf-8", "replace")
