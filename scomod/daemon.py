@@ -23,14 +23,12 @@ from scomod.busaddress import find_address
 from scomod.clock import SystemClock
 from scomod.confirm import Confirmations
 from scomod.control import Control
-from scomod.download.http import HttpFetcher
 from scomod.download.spool import Spool
 from scomod.engine import Engine
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.installers.runner import open_runner
-from scomod.interview import Interview
 from scomod.ledger import Ledger
 from scomod.listeners.udp import UdpListener
 from scomod.log import Event, announce, bound
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.client import DmClient, SessionReport
     from scomod.dmclient.transport import Transport
+    from scomod.download.job import Fetcher
     from scomod.mo.dmacc import Account
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
@@ -84,7 +83,6 @@ class Daemon:
             on_verdict=lambda key, verdict: self._engine.verdict(key, verdict),
             on_prompt=lambda prompt: self._emit("PromptChanged", prompt),
         )
-        self._interview = Interview(settings.session, self._clock)
         self._scheduler = Scheduler(
             settings.session,
             self._clock,
@@ -121,7 +119,10 @@ class Daemon:
     @cached_property
     def _client(self) -> DmClient:
         from scomod.dmclient.client import DmClient  # noqa: PLC0415 - the session machinery
+        from scomod.interview import Interview  # noqa: PLC0415 - only servers begin one
 
+        interview = Interview(self._settings.session, self._clock)
+        interview.agent = self._bus
         return DmClient(
             db=self._store.db,
             tree=self._store.tree,
@@ -132,7 +133,7 @@ class Daemon:
             open_transport=self._open_transport,
             fresh_nonce=lambda: os.urandom(NONCE_BYTES),
             traces=self._traces,
-            ask_person=lambda account, alert: self._interview.ask(
+            ask_person=lambda account, alert: interview.ask(
                 alert,
                 server_id=account.server_id,
                 server_name=self._server_name(account.server_id),
@@ -150,12 +151,17 @@ class Daemon:
             fresh_nonce=lambda: os.urandom(NONCE_BYTES),
         )
 
+    def _open_fetcher(self) -> Fetcher:
+        from scomod.download.http import HttpFetcher  # noqa: PLC0415 - idle fetches nothing
+
+        return HttpFetcher(clock=self._clock, boot_id=_boot_id(), user_agent=USER_AGENT)
+
     def _make_steps(self) -> Steps:
         paths = self._paths
         return Steps(
             settings=self._settings,
             paths=paths,
-            fetcher=HttpFetcher(clock=self._clock, boot_id=_boot_id(), user_agent=USER_AGENT),
+            open_fetcher=self._open_fetcher,
             spool=self._spool,
             runner=self._runner,
             confirmations=self._confirmations,
@@ -191,7 +197,7 @@ class Daemon:
         """Serve until stopped, or until idle for long enough when not resident."""
         bus = BusServer(self.control, self._tasks, self._clock)
         bus.on_agent_change = self._confirmations.agent_changed
-        self._confirmations.agent = self._interview.agent = bus
+        self._confirmations.agent = bus
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()

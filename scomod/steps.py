@@ -92,7 +92,7 @@ class Steps:
         *,
         settings: Settings,
         paths: Paths,
-        fetcher: Fetcher,
+        open_fetcher: Callable[[], Fetcher],
         spool: Spool,
         runner: Runner,
         confirmations: Confirmations,
@@ -101,7 +101,7 @@ class Steps:
     ) -> None:
         self._settings = settings
         self._paths = paths
-        self._fetcher = fetcher
+        self._open_fetcher = open_fetcher
         self._spool = spool
         self._runner = runner
         self._confirmations = confirmations
@@ -180,7 +180,7 @@ class Steps:
 
         try:
             result = await asyncio.to_thread(
-                self._fetcher.fetch, request, progress, lambda: self._is_stopping
+                self._open_fetcher().fetch, request, progress, lambda: self._is_stopping
             )
         except DownloadError as error:
             limits = self._settings.download

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.dmclient import codec, dmprofile, provisioning, provwbxml, push, seal
 from scomod.dmclient.seal import Profile
 from scomod.errors import LimitExceeded, ScomodError
-from scomod.mo import dmacc, inbox
+from scomod.mo import dmacc, placing
 from scomod.mo.account import server_id_at
 from scomod.secret import Secret
 
@@ -183,7 +183,7 @@ class Bootstrap:
         found = dmprofile.read(document, self._limits)
         servers = [dmacc.put_account(self._tree, new).server_id for new in found.accounts]
         for nodes in found.documents:
-            paths = inbox.place(self._tree, nodes)
+            paths = placing.place(self._tree, nodes)
             servers += [each for path in paths if (each := server_id_at(self._tree, path))]
         for path in found.passed_over:
             log.info("bootstrap: no place for %s, passed over", path)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import (
@@ -31,11 +32,9 @@ from scomod.mo import uri as uris
 from scomod.mo.acl import Acl, Right
 from scomod.mo.ddf import AccessType, Ddf
 from scomod.mo.judge import Judge
-from scomod.mo.listing import walk
 from scomod.mo.node import Blob, Format, Node, check_value, decoded_bytes, is_long
 from scomod.mo.nodes import Nodes
 from scomod.mo.properties import Properties
-from scomod.mo.subtree import Subtrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from scomod.mo.handler import ExecRequest
     from scomod.mo.nodes import Handlers
     from scomod.mo.store import NodeStore
+    from scomod.mo.subtree import Subtrees
     from scomod.mo.tnds import TndsNode
     from scomod.mo.uri import UriLimits
 
@@ -77,15 +77,20 @@ class Tree:
         self._judge = Judge(store, ddf)
         self._nodes = Nodes(store, self._judge, registry, clock)
         self._properties = Properties(store, self._judge, self._nodes, registry, limits)
-        self._subtrees = Subtrees(
+        self.limits = limits
+
+    @cached_property
+    def _subtrees(self) -> Subtrees:
+        from scomod.mo.subtree import Subtrees  # noqa: PLC0415 - few servers send sub-trees
+
+        return Subtrees(
             self,
-            store=store,
+            store=self._store,
             judge=self._judge,
             nodes=self._nodes,
             properties=self._properties,
-            handlers=registry,
+            handlers=self._registry,
         )
-        self.limits = limits
 
     # What a server may ask.  All raise `CommandError`s.
 
@@ -113,6 +118,8 @@ class Tree:
 
         What may follow "?list=" is the caller's business.
         """
+        from scomod.mo.listing import walk  # noqa: PLC0415 - few servers ask for sub-trees
+
         address = uris.parse(uri, self.limits)
         node = self._readable(address.path, server_id)
         self._judge.require_access(AccessType.GET, node.path)

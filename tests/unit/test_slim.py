@@ -7,11 +7,13 @@ import subprocess
 import sys
 from typing import Any
 
-# each is 0.2 to 4 MiB, or brings such a thing along
+# each is 0.1 to 4 MiB, or brings such a thing along
 HEAVY = (
     "_hashlib", "cryptography", "email", "hashlib", "hmac", "http.client", "importlib.resources",
-    "lxml", "pyudev", "requests", "scomod.dmclient.client", "scomod.dmclient.codec", "secrets",
-    "shutil", "ssl", "tempfile", "urllib.request", "urllib3", "uuid", "zipfile",
+    "lxml", "pyudev", "requests", "scomod.dmclient.client", "scomod.dmclient.codec",
+    "scomod.dmclient.model", "scomod.download.http", "scomod.interview", "scomod.mo.listing",
+    "scomod.mo.tnds", "secrets", "shutil", "ssl", "tempfile", "urllib.request", "urllib3", "uuid",
+    "zipfile",
 )  # fmt: skip
 START = "import sys, json\nfrom scomod import slim\nslim.import_asyncio()\n"
 

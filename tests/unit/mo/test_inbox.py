@@ -13,7 +13,7 @@ from scomod.errors import (
     NotAllowed,
     PermissionDenied,
 )
-from scomod.mo import dmacc, inbox
+from scomod.mo import dmacc, inbox, placing
 from scomod.mo.node import Format, Property
 from scomod.mo.registry import DMACC_ROOT, INBOX_ROOT
 from scomod.mo.tnds import TndsNode
@@ -181,13 +181,13 @@ def test_only_the_servers_of_its_acl_may_use_it(bench: Bench, servers: list[str]
 def test_bootstrap_passes_over_objects_that_have_no_place(bench: Bench) -> None:
     inbox.install(bench.tree, [])
     document = [*account("NAP", kind="com.example/1.0/NAP"), *account()]
-    assert inbox.place(bench.tree, document) == [f"{DMACC_ROOT}/OperatorX"]
+    assert placing.place(bench.tree, document) == [f"{DMACC_ROOT}/OperatorX"]
     assert bench.tree.value(f"{DMACC_ROOT}/OperatorX/PrefConRef") == "./Inbox/NAP/X"
 
 
 def test_bootstrap_replaces_the_account_of_the_same_server(bench: Bench) -> None:
-    inbox.place(bench.tree, account())
-    inbox.place(bench.tree, account("New", AAuthSecret=b"new"))
+    placing.place(bench.tree, account())
+    placing.place(bench.tree, account("New", AAuthSecret=b"new"))
     [made] = dmacc.accounts(bench.tree)
     assert made.client is not None
     assert (made.key, made.client.secret.reveal()) == ("New", "new")
