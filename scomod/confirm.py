@@ -7,6 +7,7 @@ as its operation waits: agents may come and go, `scomoctl confirm` may answer to
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,23 @@ class Verdict(StrEnum):
     GRANTED = "granted"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
+    DEFERRED = "deferred"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a prompt came to, who said so ("" for nobody), and when to ask again (wall time)."""
+
+    verdict: Verdict
+    by: str = ""
+    until_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """The answer is not there yet; to be looked at again in `again_s`, None for not by itself."""
+
+    again_s: float | None = None
 
 
 class TaskStarter(Protocol):
@@ -37,28 +55,28 @@ class TaskStarter(Protocol):
 
 
 class Confirmations:
-    """The open prompts; `on_verdict(operation_id, verdict)` is called once for each."""
+    """The open prompts; `on_answer(operation_id, answer)` is called once for each."""
 
     def __init__(
         self,
         policy: Confirm,
         clock: Clock,
         start: TaskStarter,
-        on_verdict: Callable[[int, Verdict], None],
+        on_answer: Callable[[int, Answer], None],
         on_prompt: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._policy = policy
         self._clock = clock
         self._start = start
-        self._on_verdict = on_verdict
+        self._on_answer = on_answer
         self._on_prompt = on_prompt
         self._prompts: dict[int, dict[str, Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._agent_came = asyncio.Event()
         self.agent: AgentPort | None = None
 
-    def decide(self, operation_id: int, prompt: Mapping[str, Any]) -> bool:
-        """Say at once what policy says: True to go on, False to wait for a verdict.
+    def decide(self, operation_id: int, prompt: Mapping[str, Any]) -> Pending | None:
+        """Say at once what policy says: None to go on, else to wait for an answer.
 
         Raises `OperationError(CANCELLED)` if policy refuses.
         """
@@ -71,9 +89,9 @@ class Confirmations:
         if mode == "inform" and self.agent is not None and has_agent:
             self.agent.inform(prompt)
         if mode != "ask":
-            return True
+            return None
         self._open(operation_id, prompt)
-        return False
+        return Pending()
 
     def agent_changed(self) -> None:
         """Ask the open prompts again: an agent came or went."""
@@ -104,7 +122,7 @@ class Confirmations:
         if task is not asyncio.current_task():
             task.cancel()
         self._on_prompt({**prompt, "verdict": verdict.value})
-        self._on_verdict(operation_id, verdict)
+        self._on_answer(operation_id, Answer(verdict=verdict))
 
     async def _converse(self, operation_id: int) -> None:
         """Ask agents until one answers or the time is over."""

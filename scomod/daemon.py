@@ -80,7 +80,7 @@ class Daemon:
             settings.confirm,
             self._clock,
             start=self._start,
-            on_verdict=lambda key, verdict: self._engine.verdict(key, verdict),
+            on_answer=lambda key, answer: self._engine.answered(key, answer),
             on_prompt=lambda prompt: self._emit("PromptChanged", prompt),
         )
         self._scheduler = Scheduler(

@@ -4,8 +4,11 @@ Crash-only: `run` begins by resuming whatever the journal says is unfinished,
 by the same code that runs it the first time.  A crash loop ends: a step may be
 begun `ATTEMPTS_LIMIT` times, a row written `STORES_LIMIT` times (I7).
 
-    QUEUED -> RUNNING <-> WAITING (a person)      RUNNING -> SUCCEEDED
+    QUEUED -> RUNNING <-> WAITING                 RUNNING -> SUCCEEDED
                  |                                RUNNING -> ROLLING_BACK -> FAILED
+
+What waits (for a person, a time, a condition) is a step that said `Wait`: it is done
+again when somebody nudges the engine, when its time has come, and in a new life.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.alarm import Alarm
 from scomod.codes import ResultCode
-from scomod.confirm import Verdict
+from scomod.confirm import Answer, Verdict
 from scomod.errors import OperationError, Reason, ScomodError
 from scomod.log import Event, announce, bound
 from scomod.operation import Operation, Phase, StepKind
@@ -42,7 +45,7 @@ REFUSALS: Final = {
 
 
 class Engine:
-    """One operation at a time; operations that wait for a person block nobody.
+    """One operation at a time; operations that wait block nobody.
 
     `is_busy(server_id)` tells that a session with that server is open: what it
     ordered begins when the session is over.
@@ -71,17 +74,24 @@ class Engine:
         self._observe = observer
         self._alarm = Alarm()
         self._not_before_s: dict[int, float] = {}
-        self._verdicts: dict[int, Verdict] = {}
-        self._asked: set[int] = set()
+        self._answers: dict[int, Answer] = {}
+        self._waiting: set[int] = set()
         self._begun: set[int] = set()
 
     def wake(self) -> None:
         """Look for work again: an operation was queued."""
         self._alarm.ring()
 
-    def verdict(self, operation_id: int, verdict: Verdict) -> None:
+    def answered(self, operation_id: int, answer: Answer) -> None:
         """Take the person's answer for a waiting operation."""
-        self._verdicts[operation_id] = verdict
+        self._answers[operation_id] = answer
+        self._alarm.ring()
+
+    def nudge(self) -> None:
+        """Let every waiting operation look again whether it may go on."""
+        for operation_id in self._waiting:
+            self._not_before_s.pop(operation_id, None)
+        self._waiting.clear()
         self._alarm.ring()
 
     @property
@@ -110,15 +120,15 @@ class Engine:
     def _next(self) -> Operation | None:
         """Return the oldest operation that can go on now."""
         now = self._clock.monotonic_s()
-        for operation in self._journal.live():
-            if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
-                continue  # its 202 must leave first: a server that never got it asks again
-            if operation.phase is Phase.WAITING:
-                if operation.id in self._verdicts or operation.id not in self._asked:
-                    return operation
-            elif self._not_before_s.get(operation.id, now) <= now:
-                return operation
-        return None
+        return next((each for each in self._journal.live() if self._may_go_on(each, now)), None)
+
+    def _may_go_on(self, operation: Operation, now: float) -> bool:
+        if operation.id in self._answers:
+            return True
+        if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
+            return False  # its 202 must leave first: a server that never got it asks again
+        due_s = self._not_before_s.get(operation.id)
+        return operation.id not in self._waiting if due_s is None else due_s <= now
 
     def _sleep_s(self) -> float | None:
         """Return the seconds until a retry is due; None if only a wake-up can help."""
@@ -131,11 +141,12 @@ class Engine:
     async def _advance(self, operation: Operation) -> None:
         """Move one operation by one step."""
         self._not_before_s.pop(operation.id, None)
+        self._waiting.discard(operation.id)
         if operation.phase is Phase.ROLLING_BACK:
             await self._roll_back(operation)
             return
-        if operation.id in self._verdicts:
-            await self._judge(operation, self._verdicts.pop(operation.id))
+        if operation.id in self._answers:
+            await self._judge(operation, self._answers.pop(operation.id))
             return
         operation = self._begin(operation)
         if operation.attempts > ATTEMPTS_LIMIT or operation.stores > STORES_LIMIT:
@@ -170,9 +181,7 @@ class Engine:
         self._observe(f"{step} done")
         match result:
             case Wait():
-                self._asked.add(operation.id)
-                if operation.phase is not Phase.WAITING:
-                    self._ledger.record(replace(operation, phase=Phase.WAITING))
+                self._wait(operation, result.again_s)
             case Retry():
                 self._retry(operation, result)
             case Done():
@@ -197,14 +206,20 @@ class Engine:
         self._ledger.record(replace(operation, attempts=operation.attempts + 1))
         self._not_before_s[operation.id] = self._clock.monotonic_s() + result.after_s
 
-    async def _judge(self, operation: Operation, verdict: Verdict) -> None:
+    def _wait(self, operation: Operation, again_s: float | None) -> None:
+        self._waiting.add(operation.id)
+        if again_s is not None:
+            self._not_before_s[operation.id] = self._clock.monotonic_s() + again_s
+        if operation.phase is not Phase.WAITING:
+            self._ledger.record(replace(operation, phase=Phase.WAITING))
+
+    async def _judge(self, operation: Operation, answer: Answer) -> None:
         """Go on after the person's answer."""
-        self._asked.discard(operation.id)
-        if verdict is Verdict.GRANTED:
+        if answer.verdict is Verdict.GRANTED:
             self._begun.add(operation.id)
             self._finish_step(operation, Done())
             return
-        await self._fail(operation, OperationError(Reason.CANCELLED, REFUSALS[verdict]))
+        await self._fail(operation, OperationError(Reason.CANCELLED, REFUSALS[answer.verdict]))
 
     # -- failing ----------------------------------------------------------------
 
@@ -239,8 +254,8 @@ class Engine:
     def _finished(self, operation: Operation) -> None:
         """Clean up after the last transition; all of it may be lost in a crash without harm."""
         self._begun.discard(operation.id)
-        self._asked.discard(operation.id)
-        self._verdicts.pop(operation.id, None)
+        self._waiting.discard(operation.id)
+        self._answers.pop(operation.id, None)
         self._steps.forget(operation)
         kind = Event.OPERATION_SUCCEEDED
         if operation.phase is Phase.FAILED:

@@ -42,6 +42,7 @@ class StepKind(StrEnum):
     """Kinds of steps; each has a do, an undo and a rule after a crash (`steps.py`)."""
 
     CONSENT = "consent"
+    ADMIT = "admit"
     ACQUIRE = "acquire"
     VERIFY = "verify"
     DELIVER = "deliver"
@@ -49,6 +50,8 @@ class StepKind(StrEnum):
     INSTALL_INACTIVE = "install inactive"
     ACTIVATE = "activate"
     DEACTIVATE = "deactivate"
+    REBOOT = "reboot"
+    HEALTH = "health"
     REMOVE = "remove"
     DISCARD = "discard"
     SETTLE = "settle"
@@ -101,6 +104,41 @@ PLANS: Final[Mapping[tuple[Branch, Primitive], tuple[StepKind, ...]]] = {
 }
 
 
+class Extra(StrEnum):
+    """What policy or a package adds to a plan."""
+
+    ADMIT = "admit"
+    REBOOT_BEFORE = "reboot before"
+    REBOOT_AFTER = "reboot after"
+    HEALTH = "health"
+
+
+CHANGES: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE, K.REMOVE)
+
+
+def plan_for(
+    branch: Branch, primitive: Primitive, extras: frozenset[Extra] = frozenset()
+) -> tuple[StepKind, ...]:
+    """Return the plan with the extra steps in their places.
+
+    Admission follows the consent; a reboot stands right before or after what changes
+    the device; health is looked at last, before the inventory, and only where
+    something became active.
+    """
+    plan: list[StepKind] = []
+    for step in PLANS[branch, primitive]:
+        if step in CHANGES and Extra.REBOOT_BEFORE in extras:
+            plan.append(K.REBOOT)
+        plan.append(step)
+        if step is K.CONSENT and Extra.ADMIT in extras:
+            plan.append(K.ADMIT)
+        if step in CHANGES and Extra.REBOOT_AFTER in extras:
+            plan.append(K.REBOOT)
+        if step in (K.INSTALL, K.ACTIVATE) and Extra.HEALTH in extras:
+            plan.append(K.HEALTH)
+    return tuple(plan)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What the operation is about, copied from the tree when the Exec came.
@@ -126,6 +164,7 @@ class Subject:
 class Operation:
     """One row of the journal.
 
+    `steps` is the plan as it was when the Exec came, () for that of the table.
     `cursor` is the index of the current step, `attempts` how often that step was
     begun, `stores` how often the row was written (bounds a crash loop, I7),
     `data` what the steps left for each other (JSON values), `reason` and `detail`
@@ -141,6 +180,7 @@ class Operation:
     correlator: str | None = None
     subject: Subject
     phase: Phase = Phase.QUEUED
+    steps: tuple[StepKind, ...] = ()
     cursor: int = 0
     attempts: int = 0
     stores: int = 0
@@ -155,7 +195,7 @@ class Operation:
     @property
     def plan(self) -> tuple[StepKind, ...]:
         """The steps, in order."""
-        return PLANS[self.branch, self.primitive]
+        return self.steps or PLANS[self.branch, self.primitive]
 
     @property
     def step(self) -> StepKind:

@@ -48,7 +48,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The step waits for a person; the engine is told when it may go on."""
+    """The step waits; it is done again when the engine is nudged, and after `again_s`."""
+
+    again_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,8 @@ class Steps:
 
     def _consent(self, operation: Operation) -> StepResult:
         _backend(operation)  # an unsupported environment is refused before anybody is asked
-        is_free = self._confirmations.decide(operation.id, self._prompt(operation))
-        return Done() if is_free else Wait()
+        pending = self._confirmations.decide(operation.id, self._prompt(operation))
+        return Done() if pending is None else Wait(again_s=pending.again_s)
 
     def _prompt(self, operation: Operation) -> dict[str, Any]:
         """Say what is asked: what, how big, who asks (USA-4)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scomod.confirm import Confirmations, Verdict
+from scomod.confirm import Confirmations, Pending, Verdict
 from scomod.errors import OperationError, Reason
 from scomod.facade import AgentGone, Unknown
 from scomod.settings import Confirm
@@ -55,7 +55,7 @@ class Room:
             policy,
             FakeClock(),
             start=tasks.create_task,
-            on_verdict=lambda key, verdict: self.verdicts.append((key, verdict)),
+            on_answer=lambda key, answer: self.verdicts.append((key, answer.verdict)),
             on_prompt=self.shown.append,
         )
 
@@ -75,7 +75,7 @@ def in_room(policy: Confirm, story: Callable[[Room], Awaitable[None]]) -> Room:
 )
 def test_policy_lets_it_pass_without_a_person(default: str, no_agent: str) -> None:
     async def story(room: Room) -> None:
-        assert room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) is None
 
     room = in_room(Confirm(default=default, no_agent=no_agent), story)
     assert room.shown == []
@@ -95,7 +95,7 @@ def test_policy_declines_without_a_person(default: str, no_agent: str) -> None:
 def test_person_is_asked_and_heard(answer: bool, verdict: str) -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = Person(answer)
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
         assert [p["name"] for p in room.confirmations.prompts()] == ["editor"]
 
     room = in_room(Confirm(), story)
@@ -105,7 +105,7 @@ def test_person_is_asked_and_heard(answer: bool, verdict: str) -> None:
 
 def test_prompt_waits_for_an_agent_when_there_is_none() -> None:
     async def story(room: Room) -> None:
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
         await asyncio.sleep(0.01)
         assert room.verdicts == []
         room.confirmations.agent = Person(True)
@@ -117,7 +117,7 @@ def test_prompt_waits_for_an_agent_when_there_is_none() -> None:
 def test_prompt_is_asked_again_when_the_agent_leaves() -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = first = Person(AgentGone("left"))
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
         await asyncio.sleep(0.01)
         assert len(first.asked) == 1
         room.confirmations.agent = Person(False)
@@ -137,7 +137,7 @@ def test_newer_agent_takes_over_a_question_at_once() -> None:
                 return await super().ask(prompt)
 
         room.confirmations.agent = Replaced(AgentGone("replaced"))
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
 
     assert in_room(Confirm(timeout_s=2), story).verdicts == [(1, Verdict.GRANTED)]
 
@@ -145,7 +145,7 @@ def test_newer_agent_takes_over_a_question_at_once() -> None:
 def test_nobody_answering_in_time_is_a_verdict_of_its_own() -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = Person()
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
 
     assert in_room(Confirm(timeout_s=0.1), story).verdicts == [(1, Verdict.UNANSWERED)]
 
@@ -153,7 +153,7 @@ def test_nobody_answering_in_time_is_a_verdict_of_its_own() -> None:
 def test_answer_from_the_command_line_closes_the_prompt() -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = Person()
-        assert not room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) == Pending()
         await asyncio.sleep(0.01)
         room.confirmations.answer(1, is_accepted=True)
         assert room.confirmations.prompts() == []
@@ -166,7 +166,7 @@ def test_answer_from_the_command_line_closes_the_prompt() -> None:
 def test_inform_tells_the_person_and_goes_on() -> None:
     async def story(room: Room) -> None:
         room.confirmations.agent = person = Person()
-        assert room.confirmations.decide(1, PROMPT)
+        assert room.confirmations.decide(1, PROMPT) is None
         assert person.told == [PROMPT]
 
     in_room(Confirm(default="inform"), story)

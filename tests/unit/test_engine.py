@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scomod.confirm import Verdict
+from scomod.confirm import Answer, Verdict
 from scomod.engine import ATTEMPTS_LIMIT, Engine
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason, StoreError
 from scomod.ledger import Ledger
@@ -257,7 +257,7 @@ def test_verdict_ends_the_wait(
     shop = make(consent=[Wait()])
     shop.order()
     shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
-    shop.engine.verdict(shop.operation.id, verdict)
+    shop.engine.answered(shop.operation.id, Answer(verdict=verdict))
     shop.run()
     assert shop.operation.result == result
 
