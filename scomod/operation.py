@@ -6,7 +6,7 @@ engine walks it and journals every transition.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Primitive(StrEnum):
-    """The primitives of SCOMO, spelled as the nodes (scomo §1.1)."""
+    """The primitives of SCOMO, spelled as the nodes (scomo §1.1); the last two are ours."""
 
     DOWNLOAD = "Download"
     DOWNLOAD_INSTALL = "DownloadInstall"
@@ -28,6 +28,8 @@ class Primitive(StrEnum):
     REMOVE = "Remove"
     ACTIVATE = "Activate"
     DEACTIVATE = "Deactivate"
+    START = "Start"
+    STOP = "Stop"
 
 
 class Branch(StrEnum):
@@ -53,6 +55,8 @@ class StepKind(StrEnum):
     REBOOT = "reboot"
     HEALTH = "health"
     REMOVE = "remove"
+    START = "start"
+    STOP = "stop"
     DISCARD = "discard"
     SETTLE = "settle"
 
@@ -101,7 +105,17 @@ PLANS: Final[Mapping[tuple[Branch, Primitive], tuple[StepKind, ...]]] = {
     (Branch.DEPLOYED, Primitive.ACTIVATE): (K.CONSENT, K.ACTIVATE, K.SETTLE),
     (Branch.DEPLOYED, Primitive.DEACTIVATE): (K.CONSENT, K.DEACTIVATE, K.SETTLE),
     (Branch.DEPLOYED, Primitive.REMOVE): (K.CONSENT, K.REMOVE, K.SETTLE),
+    (Branch.DEPLOYED, Primitive.START): (K.CONSENT, K.START),
+    (Branch.DEPLOYED, Primitive.STOP): (K.CONSENT, K.STOP),
 }
+
+OWN_PRIMITIVES: Final = (Primitive.START, Primitive.STOP)  # not of the standard
+
+
+def operation_leaf(primitive: Primitive) -> str:
+    """Return the path of a primitive's leaf below its item; ours stand below Ext (scomo §1.1)."""
+    folder = "Operations/Ext" if primitive in OWN_PRIMITIVES else "Operations"
+    return f"{folder}/{primitive}"
 
 
 class Extra(StrEnum):
@@ -113,7 +127,76 @@ class Extra(StrEnum):
     HEALTH = "health"
 
 
+# Steps that change what is on the device; a plan has one of them at most.
 CHANGES: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE, K.REMOVE)
+# Those whose effect is taken back when a later step fails; what is removed is gone.
+UNDOABLE: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE)
+WISH: Final = "cancel"  # key of Operation.data: who wants it cancelled
+
+
+class Cancel(StrEnum):
+    """What cancelling means while a step is the current one; also what was done about it."""
+
+    CANCELLED = "cancelled"
+    UNDONE = "undone"
+    WITHDRAWN = "withdrawn"
+    COMMITTED = "committed"
+
+
+# CANCELLED: nothing on the device has changed yet.  UNDONE: what earlier steps changed is
+# taken back.  WITHDRAWN: as long as the installing side has not taken the order.
+# COMMITTED: too late; the end is near anyway.
+CANCELS: Final[Mapping[StepKind, Cancel]] = {
+    K.CONSENT: Cancel.CANCELLED,
+    K.ADMIT: Cancel.CANCELLED,
+    K.ACQUIRE: Cancel.CANCELLED,
+    K.VERIFY: Cancel.CANCELLED,
+    K.DELIVER: Cancel.COMMITTED,
+    K.INSTALL: Cancel.WITHDRAWN,
+    K.INSTALL_INACTIVE: Cancel.WITHDRAWN,
+    K.ACTIVATE: Cancel.WITHDRAWN,
+    K.DEACTIVATE: Cancel.WITHDRAWN,
+    K.REMOVE: Cancel.WITHDRAWN,
+    K.START: Cancel.WITHDRAWN,
+    K.STOP: Cancel.WITHDRAWN,
+    K.REBOOT: Cancel.UNDONE,
+    K.HEALTH: Cancel.UNDONE,
+    K.DISCARD: Cancel.COMMITTED,
+    K.SETTLE: Cancel.COMMITTED,
+}
+
+
+def cancel_of(operation: Operation) -> Cancel:
+    """Return what cancelling means for an operation now.
+
+    What was not begun, or waits to restart before the change, has nothing to undo;
+    what the installing side cannot take back is done: a removal that waits for the
+    restart after it is not cancelled.
+    """
+    if operation.phase is Phase.QUEUED:
+        return Cancel.CANCELLED
+    if not operation.phase.is_live or operation.phase is Phase.ROLLING_BACK:
+        return Cancel.COMMITTED
+    kind = CANCELS[operation.step]
+    if kind is not Cancel.UNDONE:
+        return kind
+    done = [step for step in operation.plan[: operation.cursor] if step in CHANGES]
+    if not done:
+        return Cancel.CANCELLED
+    return Cancel.UNDONE if done[-1] in UNDOABLE else Cancel.COMMITTED
+
+
+def cancelled(operation: Operation, by: str) -> Operation:
+    """Return the operation with the wish that it be cancelled; the engine follows it."""
+    return replace(operation, data={**operation.data, WISH: by})
+
+
+def blamed_step(operation: Operation) -> StepKind:
+    """Return the step whose result a failure gives: health and reboot stand for the change."""
+    step = operation.failed_step or StepKind.SETTLE
+    if step not in (StepKind.HEALTH, StepKind.REBOOT):
+        return step
+    return next((each for each in operation.plan if each in CHANGES), step)
 
 
 def plan_for(
@@ -158,6 +241,7 @@ class Subject:
     version: str = ""
     acl: str = ""
     digest: str = ""
+    reboot: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

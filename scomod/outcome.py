@@ -69,6 +69,7 @@ ONE_STEP: Final[Mapping[tuple[StepKind, Reason], ResultCode]] = {
 
 STEP_DEFAULT: Final[Mapping[StepKind, ResultCode]] = {
     StepKind.CONSENT: ResultCode.CLIENT_ERROR,
+    StepKind.ADMIT: ResultCode.CLIENT_ERROR,
     StepKind.ACQUIRE: ResultCode.DOWNLOAD_FAILED,
     StepKind.VERIFY: ResultCode.PACKAGE_VALIDATION_FAILED,
     StepKind.DELIVER: ResultCode.DOWNLOAD_FAILED,
@@ -77,6 +78,12 @@ STEP_DEFAULT: Final[Mapping[StepKind, ResultCode]] = {
     StepKind.ACTIVATE: ResultCode.ACTIVATE_FAILED,
     StepKind.DEACTIVATE: ResultCode.DEACTIVATE_FAILED,
     StepKind.REMOVE: ResultCode.REMOVE_FAILED,
+    # No standard code says it; the Source of the alert tells which of the two it was.
+    StepKind.START: ResultCode.CLIENT_ERROR,
+    StepKind.STOP: ResultCode.CLIENT_ERROR,
+    # These two stand for what they follow (`operation.blamed_step`).
+    StepKind.HEALTH: ResultCode.INSTALL_FAILED,
+    StepKind.REBOOT: ResultCode.CLIENT_ERROR,
     StepKind.DISCARD: ResultCode.REMOVE_FAILED,
     StepKind.SETTLE: ResultCode.UNDEFINED_ERROR,
 }

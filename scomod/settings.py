@@ -214,6 +214,35 @@ class Scomo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Looking after what became active: how long it must stay well; 0 switches that off."""
+
+    time_s: float = within(0.0, 0.0, 86400.0)
+    checks_dir: str = "usr/lib/scomod/checks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reboot:
+    """Restarting the device for a package; `numbers` are words for the numbers in the leaf."""
+
+    by: str = one_of("helper", "person", "never")
+    numbers: tuple[str, ...] = shaped(
+        ("none", "before", "after", "both"), "none|before|after|both", "none, before, after, both"
+    )
+    wait_s: float = within(86400.0, 1.0, 90 * 86400.0)
+    program: tuple[str, ...] = ("systemctl", "reboot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """How long a version that failed is left alone: doubling from `first_s` to `max_s`."""
+
+    first_s: float = within(3600.0, 0.0, 90 * 86400.0)
+    max_s: float = within(30 * 86400.0, 0.0, 365 * 86400.0)
+    max_entries_count: int = within(100, 1, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """How much is said."""
 
@@ -240,6 +269,9 @@ class Settings:
     verify: Verify = field(default_factory=Verify)
     install: Install = field(default_factory=Install)
     scomo: Scomo = field(default_factory=Scomo)
+    health: Health = field(default_factory=Health)
+    reboot: Reboot = field(default_factory=Reboot)
+    quarantine: Quarantine = field(default_factory=Quarantine)
     log: Log = field(default_factory=Log)
 
     def server(self, server_id: str) -> Server:

@@ -82,6 +82,8 @@ MEANING: Final[Mapping[tuple[Branch, Primitive], str]] = {
     (Branch.DEPLOYED, Primitive.ACTIVATE): "switch on",
     (Branch.DEPLOYED, Primitive.DEACTIVATE): "switch off (and keep)",
     (Branch.DEPLOYED, Primitive.REMOVE): "remove from this device",
+    (Branch.DEPLOYED, Primitive.START): "start",
+    (Branch.DEPLOYED, Primitive.STOP): "stop",
 }
 SIZE_DIGITS: Final = 15
 

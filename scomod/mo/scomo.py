@@ -19,7 +19,7 @@ from scomod.codes import (
     PackageState,
 )
 from scomod.mo.handler import ExecRequest, Handler
-from scomod.operation import PLANS, Branch, Operation, Primitive, StepKind, Subject
+from scomod.operation import OWN_PRIMITIVES, PLANS, Branch, Operation, Primitive, StepKind, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,10 @@ FIXED: Final[tuple[tuple[str, str], ...]] = (
 )
 
 PRIMITIVES: Final[Mapping[Branch, tuple[Primitive, ...]]] = {
-    branch: tuple(primitive for at, primitive in PLANS if at is branch) for branch in Branch
+    branch: tuple(
+        primitive for at, primitive in PLANS if at is branch and primitive not in OWN_PRIMITIVES
+    )
+    for branch in Branch
 }
 
 # Leaves that an operation takes along (scomo §3.1): node, field, whether it must have a value.
@@ -84,6 +87,8 @@ RUNNING: Final[Mapping[tuple[Branch, Primitive], int]] = {
     (Branch.DEPLOYED, Primitive.ACTIVATE): DeployedStatus.ACTIVATE_PROGRESSING,
     (Branch.DEPLOYED, Primitive.DEACTIVATE): DeployedStatus.DEACTIVATE_PROGRESSING,
     (Branch.DEPLOYED, Primitive.REMOVE): DeployedStatus.REMOVE_PROGRESSING,
+    (Branch.DEPLOYED, Primitive.START): DeployedStatus.IDLE,  # the standard has no value for it
+    (Branch.DEPLOYED, Primitive.STOP): DeployedStatus.IDLE,
 }
 FAILED: Final[Mapping[tuple[Branch, Primitive], int]] = {
     (Branch.DELIVERED, Primitive.INSTALL): DeliveredStatus.INSTALL_FAILED_WITH_DATA,
@@ -92,6 +97,8 @@ FAILED: Final[Mapping[tuple[Branch, Primitive], int]] = {
     (Branch.DEPLOYED, Primitive.ACTIVATE): DeployedStatus.ACTIVATE_FAILED,
     (Branch.DEPLOYED, Primitive.DEACTIVATE): DeployedStatus.DEACTIVATE_FAILED,
     (Branch.DEPLOYED, Primitive.REMOVE): DeployedStatus.REMOVE_FAILED,
+    (Branch.DEPLOYED, Primitive.START): DeployedStatus.IDLE,
+    (Branch.DEPLOYED, Primitive.STOP): DeployedStatus.IDLE,
 }
 # A failed Download* keeps no data; these steps failed before anything was complete.
 BEFORE_COMPLETE: Final = (StepKind.CONSENT, StepKind.ACQUIRE, StepKind.DELIVER)

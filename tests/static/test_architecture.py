@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.(operation|outcome|clifmt|explain)$"),
     (1, r"scomod\.download\.job$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|listing|subtree|store|blob|registry)$"),
-    (2, r"scomod\.(journal|outbox|db|config|log|verify|net|mishap|tls|wire)$"),
+    (2, r"scomod\.(journal|outbox|db|config|log|verify|net|mishap|tls|wire|extras)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
