@@ -12,7 +12,8 @@ import pytest
 from scomod.lab import push
 from scomod.lab.devices import Account
 from scomod.secret import Secret
-from tests.support.rig import DEADLINE_S, Rig
+from tests.support.rig import Rig
+from tests.support.serverside import DEADLINE_S
 
 if TYPE_CHECKING:
     import subprocess

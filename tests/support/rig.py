@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import secrets
@@ -21,24 +20,24 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from scomod.busaddress import NotReachable, RemoteError
+from scomod.busaddress import NotReachable
 from scomod.busclient import Client
 from scomod.clock import SystemClock
 from scomod.codes import ResultCode
 from scomod.dmclient.codec import encoding_of
-from scomod.lab import packages, profile
+from scomod.lab import profile
 from scomod.lab.bench import Bench
 from scomod.lab.doorkeeper import Envelope
-from scomod.lab.packages import Payload, Recipe
+from scomod.lab.packages import Recipe
 from tests.support.private_bus import private_bus
+from tests.support.serverside import DEADLINE_S, ServerSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from scomod.lab.devices import Account, Order
+    from scomod.lab.devices import Account
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 150.0  # machines differ by more than a factor of ten
 CONFIG = """
 [device]
 id = "urn:test:1"
@@ -66,7 +65,7 @@ lock_wait_s = 10
 """
 
 
-class Rig:
+class Rig(ServerSide):
     """Entered, it has a bench, a bus and a bootstrapped device; the daemon is started by hand."""
 
     def __init__(
@@ -226,7 +225,7 @@ class Rig:
             assert done.returncode == code, done.stderr + done.stdout + self.logs()
         return json.loads(done.stdout) if done.stdout.strip() else done.stderr
 
-    def _ask(self, method: str, *arguments: str) -> Any:
+    def ask(self, method: str, *arguments: str) -> Any:
         """Ask the daemon over D-Bus, in this process: scomoctl has tests of its own."""
 
         async def ask() -> Any:
@@ -236,13 +235,13 @@ class Rig:
         return self.in_bench(ask())
 
     def status(self) -> Any:
-        return self._ask("status")
+        return self.ask("status")
 
     def inventory(self) -> Any:
-        return self._ask("inventory")
+        return self.ask("inventory")
 
     def operations(self) -> Any:
-        return self._ask("operations")
+        return self.ask("operations")
 
     def bootstrap(self, dm_url: str = "") -> None:
         document = self.directory / "profile.xml"
@@ -256,38 +255,6 @@ class Rig:
 
     # -- the story -------------------------------------------------------------------
 
-    def payload(self, recipe: Recipe) -> Payload:
-        return packages.build(recipe, self.bench.packages.directory, self.bench.pki)
-
-    def no_package(self) -> Payload:
-        """A signed file that is no package at all."""
-        path = self.bench.packages.directory / "no-package_1.0_all.deb"
-        path.write_bytes(b"this is no archive\n" * 100)
-        return self.signed(path, "no-package")
-
-    def signed(self, path: Path, name: str, version: str = "1.0") -> Payload:
-        """What the bench announces a file with."""
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Payload(
-            path=path,
-            name=name,
-            version=version,
-            size_bytes=path.stat().st_size,
-            sha256=digest,
-            signature=self.bench.pki.sign(bytes.fromhex(digest)),
-        )
-
-    def order_install(self, payload: Payload, url: str = "", **params: str) -> Order:
-        wanted = payload.order_params(url or self.bench.package_url(payload.path))
-        return self.order("install", **{**wanted, **params})
-
-    def order(self, kind: str, **params: str) -> Order:
-        async def enqueue() -> Order:
-            return self.bench.register.enqueue(self.account, kind, params)
-
-        order: Order = self.in_bench(enqueue())
-        return order
-
     def bench_reply(self, body: bytes, content_type: str) -> bytes:
         """What the bench's DM server answers to a message."""
 
@@ -297,13 +264,6 @@ class Rig:
 
         reply: bytes = self.in_bench(exchange())
         return reply
-
-    def session(self) -> Any:
-        """Run a session to its end; a daemon that dies meanwhile shows as outcome "lost"."""
-        try:
-            return self._ask("run_session", self.account.server_id)
-        except (NotReachable, RemoteError) as error:
-            return {"outcome": "lost", "detail": str(error)}
 
     def start_session(self) -> subprocess.Popen[bytes]:
         """Ask for a session and do not wait for its end."""
@@ -319,17 +279,6 @@ class Rig:
             time.sleep(0.02)
         return value
 
-    def alerts(self) -> list[dict[str, Any]]:
-        return [r for r in self.account.records if r["what"] == "alert" and r.get("type")]
-
-    def reports(self, order: Order) -> list[dict[str, Any]]:
-        """What the device reported of an order, without when and in which session."""
-        return [
-            {key: value for key, value in alert.items() if key not in ("at_s", "session")}
-            for alert in self.alerts()
-            if alert["correlator"] == order.correlator
-        ]
-
     def until_up(self) -> None:
         def is_up() -> bool:
             try:
@@ -338,12 +287,6 @@ class Rig:
                 return False
 
         self.until(is_up, "the daemon")
-
-    def result_of(self, order: Order, seconds: float = DEADLINE_S) -> int:
-        """Wait for the report of an order and return its result."""
-        self.until(lambda: order.result is not None, f"the report of {order.kind}", seconds)
-        assert order.result is not None
-        return order.result
 
     def dpkg_state(self, name: str) -> str:
         """What dpkg says of a package: "ii 1.0", "" when it knows nothing."""
