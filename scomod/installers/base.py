@@ -21,6 +21,11 @@ class Action(StrEnum):
     ACTIVATE = "activate"
     DEACTIVATE = "deactivate"
     REMOVE = "remove"
+    START = "start"
+    STOP = "stop"
+    CHECK = "check"
+    UNDO = "undo"
+    REBOOT = "reboot"
 
 
 class Presence(StrEnum):
@@ -37,7 +42,9 @@ class InstalledItem:
     """One piece of software as the backend reports it, not yet mapped to a node.
 
     `id` is unique within the device ("hello"), `digest` the SHA-256 of the archive
-    it came from, "" when unknown, `package_id` the PkgID it was delivered under.
+    it came from, "" when unknown, `package_id` the PkgID it was delivered under,
+    `owner` the server that brought it, "" for software of the factory, `units` the
+    services of the system manager that it brought ("hello.service").
     """
 
     id: str
@@ -48,6 +55,8 @@ class InstalledItem:
     description: str = ""
     digest: str = ""
     package_id: str = ""
+    owner: str = ""
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,9 @@ class Job:
     actions; `digest` (SHA-256, hex) names it and is checked again by who installs.
     `signature` is base64 of an Ed25519 signature over the 32 octets of the digest.
     `keep_payload` leaves the payload where it is (it stays Delivered).
+    `owner` is the server that orders; besides its own components the job may change
+    those of the owners in `touches` ("" is the factory, "*" everybody).
+    `undoes` is the id of the job that UNDO takes back.
     """
 
     id: str
@@ -81,17 +93,25 @@ class Job:
     signature: str = ""
     params: str = ""
     keep_payload: bool = False
+    owner: str = ""
+    touches: tuple[str, ...] = ("*",)
+    undoes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """How a job ended; `reason` is a `Reason` value when `is_ok` is false."""
+    """How a job ended; `reason` is a `Reason` value when `is_ok` is false.
+
+    `components` are all that the job changed or looked at, in the order of their
+    package; `wants_reboot` tells that the change takes effect at the next start.
+    """
 
     id: str
     is_ok: bool
     reason: str = ""
     detail: str = ""
     components: tuple[InstalledItem, ...] = ()
+    wants_reboot: bool = False
 
 
 class Backend(Protocol):

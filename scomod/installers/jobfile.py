@@ -27,9 +27,23 @@ DONE_SUFFIX: Final = ".done"
 _ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _JOB_MODE: Final = 0o600
 _RESULT_MODE: Final = 0o644
-_OPTIONAL: Final = frozenset(
-    {"component_id", "package_id", "payload", "digest", "signature", "params", "keep_payload"}
-)
+# Fields that came later have a default too: files of an earlier version are read.
+_REQUIRED: Final[Mapping[type, frozenset[str]]] = {
+    Job: frozenset({"id", "backend", "action"}),
+    JobResult: frozenset({"id", "is_ok", "reason", "detail", "components"}),
+    InstalledItem: frozenset(
+        {
+            "id",
+            "version",
+            "environment",
+            "is_active",
+            "name",
+            "description",
+            "digest",
+            "package_id",
+        }
+    ),
+}
 
 T = TypeVar("T", Job, InstalledItem, JobResult)
 
@@ -47,10 +61,10 @@ def write_job(folder: Path, job: Job) -> None:
 def read_job(path: Path) -> Job:
     """Read an order; raises `InstallerError`: POLICY for no plain file, MALFORMED else."""
     value = durable.read_json(path, max_bytes=MAX_BYTES)
-    _check_fields(Job, value, optional=_OPTIONAL)
+    _check_fields(Job, value)
     if value["action"] not in set(Action):
         raise InstallerError(Reason.MALFORMED, f"unknown action {value['action']!r:.80}")
-    job = Job(**{**value, "action": Action(value["action"])})
+    job = Job(**{**_with_tuples(value), "action": Action(value["action"])})
     _check_name(path, job.id)
     return job
 
@@ -86,30 +100,38 @@ def _item(value: object) -> InstalledItem:
     if not isinstance(value, dict):
         raise InstallerError(Reason.MALFORMED, "a component is no object")
     _check_fields(InstalledItem, value)
-    return InstalledItem(**value)
+    return InstalledItem(**_with_tuples(value))
 
 
+_TEXTS: Final = "tuple[str, ...]"
 # A type in a dataclass is its text here (postponed annotations).
 _JSON_TYPES: Final[Mapping[str, type]] = {
     "str": str,
     "bool": bool,
     "Action": str,
     "tuple[InstalledItem, ...]": list,
+    _TEXTS: list,
 }
 
 
-def _check_fields(
-    kind: type[T], value: Mapping[str, Any], *, optional: frozenset[str] = frozenset()
-) -> None:
-    """Hold an object against the fields of its dataclass, no more and no less."""
-    wanted = {field.name: _JSON_TYPES[str(field.type)] for field in fields(kind)}
+def _check_fields(kind: type[T], value: Mapping[str, Any]) -> None:
+    """Hold an object against the fields of its dataclass."""
+    wanted = {field.name: str(field.type) for field in fields(kind)}
     if unknown := value.keys() - wanted.keys():
         raise InstallerError(Reason.MALFORMED, f"unknown field {min(unknown)!r:.80}")
-    if missing := wanted.keys() - value.keys() - optional:
+    if missing := _REQUIRED[kind] - value.keys():
         raise InstallerError(Reason.MALFORMED, f"field {min(missing)!r} is missing")
     for name, item in value.items():
-        if type(item) is not wanted[name]:
+        is_right = type(item) is _JSON_TYPES[wanted[name]]
+        if is_right and wanted[name] == _TEXTS:
+            is_right = all(type(text) is str for text in item)
+        if not is_right:
             raise InstallerError(Reason.MALFORMED, f"field {name!r} has the wrong type")
+
+
+def _with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Give checked fields as the dataclass has them: JSON knows lists only."""
+    return {name: tuple(item) if type(item) is list else item for name, item in value.items()}
 
 
 def _check_name(path: Path, job_id: str) -> None:

@@ -118,6 +118,8 @@ class Workshop:
             case Action.REMOVE:
                 self._remove(job, backend)
                 return ()
+            case _:
+                raise InstallerError(Reason.NOT_IMPLEMENTED, f"{job.action} is not known here")
 
     # -- the actions -----------------------------------------------------------
 

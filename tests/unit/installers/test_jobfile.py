@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,3 +147,33 @@ def test_a_result_with_a_bad_component_is_malformed(tmp_path: Path) -> None:
         (tmp_path / "7.install-1.json").write_text(json.dumps(value | {"components": components}))
         with pytest.raises(InstallerError):
             jobfile.kept_result(tmp_path, RESULT.id)
+
+
+# -- files of earlier versions ---------------------------------------------------
+
+
+def test_what_came_later_has_a_default(tmp_path: Path) -> None:
+    later = ("owner", "touches", "undoes")
+    path = written(tmp_path, lambda value: [value.pop(name) for name in later])
+    assert jobfile.read_job(path) == JOB
+    value = asdict(RESULT)
+    del value["wants_reboot"], value["components"][0]["owner"], value["components"][0]["units"]
+    path.write_text(json.dumps(value))
+    assert jobfile.read_result(path) == RESULT
+
+
+def test_who_may_touch_what_comes_back_as_it_was(tmp_path: Path) -> None:
+    job = replace(JOB, owner="com.example.dm", touches=("", "com.example.other"), undoes="6")
+    jobfile.write_job(tmp_path, job)
+    assert jobfile.read_job(tmp_path / f"{job.id}.json") == job
+    item = replace(ITEM, owner="com.example.dm", units=("hello.service",))
+    result = replace(RESULT, components=(item,), wants_reboot=True)
+    jobfile.write_result(tmp_path, result)
+    assert jobfile.kept_result(tmp_path, result.id) == result
+
+
+@pytest.mark.parametrize("owners", ["*", [1], [None], {"*": "*"}])
+def test_owners_are_a_list_of_texts(tmp_path: Path, owners: object) -> None:
+    assert reason_of(written(tmp_path, lambda value: value.update(touches=owners))) is (
+        Reason.MALFORMED
+    )
