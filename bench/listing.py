@@ -26,7 +26,8 @@ from scomod.mo.registry import Registry, load_ddf
 from scomod.mo.store import NodeStore
 from scomod.mo.tree import Tree
 from scomod.mo.uri import UriLimits
-from scomod.settings import GIB, Subtree
+from scomod.settings import Subtree
+from scomod.shapes import GIB
 
 ROOT: Final = "./SCOMO/Inventory/Deployed"
 LEAVES: Final = ("ID", "PkgIDRef", "Name", "Description", "Version", "EnvType", "Status", "State")

@@ -14,7 +14,7 @@ from scomod.clifmt import duration, fields, printable, size, table
 from scomod.operation import Primitive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scomod.clifmt import Style
     from scomod.facade import Record
@@ -198,7 +198,7 @@ def settings(record: Mapping[str, Any], origins: Mapping[str, Any]) -> Iterator[
 def _section(record: Mapping[str, Any], origins: Mapping[str, Any], name: str) -> Iterator[str]:
     """Show the keys of a section first, then the sections in it."""
     prefix = f"{name}." if name else ""
-    plain = {key: value for key, value in record.items() if not isinstance(value, dict)}
+    plain = {k: v for k, v in record.items() if not isinstance(v, dict) and not _is_repeated(v)}
     if plain and name:
         yield f"[{name}]"
     for key, value in plain.items():
@@ -209,6 +209,20 @@ def _section(record: Mapping[str, Any], origins: Mapping[str, Any], name: str) -
     for key, value in record.items():
         if isinstance(value, dict):
             yield from _section(value, origins, prefix + key)
+        elif _is_repeated(value):
+            yield from _repeated(value, origins.get(prefix + key), prefix + key)
+
+
+def _is_repeated(value: Any) -> bool:
+    return isinstance(value, tuple) and any(isinstance(each, dict) for each in value)
+
+
+def _repeated(rows: Iterable[Record], origin: Any, name: str) -> Iterator[str]:
+    """Show a section that stands several times."""
+    for row in rows:
+        yield f"[[{name}]]" + (f"  # {printable(origin)}" if origin else "")
+        yield from (f"{key} = {json.dumps(value)}" for key, value in row.items())
+        yield ""
 
 
 def _subject(record: Record) -> str:

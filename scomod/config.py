@@ -15,7 +15,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 from scomod.errors import ConfigError
 from scomod.settings import Paths, Server, Settings
@@ -30,6 +30,8 @@ FOLDERS: Final = ("usr/lib/scomod/config.d", "etc/scomod/config.d", "run/scomod/
 # One section for each server: [server."com.example.dm"]; keys are known by this placeholder.
 SERVER_SECTION: Final = "server"
 ANY_SERVER: Final = f'{SERVER_SECTION}."ID"'
+# What follows the name of a section that may stand several times: [[confirm.rule]].
+REPEATED: Final = "[]"
 
 _SERVER_NAME: Final = re.compile(rf'{SERVER_SECTION}\.("(?:[^"\\]|\\.)*")\.')
 _LOGIN: Final = re.compile("//[^/]*@")  # of a URL: may hold a password (I19)
@@ -96,6 +98,8 @@ def _keys_of(section: type, prefix: str) -> Iterator[Key]:
         name, kind = f"{prefix}{entry.name}", types[entry.name]
         if isinstance(kind, type) and is_dataclass(kind):
             yield from _keys_of(kind, f"{name}.")
+        elif row := _row_type(kind):
+            yield from _keys_of(row, f"{name}{REPEATED}.")
         elif name == "servers":
             yield from _keys_of(Server, f"{ANY_SERVER}.")
         else:
@@ -111,6 +115,12 @@ def _keys_of(section: type, prefix: str) -> Iterator[Key]:
             )
 
 
+def _row_type(kind: Any) -> Any:
+    """Return the dataclass of a field that holds several sections, else None."""
+    row = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return row if is_dataclass(row) else None
+
+
 def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
     """Fill one dataclass; keys without a value keep their default."""
     types = get_type_hints(section)
@@ -121,6 +131,8 @@ def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
             arguments[entry.name] = _build(types[entry.name], f"{name}.", values)
         elif name == "servers":
             arguments[name] = _servers(values)
+        elif name in values and (row := _row_type(types[entry.name])):
+            arguments[entry.name] = tuple(row(**each) for each in values[name])
         elif name in values:
             arguments[entry.name] = values[name]
     return section(**arguments)
@@ -137,8 +149,8 @@ def _merged(paths: Paths) -> dict[str, _Origin]:
     known = {key.name: key for key in all_keys()}
     found: dict[str, _Origin] = {}
     for file in _fragments(paths):
-        for key, value in _flat(_parsed(file), "", file, known):
-            found[key.name] = _Origin(value=_checked(key, value, file), file=file)
+        for name, value in _flat(_parsed(file), "", file, known):
+            found[name] = _Origin(value=value, file=file)
     return found
 
 
@@ -179,8 +191,11 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def _flat(
     table: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
-) -> Iterator[tuple[Key, Any]]:
-    """Yield keys with their values; refuses names that mean nothing."""
+) -> Iterator[tuple[str, Any]]:
+    """Yield names of keys with their values, checked; refuses names that mean nothing.
+
+    A section that may stand several times is one key; its value is a mapping for each.
+    """
     sections = {name.rpartition(".")[0] for name in known} - {ANY_SERVER} | {SERVER_SECTION}
     for entry, value in table.items():
         name = f"{prefix}{entry}"
@@ -189,15 +204,29 @@ def _flat(
                 raise ConfigError(f"{file}: {name} is a section, write [{name}]")
             deeper = _of_server if name == SERVER_SECTION else _flat
             yield from deeper(value, f"{name}.", file, known)
+        elif f"{name}{REPEATED}" in sections:
+            yield name, tuple(_rows(value, name, file, known))
         elif name in known:
-            yield known[name], value
+            yield name, _checked(known[name], value, file)
         else:
             raise ConfigError(f"{file}: {_unknown(name, isinstance(value, dict), known, sections)}")
 
 
+def _rows(value: Any, name: str, file: Path, known: Mapping[str, Key]) -> Iterator[dict[str, Any]]:
+    """Yield what each section of a name that may stand several times says; they count from 1."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ConfigError(f"{file}: {name} stands for sections, write [[{name}]]")
+    placeholder = f"{name}{REPEATED}."
+    leaves = [key.removeprefix(placeholder) for key in known if key.startswith(placeholder)]
+    for number, row in enumerate(value, start=1):
+        at = f"{name}[{number}]."
+        own = {at + leaf: replace(known[placeholder + leaf], name=at + leaf) for leaf in leaves}
+        yield {key.removeprefix(at): item for key, item in _flat(row, at, file, own)}
+
+
 def _of_server(
     tables: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
-) -> Iterator[tuple[Key, Any]]:
+) -> Iterator[tuple[str, Any]]:
     """Yield the same for the sections of servers, the keys under the server's own name."""
     keys = {entry.name: known[f"{ANY_SERVER}.{entry.name}"] for entry in fields(Server)}
     for server_id, table in tables.items():

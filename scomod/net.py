@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from scomod.settings import DIRECT
+from scomod.shapes import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

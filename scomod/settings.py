@@ -2,42 +2,34 @@
 
 The names of sections and keys are what stands in `scomod.toml`.  Units are in
 the names: `_s` seconds, `_bytes` octets, `_count` pieces.  `config.py` fills
-these values from files; `Paths` says where a device keeps its things.
+these values from files; `Paths` (`paths.py`) says where a device keeps its things.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `config` reads the types at run time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-MIB = 1 << 20
-GIB = 1 << 30
-
-DIRECT = "direct"  # where a proxy may stand: none for this server, whatever [transport] says
-PROXY_SHAPE = r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?"
-PROXY_WORDS = "http://HOST:PORT"
-SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
-SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
-PIN_SHAPE = "[A-Za-z0-9+/]{43}="
-SERVER_IDS_SHAPE = r"\*|[^=&*+\s]+"
-SERVER_IDS_WORDS = 'server identifiers or "*"'
-
-
-def one_of(default: str, *others: str) -> Any:
-    """Declare a key that takes one of a few words."""
-    return field(default=default, metadata={"allowed": (default, *others)})
-
-
-def within(default: float, low: float, high: float) -> Any:
-    """Declare a number and its limits, both included."""
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-def shaped(default: str | tuple[str, ...], pattern: str, words: str) -> Any:
-    """Declare a text, or each of several, by a pattern it matches as a whole; may be empty."""
-    return field(default=default, metadata={"pattern": pattern, "words": words})
+from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
+from scomod.shapes import (
+    GIB,
+    GLOB_SHAPE,
+    GLOB_WORDS,
+    MIB,
+    PIN_SHAPE,
+    PROXY_SHAPE,
+    PROXY_WORDS,
+    SERVER_IDS_SHAPE,
+    SERVER_IDS_WORDS,
+    SERVER_PROXY_SHAPE,
+    SERVER_PROXY_WORDS,
+    TIME_SHAPE,
+    WINDOW_SHAPE,
+    WINDOW_WORDS,
+    one_of,
+    shaped,
+    within,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +89,7 @@ class Server:
     protocol: str = one_of("1.2", "1.1")
     auth: str = one_of("", "basic", "digest", "hmac")
     nonce_resync: bool = False
+    quirks: tuple[str, ...] = shaped((), "[a-z0-9-]+", "names of quirks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +148,40 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Who is asked about what: each part is a pattern with * and ?, all must fit."""
+
+    server: str = "*"
+    operation: str = "*"
+    component: str = "*"
+    mode: str = one_of("ask", "inform", "silent", "refuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirm:
-    """Asking the person at the device."""
+    """Asking the person at the device; the first of the rules that fits counts."""
 
     default: str = one_of("ask", "inform", "silent", "refuse")
+    rule: tuple[Rule, ...] = ()
     no_agent: str = one_of("defer", "accept", "decline")
-    timeout_s: float = within(86400.0, 0.1, 30 * 86400.0)
+    server_confirmation: str = one_of("ignore", "counts")
+    deadline_s: float = within(7 * 86400.0, 0.1, 365 * 86400.0)
+    at_deadline: str = one_of("decline", "accept")
+    max_deferrals_count: int = within(3, 0, 10)
+    tonight: str = shaped("22:00", TIME_SHAPE, "HH:MM")
+    tell: str = one_of("asked", "always", "never")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """When an operation that was consented to may begin; nothing set: at once."""
+
+    windows: tuple[str, ...] = shaped((), WINDOW_SHAPE, WINDOW_WORDS)
+    on_mains_power: bool = False
+    on_unmetered_network: bool = False
+    unknown: str = one_of("met", "unmet")
+    max_wait_s: float = within(7 * 86400.0, 0.1, 365 * 86400.0)
+    at_max_wait: str = one_of("fail", "proceed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +227,17 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Which components servers see: those that `show` matches and `hide` does not.
+
+    What a server brought is always shown.
+    """
+
+    show: tuple[str, ...] = shaped(("*",), GLOB_SHAPE, GLOB_WORDS)
+    hide: tuple[str, ...] = shaped((), GLOB_SHAPE, GLOB_WORDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scomo:
     """The SCOMO management object; `root` is its URI."""
 
@@ -243,6 +275,21 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How much is remembered of finished operations."""
+
+    keep_count: int = within(500, 1, 10000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the device asks of its servers by itself (scomo §4.6)."""
+
+    check_interval_s: float = within(0.0, 0.0, 90 * 86400.0)
+    max_waiting_count: int = within(16, 1, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """How much is said."""
 
@@ -265,87 +312,19 @@ class Settings:
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     notification: Notification = field(default_factory=Notification)
     confirm: Confirm = field(default_factory=Confirm)
+    admission: Admission = field(default_factory=Admission)
     download: Download = field(default_factory=Download)
     verify: Verify = field(default_factory=Verify)
     install: Install = field(default_factory=Install)
+    inventory: Inventory = field(default_factory=Inventory)
     scomo: Scomo = field(default_factory=Scomo)
     health: Health = field(default_factory=Health)
     reboot: Reboot = field(default_factory=Reboot)
     quarantine: Quarantine = field(default_factory=Quarantine)
+    history: History = field(default_factory=History)
+    request: Request = field(default_factory=Request)
     log: Log = field(default_factory=Log)
 
     def server(self, server_id: str) -> Server:
         """Return what holds for one server; one without a section has the defaults."""
         return self.servers.get(server_id) or Server()
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where one device keeps its things, all below `root` ("/" on a real device)."""
-
-    root: Path
-
-    @property
-    def config_dir(self) -> Path:
-        """Configuration, keys, certificate authorities."""
-        return self.root / "etc/scomod"
-
-    @property
-    def bootstrap_dir(self) -> Path:
-        """Documents that make accounts, each taken once."""
-        return self.config_dir / "bootstrap.d"
-
-    @property
-    def state_dir(self) -> Path:
-        """Owned by the daemon: database, spool, jobs (mode 0700)."""
-        return self.root / "var/lib/scomod"
-
-    @property
-    def database(self) -> Path:
-        """The one database."""
-        return self.state_dir / "scomod.db"
-
-    @property
-    def spool_dir(self) -> Path:
-        """Part files and verified payloads on their way."""
-        return self.state_dir / "spool"
-
-    @property
-    def traces_dir(self) -> Path:
-        """Records of sessions, one file each, if they are wanted."""
-        return self.state_dir / "traces"
-
-    @property
-    def delivered_dir(self) -> Path:
-        """Payloads of the Delivered inventory, named by digest."""
-        return self.state_dir / "delivered"
-
-    @property
-    def values_dir(self) -> Path:
-        """Values of the management tree too long for the database, named by digest."""
-        return self.state_dir / "values"
-
-    @property
-    def jobs_dir(self) -> Path:
-        """Orders to the root helper, one JSON file each."""
-        return self.state_dir / "jobs"
-
-    @property
-    def install_dir(self) -> Path:
-        """Owned by root: taken jobs, results, kept archives and their index."""
-        return self.root / "var/lib/scomod-install"
-
-    @property
-    def run_dir(self) -> Path:
-        """What does not outlive a boot."""
-        return self.root / "run/scomod"
-
-    def below_root(self, name: str) -> Path:
-        """Resolve a path from the configuration against the device's root.
-
-        An absolute name that already lies below the root is taken as it is.
-        """
-        path = Path(name)
-        if path.is_absolute() and not path.is_relative_to(self.root):
-            path = path.relative_to("/")
-        return self.root / path

@@ -11,6 +11,7 @@ DEFAULT_FILE: Final = PROJECT / "etc/scomod/scomod.toml"
 DOCUMENT: Final = PROJECT / "docs/configuration.md"
 
 _SECTION: Final = re.compile(r"\[([a-z.]+(?:\"ID\")?)\]")
+_REPEATED: Final = re.compile(r"# (\[\[([a-z.]+)\]\])")
 _COMMENTED_KEY: Final = re.compile(r"# ([a-z_]+) = (.+)")
 
 
@@ -21,6 +22,8 @@ def meanings() -> dict[str, str]:
     for line in DEFAULT_FILE.read_text().splitlines():
         if named := _SECTION.fullmatch(line):
             section = named[1]
+        elif repeated := _REPEATED.fullmatch(line):
+            section = f"{repeated[2]}[]"
         elif key := _COMMENTED_KEY.fullmatch(line):
             found[f"{section}.{key[1]}"] = comment
         else:
@@ -31,6 +34,7 @@ def meanings() -> dict[str, str]:
 def uncommented() -> str:
     """Return the default file with all its keys in force."""
     lines = DEFAULT_FILE.read_text().splitlines()
+    lines = [_REPEATED.sub(r"\1", line) for line in lines]
     return "\n".join(_COMMENTED_KEY.sub(r"\1 = \2", line) for line in lines)
 
 

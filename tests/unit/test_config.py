@@ -10,7 +10,7 @@ import pytest
 
 from scomod import config
 from scomod.errors import ConfigError
-from scomod.settings import Paths, Server, Settings
+from scomod.settings import Confirm, Paths, Rule, Server, Settings
 from tests.support import config_reference
 
 VENDOR = "usr/lib/scomod/config.d"
@@ -106,11 +106,11 @@ def test_whole_number_is_taken_for_a_number(paths: Paths) -> None:
     ("text", "words"),
     [
         ("[devise]", "unknown section devise; did you mean device?"),
-        ("[zzz]", "unknown section zzz; known are bootstrap, confirm, daemon, device, download,"),
+        ("[zzz]", "unknown section zzz; known are admission, bootstrap, confirm, daemon,"),
         ("[install.dpgk]", "unknown section install.dpgk; did you mean install.dpkg?"),
         ("[download]\nmax_byte = 1", "unknown key download.max_byte; did you mean "),
         ("[log]\nzzz = 1", "unknown key log.zzz; known are log.level"),
-        ("zzz = 1", "unknown key zzz; known are bootstrap, confirm, daemon"),
+        ("zzz = 1", "unknown key zzz; known are admission, bootstrap, confirm"),
         ("device = 1", "device is a section, write [device]"),
         ("[install]\ndpkg = true", "install.dpkg is a section, write [install.dpkg]"),
         ("[[device]]", "device is a section"),
@@ -221,12 +221,12 @@ def test_default_file_changes_nothing(paths: Paths) -> None:
 
 def test_default_file_says_every_default(paths: Paths) -> None:
     write(paths, MAIN, config_reference.uncommented())
-    assert config.load(paths) == Settings(servers={"ID": Server()})
+    assert config.load(paths) == Settings(servers={"ID": Server()}, confirm=Confirm(rule=(Rule(),)))
 
 
 def test_default_file_names_every_key_exactly_once(paths: Paths) -> None:
     write(paths, MAIN, config_reference.uncommented())
-    assert set(config.origins(paths)) == {key.name for key in config.all_keys()}
+    assert set(config.origins(paths)) == {key.name.partition("[]")[0] for key in config.all_keys()}
     commented = re.findall(r"^# \w+ = ", config_reference.DEFAULT_FILE.read_text(), re.MULTILINE)
     assert len(commented) == len(config.all_keys())
 
@@ -260,3 +260,57 @@ def test_example_in_the_document_is_accepted(paths: Paths) -> None:
     write(paths, f"{ADMIN}/50-product.toml", example)
     assert config.load(paths).install.dpkg.inventory == "managed"
     assert set(tomllib.loads(example)) == {"device", "confirm", "install"}
+
+
+RULES = """
+[[confirm.rule]]
+server = "a"
+mode = "silent"
+[[confirm.rule]]
+component = "fire*"
+"""
+
+
+def test_section_may_stand_several_times_and_keeps_its_order(paths: Paths) -> None:
+    file = write(paths, MAIN, RULES)
+    assert config.load(paths).confirm.rule == (
+        Rule(server="a", mode="silent"),
+        Rule(component="fire*"),
+    )
+    assert config.origins(paths) == {"confirm.rule": file}
+
+
+@pytest.mark.parametrize("later", ['[[confirm.rule]]\nserver = "b"\n', "[confirm]\nrule = []\n"])
+def test_sections_of_a_later_file_take_the_place_of_all_earlier_ones(
+    paths: Paths, later: str
+) -> None:
+    write(paths, MAIN, RULES)
+    write(paths, f"{ADMIN}/50.toml", later)
+    assert config.load(paths).confirm.rule == ((Rule(server="b"),) if "[[" in later else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            RULES + 'mode = "aks"',
+            'confirm.rule[2].mode is "aks", it must be one of "ask", "inform", "silent", "refuse"',
+        ),
+        ("[[confirm.rule]]\nservers = 1", "did you mean confirm.rule[1].server?"),
+        (
+            '[confirm.rule]\nserver = "a"',
+            "confirm.rule stands for sections, write [[confirm.rule]]",
+        ),
+        ("[confirm]\nrule = [1]", "confirm.rule stands for sections, write [[confirm.rule]]"),
+        (
+            '[admission]\nwindows = ["Mon 2-4"]',
+            'it must be a list of texts: "HH:MM-HH:MM" in local',
+        ),
+    ],
+)
+def test_wrong_section_among_several_is_named(paths: Paths, text: str, complaint: str) -> None:
+    file = write(paths, MAIN, text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(paths)
+    assert complaint in str(caught.value)
+    assert str(caught.value).startswith(f"{file}: ")

@@ -9,7 +9,8 @@ import pytest
 
 from scomod import net
 from scomod.net import Access
-from scomod.settings import DIRECT, Download, Server, Transport
+from scomod.settings import Download, Server, Transport
+from scomod.shapes import DIRECT
 from tests.support.certificates import make_certificates, server_context
 from tests.support.exchanging import exchange, failure, transport_with
 from tests.support.fetching import fetch, request_for, some_octets
