@@ -145,6 +145,13 @@ class ComponentState(IntEnum):
 
 
 ALERT_TYPE_OPERATION_COMPLETE = "urn:oma:at:scomo:1.0:OperationComplete"  # scomo §4.1
+ALERT_TYPE_OPERATION_COMPLETE_2008 = (  # scomo §4.1, the candidate's
+    "org.openmobilealliance.dm.softwarecomponent.OperationComplete"
+)
+ALERT_TYPE_UPDATE_USER_REQUEST = "urn:oma:at:scomo:1.1:UpdateUserRequest"  # scomo §4.6
+ALERT_TYPE_UPDATE_DEVICE_REQUEST = "urn:oma:at:scomo:1.1:UpdateDeviceRequest"
+ALERT_TYPE_FUMO_USER_REQUEST = "org.openmobilealliance.dm.firmwareupdate.userrequest"
+ALERT_TYPE_FUMO_DEVICE_REQUEST = "org.openmobilealliance.dm.firmwareupdate.devicerequest"
 MO_SCOMO_1_0 = "urn:oma:mo:oma-scomo:1.0"  # scomo §0.3
 MO_SCOMO_1_1 = "urn:oma:mo:oma-scomo:1.1"
 MO_DMACC = "urn:oma:mo:oma-dm-dmacc:1.0"  # omadm §7.7

@@ -39,21 +39,24 @@ COLUMNS: Final = (
     "result",
     "created_s",
     "changed_s",
+    "timeline",
 )
+REPORTED: Final = ("reported_s", "report_status")  # written by the outbox
 _INSERT: Final = (
     f"INSERT INTO operation ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - fixed names
 )
 _UPDATE: Final = f"UPDATE operation SET {', '.join(f'{c}=?' for c in COLUMNS)} WHERE id=?"  # noqa: S608 - fixed names
-_SELECT: Final = f"SELECT id, {', '.join(COLUMNS)} FROM operation"  # noqa: S608 - fixed names
+_READ: Final = ("id", *COLUMNS, *REPORTED)
+_SELECT: Final = f"SELECT {', '.join(_READ)} FROM operation"  # noqa: S608 - fixed names
 _LIVE: Final = "phase NOT IN ('succeeded', 'failed')"
-KEPT_COUNT: Final = 200  # finished operations that stay readable
 
 
 class Journal:
-    """Operations on flash."""
+    """Operations on flash; `keep_count` finished ones stay readable: the history."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, keep_count: int) -> None:
         self._db = db
+        self._keep_count = keep_count
 
     def insert(self, operation: Operation) -> Operation:
         """Store a new operation (its id is ignored) and return it with its id."""
@@ -92,12 +95,12 @@ class Journal:
         return bool(found.fetchone()[0])
 
     def prune(self) -> None:
-        """Forget the oldest finished operations beyond `KEPT_COUNT` that nobody waits for."""
+        """Forget the oldest finished operations beyond `keep_count` that nobody waits for."""
         self._db.execute(
             f"DELETE FROM operation WHERE NOT ({_LIVE})"  # noqa: S608 - fixed text
-            " AND id NOT IN (SELECT operation_id FROM alert)"
+            " AND id NOT IN (SELECT operation_id FROM alert WHERE operation_id IS NOT NULL)"
             " AND id <= (SELECT MAX(id) FROM operation) - ?",
-            (KEPT_COUNT,),
+            (self._keep_count,),
         )
 
 
@@ -123,12 +126,13 @@ def _row(operation: Operation) -> tuple[Any, ...]:
         None if operation.result is None else int(operation.result),
         operation.created_s,
         operation.changed_s,
+        json.dumps(operation.timeline),
     )
 
 
 def _operation(row: tuple[Any, ...]) -> Operation:
     """Rebuild an operation from a row of `_SELECT`."""
-    value: Mapping[str, Any] = dict(zip(("id", *COLUMNS), row, strict=True))
+    value: Mapping[str, Any] = dict(zip(_READ, row, strict=True))
     return Operation(
         id=value["id"],
         branch=Branch(value["branch"]),
@@ -150,4 +154,7 @@ def _operation(row: tuple[Any, ...]) -> Operation:
         result=ResultCode(value["result"]) if value["result"] else None,
         created_s=value["created_s"],
         changed_s=value["changed_s"],
+        timeline=tuple((at_s, phase, step) for at_s, phase, step in json.loads(value["timeline"])),
+        reported_s=value["reported_s"],
+        report_status=value["report_status"],
     )

@@ -8,33 +8,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE, ResultCode
+from scomod.codes import ResultCode
 from scomod.mo.scomo import component_acl
-from scomod.operation import Branch, Operation, Phase, Primitive
-from scomod.outbox import OutboxAlert
-
-try:
-    from _blake2 import blake2b  # hashlib would bring OpenSSL, the waiting daemon needs none
-except ImportError:  # an interpreter may do without it
-    from hashlib import blake2b
+from scomod.operation import Branch, Operation, Phase
+from scomod.report import Places, component_ids, report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from scomod.clock import Clock
     from scomod.db import Database
     from scomod.journal import Journal
     from scomod.mo.inventory import Inventory, InventoryItem
     from scomod.mo.scomo import Scomo
-    from scomod.outbox import Outbox
+    from scomod.outbox import Outbox, OutboxAlert
 
-MARK_SUCCESS: Final = "informational"  # scomo §4.1: a failure must not be informational
-MARK_FAILURE: Final = "critical"
-MARK_KEY: Final = "inventory-mark"  # digest of what Inventory/Deployed shows
+TIMELINE_COUNT: Final = 64  # moments of an operation that are kept
+PIECE_COUNT: Final = 50  # components that one transaction writes: the loop stands for that long
 
 
 class Ledger:
-    """Writes transitions; tells `on_change` about each after its commit."""
+    """Writes transitions; tells `on_change` about each after its commit.
+
+    `quirks(server_id)` names what that server expects of its reports (`report.QUIRKS`).
+    """
 
     def __init__(
         self,
@@ -46,6 +43,7 @@ class Ledger:
         inventory: Inventory,
         clock: Clock,
         on_change: Callable[[Operation], None],
+        quirks: Callable[[str], frozenset[str]] = lambda _server_id: frozenset(),
     ) -> None:
         self._db = db
         self._journal = journal
@@ -54,26 +52,33 @@ class Ledger:
         self._inventory = inventory
         self._clock = clock
         self._on_change = on_change
+        self._quirks = quirks
 
     def record(self, operation: Operation) -> Operation:
         """Write a transition of a live operation, with its Status node."""
         with self._db.transaction():
-            stored = self._journal.update(self._stamped(operation))
+            known = self._with_versions(operation, "before")
+            stored = self._journal.update(self._stamped(known))
             self._scomo.show_progress(stored)
         self._on_change(stored)
         return stored
 
-    def succeed(self, operation: Operation, items: Sequence[InventoryItem] | None) -> Operation:
-        """End an operation well: result 1200, inventory (if `items` are given), alert."""
+    def succeed(
+        self, operation: Operation, items: Sequence[InventoryItem] | None, mark: str = ""
+    ) -> Operation:
+        """End an operation well: result 1200, inventory (if `items` are given), alert.
+
+        `mark` is that of the device when the items were read.
+        """
         done = self._stamped(
             replace(operation, phase=Phase.SUCCEEDED, result=ResultCode.SUCCESSFUL)
         )
         with self._db.transaction():
-            stored = self._journal.update(done)
+            stored = self._with_versions(done, "before")
             self._scomo.show_success(stored)
             if items is not None:
-                self._inventory.reconcile(items, self._new_acls(stored))
-                self._db.set_meta(MARK_KEY, _mark(items))
+                self._show(stored, items, mark)
+            stored = self._journal.update(self._with_versions(stored, "after"))
             self._outbox.insert(self._alert(stored))
             self._journal.prune()
         self._on_change(stored)
@@ -91,70 +96,64 @@ class Ledger:
         self._on_change(stored)
         return stored
 
-    def reconcile(self, items: Sequence[InventoryItem]) -> None:
-        """Mirror what changed on the device without us (scomo T12); nothing if nothing did."""
-        mark = _mark(items)
-        if self._db.meta(MARK_KEY) == mark:
-            return
-        with self._db.transaction():
-            self._inventory.reconcile(items, {})
-            self._db.set_meta(MARK_KEY, mark)
+    def mirror(self, items: Sequence[InventoryItem], mark: str) -> Iterator[None]:
+        """Mirror what changed on the device without us (scomo T12), piece by piece.
+
+        Yields after each transaction but the last.  If something else was written to the
+        inventory meanwhile it ends early: then the mark is not kept and the next look goes on.
+        """
+        changes = self._inventory.changes(items, {})
+        for start in range(0, len(changes) or 1, PIECE_COUNT):
+            with self._db.transaction():
+                self._inventory.write(changes[start : start + PIECE_COUNT])
+                if start + PIECE_COUNT >= len(changes):
+                    self._inventory.remember(mark)
+                    return
+            count = self._inventory.writes_count
+            yield
+            if self._inventory.writes_count != count:
+                return
+
+    def _show(self, operation: Operation, items: Sequence[InventoryItem], mark: str) -> None:
+        """Show what the operation did, and as much else as fits into one transaction."""
+        acls = self._new_acls(operation)
+        first = {*acls, operation.subject.component_id}
+        changes = self._inventory.changes(items, acls)
+        changes.sort(key=lambda change: change.id not in first)
+        self._inventory.write(changes[: max(PIECE_COUNT, len(first))])
+        self._inventory.remember(mark if len(changes) <= PIECE_COUNT else "")
 
     def _stamped(self, operation: Operation) -> Operation:
-        return replace(operation, changed_s=self._clock.wall_s())
+        return _noted(replace(operation, changed_s=self._clock.wall_s()))
 
     def _new_acls(self, operation: Operation) -> dict[str, str]:
         """Give the server that delivered a component the right to operate it."""
         return {name: component_acl(operation.server_id) for name in component_ids(operation)}
 
     def _alert(self, operation: Operation) -> OutboxAlert:
-        """Build the OperationComplete alert (scomo §4.1)."""
-        is_ok = operation.phase is Phase.SUCCEEDED
-        code = int(operation.result or ResultCode.UNDEFINED_ERROR)
-        identifier = _escaped(_identifier(operation))
-        return OutboxAlert(
-            operation_id=operation.id,
-            server_id=operation.server_id,
-            correlator=operation.correlator,
-            source=operation.exec_uri,
-            target=self._target(operation),
-            type=ALERT_TYPE_OPERATION_COMPLETE,
-            mark=MARK_SUCCESS if is_ok else MARK_FAILURE,
-            data=f"<ResultCode>{code}</ResultCode><Identifier>{identifier}</Identifier>",
-            created_s=operation.changed_s,
+        """Build the report, with the places of the results as the tree has them now."""
+        names = component_ids(operation)
+        places = Places(
+            item=self._scomo.item_uri(operation),
+            delivered=f"{self._scomo.root}/{Branch.DELIVERED}/{operation.node}",
+            components={name: self._inventory.uri_of(name) or "" for name in names},
         )
+        return report(operation, places, self._quirks(operation.server_id))
 
-    def _target(self, operation: Operation) -> str:
-        """Return the URI of what represents the result now (scomo §4.1)."""
-        if operation.phase is Phase.SUCCEEDED and operation.branch is not Branch.DEPLOYED:
-            for component_id in component_ids(operation):
-                return self._inventory.uri_of(component_id) or self._scomo.item_uri(operation)
-            if operation.primitive is Primitive.DOWNLOAD:
-                return f"{self._scomo.root}/{Branch.DELIVERED}/{operation.node}"
-        return self._scomo.item_uri(operation)
-
-
-def _mark(items: Sequence[InventoryItem]) -> str:
-    """Return a digest that differs when the inventory does, also in a later life."""
-    return blake2b(repr(tuple(items)).encode()).hexdigest()
+    def _with_versions(self, operation: Operation, key: str) -> Operation:
+        """Note which versions the produced components have in the inventory now."""
+        names = component_ids(operation)
+        if not names or key in operation.data:
+            return operation
+        versions = {name: self._inventory.version_of(name) for name in names}
+        return replace(operation, data={**operation.data, key: versions})
 
 
-def _escaped(text: str) -> str:
-    """Return a text as XML content; xml.sax.saxutils would bring an HTTP client along."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def component_ids(operation: Operation) -> list[str]:
-    """Return the ids of the components an install-type operation has produced."""
-    found = operation.data.get("components", [])
-    return [str(name) for name in found] if isinstance(found, list) else []
-
-
-def _identifier(operation: Operation) -> str:
-    """Return the Identifier of the alert (scomo §4.1, the table below it)."""
-    if operation.branch is Branch.DEPLOYED:
-        return operation.subject.component_id
-    ids = component_ids(operation)
-    if ids and operation.phase is Phase.SUCCEEDED:
-        return ids[0]
-    return operation.subject.pkg_id
+def _noted(operation: Operation) -> Operation:
+    """Add to the timeline where the operation stands, unless it says so already."""
+    live = operation.phase.is_live
+    moment = (operation.changed_s, str(operation.phase), str(operation.step) if live else "")
+    if operation.timeline and operation.timeline[-1][1:] == moment[1:]:
+        return operation
+    begin, rest = operation.timeline[:1], operation.timeline[1:]
+    return replace(operation, timeline=(*begin, *rest[-(TIMELINE_COUNT - 2) :], moment))

@@ -252,7 +252,9 @@ class Operation:
     `cursor` is the index of the current step, `attempts` how often that step was
     begun, `stores` how often the row was written (bounds a crash loop, I7),
     `data` what the steps left for each other (JSON values), `reason` and `detail`
-    the first failure, `result` the SCOMO result of a finished operation.
+    the first failure, `result` the SCOMO result of a finished operation.  `timeline`
+    says when which phase and step began; the outbox writes `reported_s` and
+    `report_status`: when and how the server took the report.
     """
 
     id: int
@@ -275,6 +277,9 @@ class Operation:
     result: ResultCode | None = None
     created_s: float = 0.0
     changed_s: float = 0.0
+    timeline: tuple[tuple[float, str, str], ...] = ()
+    reported_s: float | None = None
+    report_status: int | None = None
 
     @property
     def plan(self) -> tuple[StepKind, ...]:

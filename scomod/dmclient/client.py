@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import DmStatus, is_success
+from scomod.codes import is_success
 from scomod.dmclient import codec
 from scomod.dmclient.credentials import Envelope
 from scomod.dmclient.events import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from scomod.dmclient.events import Event
     from scomod.dmclient.model import Message
     from scomod.dmclient.transport import Reply, Transport
+    from scomod.facade import Record
     from scomod.mo.dmacc import Account
     from scomod.mo.tree import Tree
     from scomod.outbox import Outbox
@@ -59,14 +60,16 @@ LIMIT_KEYS: Final = {
     "max_elements": "session.max_commands_count",
     "max_cookies_count": "transport.max_cookies_count",
 }
-# Answers to an alert that no repetition will better (scomo §4.4).
-FINAL_REFUSALS: Final = (DmStatus.NOT_FOUND, DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED)
 RESULT_MARGIN_BYTES: Final = 1024  # what surrounds a value in a message
 
 
 @dataclass(slots=True, kw_only=True)
 class SessionReport:
-    """How a session went; `outcome` is "ok" or "failed"."""
+    """How a session went; `outcome` is "ok" or "failed".
+
+    `requests` says what the server answered to what we asked of it: `id`, `status`, and
+    `is_waiting` where it will be asked again.
+    """
 
     server: str
     outcome: str = "failed"
@@ -79,6 +82,7 @@ class SessionReport:
     duration_s: float = 0.0
     alerts_delivered: int = 0
     commands: int = 0
+    requests: list[Record] = field(default_factory=list)
 
 
 async def nobody(_account: Account, _alert: UserAlert) -> UserAnswer:
@@ -313,15 +317,24 @@ class DmClient:
                 executor.tree_commands.max_result_bytes = max(0, min(room, limit))
                 session.complete((yield from executor.execute(msg_ref, command)))
             case AlertAnswered(alert_id, code):
-                if is_success(code) or code in FINAL_REFUSALS:
-                    self._outbox.delivered(alert_id)
-                    report.alerts_delivered += 1
-                if not is_success(code):
-                    log.warning("the server answered an alert with %d", code)
+                self._alert_answered(alert_id, code, report)
             case AnswerReady(answer):
                 session.complete([answer])
             case ClientNonce() | ServerNonce() | TypeAccepted():
                 self._logins.learn(account, event)
+
+    def _alert_answered(self, alert_id: int, code: int, report: SessionReport) -> None:
+        """Let an alert go that the server has judged; what it did not take is sent again."""
+        alert = self._outbox.answered(alert_id, code, self._clock.wall_s())
+        if alert is None:
+            return
+        is_over = alert.is_settled_by(code)
+        report.alerts_delivered += is_over
+        if alert.is_request:
+            report.requests.append({"id": alert_id, "status": code, "is_waiting": not is_over})
+        if not is_success(code):
+            then = "it is dropped" if is_over else "it is sent again"
+            log.warning("the server answered an alert with %d: %s", code, then)
 
     def pending_nonces(self, account: Account) -> tuple[bytes, ...]:
         """Return the nonce that was sent last without a sign that it arrived."""

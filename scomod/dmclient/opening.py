@@ -13,6 +13,7 @@ from scomod.codes import AlertCode
 from scomod.dmclient import codec
 from scomod.dmclient.events import PendingAlert, SessionSetup
 from scomod.dmclient.model import Alert, Item, Meta
+from scomod.report import QUIRK_SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,12 @@ class Opening:
         elif waiting:
             with self._db.transaction():
                 self._outbox.count_sent(account.server_id)
-        return [PendingAlert(id=row.id, alert=generic_alert(row)) for row in waiting]
+        is_single = QUIRK_SINGLE in self._settings.server(account.server_id).quirks
+        return [
+            PendingAlert(id=row.id, alert=alert)
+            for row in waiting
+            for alert in generic_alerts(row, is_single=is_single)
+        ]
 
     def _device_info(self) -> tuple[tuple[str, str], ...]:
         """Return the leaves of ./DevInfo (omadm §8.1)."""
@@ -102,12 +108,18 @@ def address_of(account: Account) -> str:
     return f"{scheme}://{host}:{account.port}{slash}{path}"
 
 
-def generic_alert(row: OutboxAlert) -> Alert:
-    """Return the command for a row of the outbox (scomo §4.1, omadm §1.5)."""
-    item = Item(
-        source=row.source,
-        target=row.target,
-        meta=Meta(type=row.type, format="text/plain", mark=row.mark),
-        data=row.data.encode(),
+def generic_alerts(row: OutboxAlert, *, is_single: bool) -> list[Alert]:
+    """Return the command for a row of the outbox (scomo §4.1, §4.5; omadm §1.5).
+
+    Several with the same correlator where the server takes single items only.
+    """
+    meta = Meta(type=row.type, format="text/plain", mark=row.mark)
+    items = tuple(
+        Item(source=row.source, target=each.target or None, meta=meta, data=each.data.encode())
+        for each in row.items
     )
-    return Alert(code=AlertCode.GENERIC_ALERT, correlator=row.correlator, items=(item,))
+    groups = [(item,) for item in items] if is_single else [items]
+    return [
+        Alert(code=AlertCode.GENERIC_ALERT, correlator=row.correlator, items=group)
+        for group in groups
+    ]

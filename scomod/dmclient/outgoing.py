@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scomod.dmclient.awaited import Awaited
 
 FIRST_LOOK_ITEMS: Final = 64  # tried first; most messages owe fewer
+PAIR: Final = 2
 
 
 @dataclass(slots=True)
@@ -38,6 +39,14 @@ class _Owed:
     def is_begun(self) -> bool:
         """Tell an object of which chunks have left."""
         return self.upload is not None and self.upload.is_begun
+
+    def halves(self) -> list[_Owed]:
+        """Return an alert of several items as two, which stay one entry of the outbox."""
+        if not isinstance(self.command, Alert) or len(self.command.items) < PAIR:
+            return []
+        items, middle = self.command.items, len(self.command.items) // 2
+        parts = (items[:middle], items[middle:])
+        return [_Owed(replace(self.command, items=part), self.alert_id) for part in parts]
 
 
 class Outgoing:
@@ -74,6 +83,10 @@ class Outgoing:
         begun = next((n for n, owed in enumerate(self._queue) if owed.is_begun), None)
         at = len(self._queue) if begun is None or not isinstance(command, Status) else begun
         self._queue.insert(at, _Owed(command, alert_id))
+
+    def owes(self, alert_id: int) -> bool:
+        """Tell whether an alert of the outbox, or a part of it, has not left yet."""
+        return any(owed.alert_id == alert_id for owed in self._queue)
 
     def clear(self) -> None:
         """Forget everything owed but the Status of the header."""
@@ -118,6 +131,7 @@ class Outgoing:
 
     def _take(self, header: SyncHdr, limit_bytes: int) -> list[_Owed]:
         """Take what goes into this message out of the queue."""
+        self._divide_first(header, limit_bytes)
         count = self._count_that_fits(header, limit_bytes)
         taken, self._queue = self._queue[:count], self._queue[count:]
         is_leaving = self.tail is not None and self.tail.code == AlertCode.SESSION_ABORT
@@ -128,6 +142,13 @@ class Outgoing:
             self._give_up_on_first()
             taken.append(self._queue.pop(0))
         return taken
+
+    def _divide_first(self, header: SyncHdr, limit_bytes: int) -> None:
+        """Make several alerts of one whose items no message can hold together (scomo §4.5)."""
+        while self._queue and (halves := self._queue[0].halves()):
+            if self._fits(header, self._queue[:1], limit_bytes):
+                return
+            self._queue[:1] = halves
 
     def _count_that_fits(self, header: SyncHdr, limit_bytes: int) -> int:
         """Return how many of the commands before an object fit: all of them in the usual case."""
@@ -159,6 +180,8 @@ class Outgoing:
     def _next_chunk(self, header: SyncHdr, limit_bytes: int, before: list[_Owed]) -> list[_Owed]:
         """Cut the next chunk off what is first now, if that is too large for any message."""
         first = self._queue[0]
+        if first.halves():
+            return []  # the next message divides it
         if first.is_object or not self._fits(header, [first], limit_bytes):
             first.upload = first.upload or Upload.of(first.command)
         if first.upload is None:

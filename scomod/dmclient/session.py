@@ -282,15 +282,15 @@ class Session:
 
     def _alerts_answered(self, message: Message) -> list[Event]:
         """Match Statuses with the alerts of the outbox, those of earlier messages first."""
-        events: list[Event] = []
-        for status in (*self._unproven, *statuses(message)):
-            alert_id = self._awaited.take_alert(status)
-            if alert_id is None:
-                alert_id = self._out.refuse_chunk(status)
-            if alert_id is not None:
-                events.append(AlertAnswered(alert_id, status.code))
+        answers = (*self._unproven, *statuses(message))
         self._unproven.clear()
-        return events
+        refused = [(self._out.refuse_chunk(status), status.code) for status in answers]
+        whole = self._awaited.take_alerts(answers, self._out.owes)
+        return [
+            AlertAnswered(alert_id, code)
+            for alert_id, code in (*whole, *refused)
+            if alert_id is not None
+        ]
 
     def _fail(self, failure: Failure) -> None:
         self.state = SessionState.FAILED

@@ -9,7 +9,7 @@ from scomod.dmclient import codec, tokens, wbxml, xmltext
 from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Add, Alert, Get, Message, Meta, Replace, Unknown
 from scomod.dmclient.transport import ACCEPTED
-from scomod.outbox import OutboxAlert
+from scomod.outbox import AlertItem, OutboxAlert
 from tests.support import syncml_samples
 from tests.support.scripted import READING, SERVER_ID, Device, Heard, Say, item, on, speaking
 
@@ -25,10 +25,9 @@ def report(number: int) -> OutboxAlert:
         server_id=SERVER_ID,
         correlator=f"c-{number}",
         source="./SCOMO/Download/x",
-        target="",
         type="urn:oma:at:scomo:1.0:OperationComplete",
         mark="informational",
-        data="1200",
+        items=(AlertItem(data="1200"),),
         created_s=0.0,
     )
 

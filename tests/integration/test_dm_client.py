@@ -16,7 +16,7 @@ from scomod.dmclient import auth, codec
 from scomod.dmclient.auth import MAC_HEADER
 from scomod.dmclient.model import Alert, Status
 from scomod.mo import dmacc
-from scomod.outbox import OutboxAlert
+from scomod.outbox import AlertItem, OutboxAlert
 from scomod.secret import Secret
 from tests.support.bench_link import LIMITS, URL, Pair, open_pair
 
@@ -37,7 +37,7 @@ def reports(pair: Pair) -> None:
         pair.records.outbox.insert(
             OutboxAlert(
                 operation_id=1, server_id="scomod-lab", correlator="c", source="./SCOMO/x",
-                target="", type="t", mark="informational", data="d", created_s=0.0,
+                items=(AlertItem(data="d"),), type="t", mark="informational", created_s=0.0,
             )
         )  # fmt: skip
 

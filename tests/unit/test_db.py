@@ -126,8 +126,7 @@ def test_schema_is_the_sum_of_the_migrations(db: Database) -> None:
     mine = set(db.execute("SELECT type, name, sql FROM sqlite_schema"))
     assert mine == schema(plain)
     plain.close()
-    assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-    assert [int(migration.stem) for migration in MIGRATIONS] == [*range(1, len(MIGRATIONS) + 1)]
+    assert db.execute("PRAGMA user_version").fetchone() == (int(MIGRATIONS[-1].stem),)
 
 
 def test_all_tables_take_a_row(db: Database) -> None:
@@ -138,8 +137,8 @@ def test_all_tables_take_a_row(db: Database) -> None:
             " created_s, changed_s) VALUES ('b', 'p', 'n', 'u', 's', '{}', 'queued', 1.5, 1.5)"
         )
         db.execute(
-            "INSERT INTO alert (server_id, source, target, type, mark, data, created_s)"
-            " VALUES ('s', 'u', 'u', 't', 'm', '', 1.5)"
+            "INSERT INTO alert (server_id, source, type, mark, items, created_s)"
+            " VALUES ('s', 'u', 't', 'm', '[]', 1.5)"
         )
     assert db.execute("SELECT attempts, data, result FROM operation").fetchone() == (0, "{}", None)
     assert db.execute("SELECT sent_count, operation_id FROM alert").fetchone() == (0, None)
@@ -147,8 +146,8 @@ def test_all_tables_take_a_row(db: Database) -> None:
 
 def test_number_of_a_row_is_never_given_again(db: Database) -> None:
     insert = (
-        "INSERT INTO alert (server_id, source, target, type, mark, data, created_s)"
-        " VALUES ('s', 'u', 'u', 't', 'm', '', 1.5)"
+        "INSERT INTO alert (server_id, source, type, mark, items, created_s)"
+        " VALUES ('s', 'u', 't', 'm', '[]', 1.5)"
     )
     first = db.execute(insert).lastrowid
     db.execute("DELETE FROM alert")

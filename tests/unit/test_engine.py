@@ -163,8 +163,9 @@ def test_plan_is_walked_in_order_and_ends_in_alert_and_inventory(
     assert tree.children("./SCOMO/Download") == []
     assert tree.value("./SCOMO/Inventory/Deployed/editor/State") == "20"
     (alert,) = shop.records.outbox.waiting("srv")
-    assert (alert.correlator, alert.target) == ("c-1", "./SCOMO/Inventory/Deployed/editor")
-    assert alert.data == "<ResultCode>1200</ResultCode><Identifier>editor</Identifier>"
+    (item,) = alert.items
+    assert (alert.correlator, item.target) == ("c-1", "./SCOMO/Inventory/Deployed/editor")
+    assert item.data == "<ResultCode>1200</ResultCode><Identifier>editor</Identifier>"
     assert alert.mark == "informational"
 
 
@@ -202,9 +203,10 @@ def test_failed_step_is_undone_and_reported(
     plan = ["consent", "acquire", "verify", "install", "settle"]
     assert shop.steps.undid == list(reversed(plan[: plan.index(step) + 1]))
     (alert,) = shop.records.outbox.waiting()
-    assert alert.data == f"<ResultCode>{result}</ResultCode><Identifier>p</Identifier>"
+    (item,) = alert.items
+    assert item.data == f"<ResultCode>{result}</ResultCode><Identifier>p</Identifier>"
     assert alert.mark == "critical"
-    assert alert.target == X
+    assert item.target == X
 
 
 def test_first_failure_is_reported_when_the_undo_fails_too(make: Callable[..., Workshop]) -> None:
@@ -314,7 +316,8 @@ def test_repeated_exec_whose_answer_was_lost_is_the_same_operation(
     shop.order(correlator="same")
     assert len(shop.records.journal.all()) == 1, "its report still waits"
     (alert,) = shop.records.outbox.waiting()
-    shop.records.outbox.delivered(alert.id)
+    with shop.records.db.transaction():
+        shop.records.outbox.answered(alert.id, 200, 9.0)
     shop.order(correlator="same")
     assert len(shop.records.journal.all()) == 2, "reported: this is a new command"
 

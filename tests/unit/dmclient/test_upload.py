@@ -216,8 +216,8 @@ def test_long_report_is_cut_and_counts_only_with_its_last_chunk() -> None:
         answer = Status(
             msg_ref=message.header.msg_id, cmd_ref=alert.cmd_id, cmd="Alert", code=DmStatus.OK
         )
-        expected = 42 if message is messages[-1] else None
-        assert packer.awaited.take_alert(answer) == expected
+        expected = [(42, DmStatus.OK)] if message is messages[-1] else []
+        assert packer.awaited.take_alerts([answer], lambda _: False) == expected
 
 
 def answer_to(message: Message, code: int) -> Status:
