@@ -100,9 +100,27 @@ class Client:
         call = self._call(CONTROL_INTERFACE, "RunSession", "s", server_id, timeout_s=None)
         return dict(await call)
 
+    async def one_operation(self, operation_id: int) -> Record:
+        """`Facade.one_operation`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetOperation", "t", operation_id))
+
+    async def history(self) -> list[Record]:
+        """`Facade.history`."""
+        return list(await self._call(STATUS_INTERFACE, "GetHistory"))
+
+    async def request(self, kind: str, component: str, server_id: str) -> Record:
+        """`Facade.request`; a session may take long."""
+        body = (kind, component, server_id)
+        call = self._call(CONTROL_INTERFACE, "Request", "sss", *body, timeout_s=None)
+        return dict(await call)
+
     async def answer(self, operation_id: int, *, is_accepted: bool) -> None:
         """`Facade.answer`."""
         await self._call(CONTROL_INTERFACE, "Answer", "tb", operation_id, is_accepted)
+
+    async def defer(self, operation_id: int, when: str) -> float:
+        """`Facade.defer`."""
+        return float(await self._call(CONTROL_INTERFACE, "Defer", "ts", operation_id, when))
 
     async def bootstrap(
         self, document: bytes, sec: str = "", mac: str = "", pin: Secret = _NO_PIN
@@ -150,14 +168,16 @@ class Client:
         inform: Callable[[Record], None],
         ready: Callable[[], None],
         show: Callable[[str, Record], Awaitable[Any]] = shows_nothing,
+        completed: Callable[[Record], None] = lambda _: None,
     ) -> None:
         """Be the agent until cancelled; raises `NotReachable`, or `RemoteError` if refused.
 
-        `ask` answers one prompt at a time or raises `AgentGone`; `inform` tells; `show`
-        puts a user alert to the person (`AlertPort.show`), and may be cancelled in it.
+        `ask` answers one prompt at a time or raises `AgentGone` or `Deferred`; `inform`
+        tells, `completed` how it ended; `show` puts a user alert to the person
+        (`AlertPort.show`).  `ask` and `show` may be cancelled while they wait.
         Whenever the daemon comes (back) the agent is registered and `ready` called.
         """
-        desk = Desk(ask, inform, show)
+        desk = Desk(ask, inform, show, completed)
         turns: asyncio.Queue[Any] = asyncio.Queue()
 
         def take(call: Message) -> None:

@@ -68,7 +68,46 @@ _ID: Final = Argument(
 COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "status": ("show the device, its servers and what is under way", ()),
     "inventory": ("show the software that the servers see", ()),
-    "operations": ("show what servers asked for and how it went", ()),
+    "operations": (
+        "show what servers asked for and how it went",
+        (
+            Argument(
+                "what",
+                "show: one in full; cancel: stop it",
+                (_OPTIONAL, ("choices", ("show", "cancel"))),
+            ),
+            Argument("id", "the operation", (_OPTIONAL, ("type", number), ("metavar", "ID"))),
+        ),
+    ),
+    "history": (
+        "show the operations that are over, with versions, consent and result",
+        (
+            Argument("--server", "of this server only", (("default", ""), ("metavar", "SERVER"))),
+            Argument(
+                "--since",
+                "those that ended since: 2d, 90m or 2026-11-21T10:00",
+                (("default", ""), ("metavar", "TIME")),
+            ),
+            Argument("--failed", "those that failed", (_FLAG,)),
+        ),
+    ),
+    "request": (
+        "ask a server to install or update software, and wait for its answer",
+        (
+            Argument("what", "install or update", (("choices", ("install", "update")),)),
+            Argument(
+                "component",
+                "the component; left out, whatever the server has",
+                (_OPTIONAL, ("default", ""), ("metavar", "COMPONENT")),
+            ),
+            Argument(
+                "--server",
+                "server; may be left out if there is one account",
+                (("default", ""), ("metavar", "SERVER")),
+            ),
+            Argument("--device", "ask in the name of the device, not of a person", (_FLAG,)),
+        ),
+    ),
     "session": (
         "run a session with a server and wait for its end",
         (

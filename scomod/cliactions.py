@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from scomod import clilive, clitrace, cliview
+from scomod import clihistory, clilive, clitrace, cliview
 from scomod.busaddress import find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
 from scomod.clifmt import branches, fields, printable
@@ -69,6 +69,8 @@ async def _inventory(call: Call) -> int:
 
 
 async def _operations(call: Call) -> int:
+    if call.arguments.what:
+        return await clihistory.operations(call)
     records = await call.client.operations()
     screen = call.screen
     screen.show(records, cliview.operations(records, screen.style, screen.width))
@@ -142,6 +144,8 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "status": _status,
     "inventory": _inventory,
     "operations": _operations,
+    "history": clihistory.history,
+    "request": clihistory.request,
     "session": _session,
     "tree": _tree,
     "get": _get,
@@ -170,7 +174,7 @@ def _ddf(arguments: argparse.Namespace, screen: Screen) -> int:
 
     settings = config.load(Paths(arguments.root.absolute()))
     text = ddfwriter.document(
-        registry.load_ddf(settings.scomo.root),
+        registry.load_ddf(settings.scomo.root, settings.scomo.version),
         uri.as_typed(arguments.uri),
         manufacturer=settings.device.manufacturer,
         model=settings.device.model,

@@ -144,6 +144,7 @@ class ComponentState(IntEnum):
     ACTIVE = 20
 
 
+DELIVERED_INSTALL_FAILED_VZW = 70  # scomo §2.3: what one client writes for 60
 ALERT_TYPE_OPERATION_COMPLETE = "urn:oma:at:scomo:1.0:OperationComplete"  # scomo §4.1
 ALERT_TYPE_OPERATION_COMPLETE_2008 = (  # scomo §4.1, the candidate's
     "org.openmobilealliance.dm.softwarecomponent.OperationComplete"

@@ -42,14 +42,39 @@ class Facade(Protocol):
     def operations(self) -> list[Record]:
         """All operations of the journal, oldest first."""
 
+    def one_operation(self, operation_id: int) -> Record:
+        """One operation with all that is kept of it; raises `Unknown`."""
+
+    def history(self) -> list[Record]:
+        """All operations that are over, each with all that is kept of it, oldest first."""
+
+    async def request(self, kind: str, component: str, server_id: str) -> Record:
+        """Ask a server for an update and return what it answered.
+
+        `kind` is "user" or "device", `component` "" for whatever there is, the server may
+        be "" for the only account.  Raises `Unknown`, `Refused`.
+        """
+
     def prompts(self) -> list[Record]:
         """Questions that wait for a person."""
 
     async def run_session(self, server_id: str) -> Record:
         """Run one session and return how it ended; raises `Unknown` for a foreign server."""
 
-    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
-        """Answer the prompt of an operation; raises `Unknown` if none waits."""
+    def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
+        """Answer the prompt of an operation for somebody; raises `Unknown` if none waits."""
+
+    def defer(self, operation_id: int, when: str, *, by: str) -> float:
+        """Defer the prompt of an operation and return until when (wall time).
+
+        Raises `Unknown` if none waits, `Refused` if it cannot be deferred, or not so.
+        """
+
+    def cancel(self, operation_id: int, *, by: str) -> str:
+        """Cancel an operation; returns how: "cancelled", "undone" or "withdrawn".
+
+        Raises `Unknown`, and `Refused` where it is too late.
+        """
 
     def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
         """Make accounts from a bootstrap document; returns server ids.
@@ -76,11 +101,20 @@ class AgentPort(Protocol):
     def is_present(self) -> bool:
         """Tell whether an agent is registered."""
 
+    def identity(self) -> str:
+        """Say who the agent is, for the history."""
+
     async def ask(self, prompt: Mapping[str, Any]) -> bool:
-        """Show a prompt, return whether it was accepted; raises `AgentGone`."""
+        """Show a prompt, return whether it was accepted; raises `AgentGone`, `Deferred`.
+
+        Cancelled, it takes the prompt off the screen.
+        """
 
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell without asking."""
+
+    def completed(self, operation: Mapping[str, Any]) -> None:
+        """Tell how an operation ended."""
 
 
 class AlertPort(Protocol):
@@ -99,6 +133,14 @@ class AlertPort(Protocol):
 
 class AgentGone(ScomodError):  # noqa: N818
     """The agent left, failed or gave no answer."""
+
+
+class Deferred(ScomodError):  # noqa: N818
+    """The person wants to be asked later; `when` is in the words of `daytime.until_s`."""
+
+    def __init__(self, when: str) -> None:
+        super().__init__(f"deferred: {when}")
+        self.when = when
 
 
 class Cancelled(ScomodError):  # noqa: N818

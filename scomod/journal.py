@@ -82,6 +82,17 @@ class Journal:
         """Return the operations with work left, oldest first."""
         return [_operation(r) for r in self._db.execute(f"{_SELECT} WHERE {_LIVE} ORDER BY id")]
 
+    def finished(self) -> list[Operation]:
+        """Return the operations that are over, oldest first."""
+        query = f"{_SELECT} WHERE NOT ({_LIVE}) ORDER BY id"
+        return [_operation(row) for row in self._db.execute(query)]
+
+    def last(self, server_id: str) -> Operation | None:
+        """Return what a server had done last, of what is over."""
+        query = f"{_SELECT} WHERE server_id=? AND NOT ({_LIVE}) ORDER BY id DESC LIMIT 1"
+        rows = self._db.execute(query, (server_id,)).fetchall()
+        return _operation(rows[0]) if rows else None
+
     def has_unreported(self, exec_uri: str, server_id: str, correlator: str | None) -> bool:
         """Tell whether this very command is at work, or done but not yet reported.
 

@@ -4,7 +4,7 @@ A row is written in the transaction that ends an operation and leaves when the s
 has taken it (I18): an alert may be sent twice, never lost, and is the same each time.
 Requests of the device (scomo §4.6) wait here too; no operation is behind them.
 
-Not who builds them (`report`, `requests`), nor how they travel (`dmclient`).
+Not who builds them (`report`, `updaterequest`), nor how they travel (`dmclient`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a server is told of a finished operation: its OperationComplete alert (scomo §4.1, §4.5).
 
 Pure: from an operation and the places of its results to a row of the outbox, which is
-sent as it is, also the second time.  Not the outbox, not the wire.
+sent as it is, also the second time.  Some servers expect it otherwise (`quirk`).
+Not the outbox, not the wire.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scomod.codes import (
 )
 from scomod.operation import Branch, Operation, Phase, Primitive
 from scomod.outbox import AlertItem, OutboxAlert
+from scomod.quirk import Quirk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +25,6 @@ if TYPE_CHECKING:
 MARK_SUCCESS: Final = "informational"  # scomo §4.1: a failure must not be informational
 MARK_FAILURE: Final = "critical"
 MARK_EITHER: Final = "warning"  # what NOK says of everything
-
-# What servers made for other clients expect (scomo §9); words of `[server."ID"] quirks`.
-QUIRK_TYPE: Final = "report-type-2008"  # the type of the 2008 candidate (NOK)
-QUIRK_MARK: Final = "report-mark-warning"  # one mark for every outcome (NOK)
-QUIRK_IDENTIFIER: Final = "report-identifier-node"  # the last segment of the target (NOK)
-QUIRK_TARGET: Final = "report-no-component-target"  # none for what a component underwent (MTK)
-QUIRK_SINGLE: Final = "report-item-alone"  # each item in an alert of its own (scomo §4.5)
-QUIRKS: Final = (QUIRK_TYPE, QUIRK_MARK, QUIRK_IDENTIFIER, QUIRK_TARGET, QUIRK_SINGLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +82,9 @@ def _subjects(operation: Operation, places: Places) -> list[tuple[str, str]]:
 def _item(
     code: int, target: str, identifier: str, quirks: frozenset[str], *, is_component: bool
 ) -> AlertItem:
-    if QUIRK_IDENTIFIER in quirks:
+    if Quirk.REPORT_IDENTIFIER_NODE in quirks:
         identifier = target.rpartition("/")[2]
-    if QUIRK_TARGET in quirks and is_component:
+    if Quirk.REPORT_NO_COMPONENT_TARGET in quirks and is_component:
         target = ""
     return AlertItem(
         target=target,
@@ -103,12 +97,12 @@ def _is_component(operation: Operation) -> bool:
 
 
 def _type(quirks: frozenset[str]) -> str:
-    is_old = QUIRK_TYPE in quirks
+    is_old = Quirk.REPORT_TYPE_2008 in quirks
     return ALERT_TYPE_OPERATION_COMPLETE_2008 if is_old else ALERT_TYPE_OPERATION_COMPLETE
 
 
 def _mark(operation: Operation, quirks: frozenset[str]) -> str:
-    if QUIRK_MARK in quirks:
+    if Quirk.REPORT_MARK_WARNING in quirks:
         return MARK_EITHER
     return MARK_SUCCESS if operation.phase is Phase.SUCCEEDED else MARK_FAILURE
 

@@ -141,12 +141,15 @@ class Scheduler:
         asked_s = min(report.retry_after_s, self._limits.retry_after_max_s)
         self._free_s[wish.server_id] = self._clock.monotonic_s() + asked_s
         if report.outcome != "ok":
+            text = "session with %s failed: %s"
+            announce(log, Event.SESSION_FAILED, text, wish.server_id, report.detail)
+            self._retry(wish, report)
+        elif self._has_reports(wish.server_id):
+            log.warning("%s has not taken all reports", wish.server_id)
             self._retry(wish, report)
 
     def _retry(self, wish: Wish, report: SessionReport) -> None:
         """Try again, later and later with jitter: reports for ever, other kept wishes a while."""
-        text = "session with %s failed: %s"
-        announce(log, Event.SESSION_FAILED, text, wish.server_id, report.detail)
         must_go_on = self._has_reports(wish.server_id)
         is_worth_it = wish.is_kept and report.is_retryable
         if not must_go_on and not (is_worth_it and wish.failures < self._limits.retry_count):

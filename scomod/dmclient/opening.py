@@ -13,7 +13,7 @@ from scomod.codes import AlertCode
 from scomod.dmclient import codec
 from scomod.dmclient.events import PendingAlert, SessionSetup
 from scomod.dmclient.model import Alert, Item, Meta
-from scomod.report import QUIRK_SINGLE
+from scomod.quirk import Quirk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ class Opening:
         elif waiting:
             with self._db.transaction():
                 self._outbox.count_sent(account.server_id)
-        is_single = QUIRK_SINGLE in self._settings.server(account.server_id).quirks
+        is_single = Quirk.REPORT_ITEM_ALONE in self._settings.server(account.server_id).quirks
         return [
             PendingAlert(id=row.id, alert=alert)
             for row in waiting

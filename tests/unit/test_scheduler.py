@@ -241,3 +241,24 @@ def test_wait_is_kept_by_the_new_try_of_a_notification() -> None:
         assert bench.granted[-1].session_id == "1F"
 
     play(Bench("later 300"), story)
+
+
+def test_report_that_a_session_did_not_bring_home_is_tried_again_after_a_wait() -> None:
+    async def story(bench: Bench) -> None:
+        bench.reports_for = {"a"}
+        bench.scheduler.want(Wish(server_id="a"))
+        for seconds, expected in ((0, 1), (9, 1), (2, 2), (19, 2), (2, 3)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="b"))
+            await asyncio.sleep(0.01)
+            assert granted_to_a(bench) == expected
+        bench.reports_for = set()
+        bench.clock.advance(1000)
+        bench.scheduler.want(Wish(server_id="b"))
+        await asyncio.sleep(0.01)
+        bench.clock.advance(10_000)
+        bench.scheduler.want(Wish(server_id="b"))
+        await asyncio.sleep(0.01)
+        assert granted_to_a(bench) == 4
+
+    play(Bench(), story)
