@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import ResultCode
-from scomod.mo.scomo import component_acl
+from scomod.mo.ownership import moved_acl
 from scomod.operation import Branch, Operation, Phase
 from scomod.report import Places, component_ids, report
 
@@ -30,7 +30,7 @@ PIECE_COUNT: Final = 50  # components that one transaction writes: the loop stan
 class Ledger:
     """Writes transitions; tells `on_change` about each after its commit.
 
-    `quirks(server_id)` names what that server expects of its reports (`report.QUIRKS`).
+    `quirks(server_id)` names what that server expects of its reports (`quirk`).
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Ledger:
         with self._db.transaction():
             known = self._with_versions(operation, "before")
             stored = self._journal.update(self._stamped(known))
-            self._scomo.show_progress(stored)
+            self._scomo.projection.show_progress(stored)
         self._on_change(stored)
         return stored
 
@@ -75,7 +75,7 @@ class Ledger:
         )
         with self._db.transaction():
             stored = self._with_versions(done, "before")
-            self._scomo.show_success(stored)
+            self._scomo.projection.show_success(stored)
             if items is not None:
                 self._show(stored, items, mark)
             stored = self._journal.update(self._with_versions(stored, "after"))
@@ -90,7 +90,7 @@ class Ledger:
             stored = self._journal.update(
                 self._stamped(replace(operation, phase=Phase.FAILED, result=result))
             )
-            self._scomo.show_failure(stored)
+            self._scomo.projection.show_failure(stored)
             self._outbox.insert(self._alert(stored))
             self._journal.prune()
         self._on_change(stored)
@@ -127,15 +127,18 @@ class Ledger:
         return _noted(replace(operation, changed_s=self._clock.wall_s()))
 
     def _new_acls(self, operation: Operation) -> dict[str, str]:
-        """Give the server that delivered a component the right to operate it."""
-        return {name: component_acl(operation.server_id) for name in component_ids(operation)}
+        """Give the server that brought a component the right to operate it."""
+        if operation.branch is Branch.DEPLOYED:
+            return {}
+        acl = moved_acl(operation.subject.acl, operation.server_id)
+        return dict.fromkeys(component_ids(operation), acl)
 
     def _alert(self, operation: Operation) -> OutboxAlert:
         """Build the report, with the places of the results as the tree has them now."""
         names = component_ids(operation)
         places = Places(
-            item=self._scomo.item_uri(operation),
-            delivered=f"{self._scomo.root}/{Branch.DELIVERED}/{operation.node}",
+            item=self._scomo.layout.item_of(operation),
+            delivered=self._scomo.layout.item(Branch.DELIVERED, operation.node),
             components={name: self._inventory.uri_of(name) or "" for name in names},
         )
         return report(operation, places, self._quirks(operation.server_id))

@@ -23,11 +23,12 @@ from scomod.dmclient.events import (
     TypeAccepted,
 )
 from scomod.dmclient.executor import Executor
+from scomod.dmclient.gate import Gate, Glance
 from scomod.dmclient.logins import Logins
 from scomod.dmclient.opening import Opening
 from scomod.dmclient.session import Session, SessionState
 from scomod.dmclient.subtreecommands import SubtreeCommands
-from scomod.dmclient.useralert import AlertLimits, UserAlert, UserAnswer, Verdict
+from scomod.dmclient.useralert import AlertLimits, UserAnswer, Verdict
 from scomod.errors import LimitExceeded, ScomodError, TransportError
 from scomod.trace import Traced
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from scomod.codes import AlertCode
     from scomod.db import Database
     from scomod.dmclient.events import Event
+    from scomod.dmclient.executor import Question
     from scomod.dmclient.model import Message
     from scomod.dmclient.transport import Reply, Transport
     from scomod.facade import Record
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
     from scomod.settings import Settings
     from scomod.trace import Traces
 
-    AskPerson = Callable[[Account, UserAlert], Awaitable[UserAnswer]]
-    MessageWork = Generator[UserAlert, UserAnswer, None]
+    AskPerson = Callable[[Account, Question], Awaitable[UserAnswer]]
+    MessageWork = Generator[Question, UserAnswer, None]
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +87,10 @@ class SessionReport:
     requests: list[Record] = field(default_factory=list)
 
 
-async def nobody(_account: Account, _alert: UserAlert) -> UserAnswer:
-    """Answer user alerts on a device without a person: they are not supported (406)."""
-    return UserAnswer(verdict=Verdict.NOT_SHOWN)
+async def nobody(_account: Account, question: Question) -> UserAnswer:
+    """Answer on a device without a person: no alerts (406), and an inventory open to all."""
+    is_glance = isinstance(question, Glance)
+    return UserAnswer(verdict=Verdict.DONE if is_glance else Verdict.NOT_SHOWN)
 
 
 class DmClient:
@@ -175,6 +178,9 @@ class DmClient:
             return limit is None or codec.carried_bytes(size_bytes, format_, encoding) <= limit
 
         executor.tree_commands.takes = takes
+        executor.tree_commands.gate = Gate(
+            self._tree, server_id=account.server_id, scomo_root=self._settings.scomo.root
+        )
         executor.tree_commands.subtrees = SubtreeCommands(
             self._tree,
             server_id=account.server_id,
@@ -278,12 +284,12 @@ class DmClient:
 
     async def _carry_out(self, account: Account, work: MessageWork) -> None:
         """Do the work on one message, outside of transactions while a person thinks (adr/0011)."""
-        alert = self._work_on(work, None)
-        while alert is not None:
-            alert = self._work_on(work, await self._ask_person(account, alert))
+        question = self._work_on(work, None)
+        while question is not None:
+            question = self._work_on(work, await self._ask_person(account, question))
 
-    def _work_on(self, work: MessageWork, answer: UserAnswer | None) -> UserAlert | None:
-        """Work in one transaction up to the next alert; None when the message is done."""
+    def _work_on(self, work: MessageWork, answer: UserAnswer | None) -> Question | None:
+        """Work in one transaction up to the next question; None when the message is done."""
         with self._db.transaction():
             try:
                 return next(work) if answer is None else work.send(answer)

@@ -2,9 +2,10 @@
 
 Runs inside transactions that the caller opens (design §6); an Atomic is a savepoint
 around its commands (`treecommands.py` does the single command).  Nothing here awaits:
-`execute` is a generator that yields what the person must be asked and is sent the
-answer.  It never yields inside a savepoint, so the caller may commit before it asks
-and go on in a new transaction (adr/0011).
+`execute` is a generator that yields what the person must be asked, or that the inventory
+is about to be read (`gate.py`), and is sent the answer.  It never yields inside a
+savepoint, so the caller may commit before it asks and go on in a new transaction
+(adr/0011).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient import useralert
 from scomod.dmclient.answers import status_of
+from scomod.dmclient.gate import Glance
 from scomod.dmclient.model import (
     Alert,
     Atomic,
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from scomod.db import Database
     from scomod.mo.tree import Tree
 
-Work = Generator[UserAlert, UserAnswer, list[Command]]
+Question = UserAlert | Glance  # before the inventory is read, only the verdict counts
+Work = Generator[Question, UserAnswer, list[Command]]
 
 NOT_IN_ATOMIC: Final = (Get, Atomic)  # omadm §2.6; Exec is not listed there either, see adr/0011
 REFUSED: Final = (DmStatus.NOT_MODIFIED, DmStatus.OPERATION_CANCELLED)
@@ -67,7 +70,7 @@ class Executor:
         """Carry out one command; returns its answers in the order the standard wants.
 
         `msg_ref` is the MsgID of the server's message.  Yields each alert that a person
-        must see, outside of any savepoint, and wants the answer sent.
+        must see and each glance, outside of any savepoint, and wants the answer sent.
         """
         broken = self.tree_commands.chunks.before(command)
         return [*broken, *(yield from self._execute(msg_ref, command))]
@@ -92,6 +95,7 @@ class Executor:
                     return (yield from self._inside(self._atomic(msg_ref, command)))
                 case Alert():
                     return (yield from self._alert(msg_ref, command))
+            yield from self._glance(msg_ref, command)
         inner = _each(msg_ref, _inner(command), DmStatus.NOT_EXECUTED)
         return [*self._single(msg_ref, command), *inner]
 
@@ -107,6 +111,14 @@ class Executor:
                 return self.tree_commands.execute(msg_ref, command, is_inside=self._depth > 0)
         return [status_of(msg_ref, command, _refusal(command))]
 
+    def _glance(self, msg_ref: str, command: Command) -> Generator[Question, UserAnswer, None]:
+        """Let somebody look and decide before a command reads the inventory."""
+        gate = self.tree_commands.gate
+        glance = gate.glance(msg_ref, command) if gate else None
+        if gate and glance:
+            answer = yield glance
+            gate.answered(may_read=answer.verdict is Verdict.DONE)
+
     # -- alerts (omadm §1.4) ----------------------------------------------------
 
     def _alert(self, msg_ref: str, alert: Alert) -> Work:
@@ -117,6 +129,8 @@ class Executor:
         except CommandError as error:
             return [status_of(msg_ref, alert, status_for(error))]
         answer = yield question
+        if question.code is AlertCode.CONFIRM_OR_REJECT:
+            self.tree_commands.is_confirmed = answer.verdict is Verdict.DONE
         if answer.verdict is Verdict.CANCELLED:
             self._cancelled_msg_ref = msg_ref
         code, items = useralert.reply(question, answer)
@@ -152,6 +166,7 @@ class Executor:
             return [status_of(msg_ref, command, DmStatus.COMMAND_FAILED), *rest]
         asked: dict[int, list[Command]] = {}
         for index, member in enumerate(members):
+            yield from self._glance(msg_ref, member)
             if isinstance(member, Alert) and member.cmd_id:
                 asked[index] = yield from self._alert(msg_ref, member)
                 if _is_failed(asked[index]):

@@ -15,6 +15,7 @@ from scomod.codes import DmStatus
 from scomod.dmclient.answers import status_of
 from scomod.dmclient.chunks import Chunks, Whole
 from scomod.dmclient.codec import Encoding
+from scomod.dmclient.gate import source_of
 from scomod.dmclient.model import (
     Add,
     Copy,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scomod.db import Database
+    from scomod.dmclient.gate import Gate
     from scomod.dmclient.model import Command, ItemCommand
     from scomod.mo.blob import Incoming
     from scomod.mo.tree import Tree
@@ -62,9 +64,10 @@ class _Done:
 class TreeCommands:
     """Executes for one server, one session long.
 
-    `max_result_bytes` is what fits into one of our messages, `takes` whether the server
+    `is_confirmed` says whether the last confirmation of the session (user alert 1101) got
+    a yes, `max_result_bytes` what fits into one of our messages, `takes` whether the server
     takes a value of so many octets and that format; `chunks` holds an object half come,
-    `subtrees` does what concerns more than one node.
+    `subtrees` does what concerns more than one node, `gate` stands before the inventory.
     """
 
     def __init__(self, tree: Tree, db: Database, *, server_id: str, max_object_bytes: int) -> None:
@@ -73,7 +76,9 @@ class TreeCommands:
         self._server_id = server_id
         self._max_object_bytes = max_object_bytes
         self.max_result_bytes = max_object_bytes
+        self.is_confirmed = False
         self.takes: Callable[[int, str], bool] = lambda _size_bytes, _format: True
+        self.gate: Gate | None = None
         self.chunks = Chunks(self._receive, max_object_bytes=max_object_bytes)
         self.subtrees = SubtreeCommands(
             tree, server_id=server_id, encoding=Encoding.WBXML, limits=Subtree()
@@ -111,6 +116,7 @@ class TreeCommands:
             return _Done(status_for(error), culprit=error.culprit)
 
     def _get(self, item: Item) -> _Done:
+        self._check_gate(_target(item))
         results = self.subtrees.get(_target(item), self.max_result_bytes)
         if results is None:
             reading = self._tree.get(_target(item), self._server_id)
@@ -120,6 +126,10 @@ class TreeCommands:
         if not all(self._is_taken(each) for items in results for each in items):
             return _Done(DmStatus.ENTITY_TOO_LARGE)
         return _Done(DmStatus.OK, tuple(results))
+
+    def _check_gate(self, uri: str) -> None:
+        if self.gate is not None:
+            self.gate.check(uri)
 
     def _is_taken(self, item: Item) -> bool:
         size_bytes = item.body.size_bytes if item.body else len(item.data or b"")
@@ -168,10 +178,14 @@ class TreeCommands:
             case Delete():
                 self._tree.delete(uri, server)
             case Copy():
-                self._tree.copy(uri, item.source or _text(item), server)
+                self._check_gate(source_of(item))
+                self._tree.copy(uri, source_of(item), server)
             case Exec():
                 request = ExecRequest(
-                    server_id=server, correlator=command.correlator, data=item.data or b""
+                    server_id=server,
+                    correlator=command.correlator,
+                    data=item.data or b"",
+                    is_confirmed=self.is_confirmed,
                 )
                 is_done = self._tree.execute(uri, request)
                 return DmStatus.OK if is_done else DmStatus.ACCEPTED_FOR_PROCESSING
@@ -212,10 +226,6 @@ def _target(item: Item) -> str:
     if not item.target:
         raise errors.BadRequest("the item has no Target")
     return item.target
-
-
-def _text(item: Item) -> str:
-    return (item.data or b"").decode("utf-8", "replace")
 
 
 def _merged(outer: Meta | None, inner: Meta | None) -> Meta:

@@ -1,37 +1,41 @@
-"""What is on the device: what the backends report, joined with what is kept.
+"""What is on the device: what the backends report, joined with what is kept, as far as it is shown.
 
 A backend's word outranks the index: what it lists is active, whatever an entry
-says.  Reading needs no privilege, so the daemon does it itself.
+says.  What an order brought is always shown, whatever the filter says of it.
+Reading needs no privilege, so the daemon does it itself.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Sequence
 
     from scomod.installers.archive import Archives, Entry
     from scomod.installers.base import Backend, InstalledItem
+    from scomod.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """Reads the inventory; `is_managed_only` leaves out what no order ever brought."""
+    """Reads the inventory; `is_shown(id)` judges what no order ever brought."""
 
-    backends: Iterable[Backend]
+    backends: Collection[Backend]
     archives: Archives
-    is_managed_only: bool
+    is_shown: Callable[[str], bool]
 
     def items(self) -> list[InstalledItem]:
         """List active and inactive items by id; raises `InstallerError` from the tools."""
         entries = {entry.id: entry for entry in self.archives.entries()}
-        found = {item.id: item for backend in self.backends for item in backend.inventory()}
+        found = {item.id: item for item in self.all_active()}
         items = [
             _joined(item, entries.get(item.id))
             for item in found.values()
-            if not self.is_managed_only or item.id in entries
+            if item.id in entries or self.is_shown(item.id)
         ]
         items += [
             entry.item()
@@ -40,9 +44,36 @@ class Stock:
         ]
         return sorted(items, key=lambda item: item.id)
 
+    def all_active(self) -> list[InstalledItem]:
+        """List what the backends report, shown or not; raises as `items`."""
+        return [item for backend in self.backends for item in backend.inventory()]
+
+    def mark(self) -> str:
+        """Return what is another text after any change of what `items` would list."""
+        return " ".join([*(each.mark() for each in self.backends), self.archives.mark()])
+
+
+def shown_by(settings: Settings) -> Callable[[str], bool]:
+    """Return what tells by a component's id whether policy shows it."""
+    if settings.install.dpkg.inventory == "managed":
+        return lambda _component_id: False
+    show, hide = (_any_of(each) for each in (settings.inventory.show, settings.inventory.hide))
+    return lambda component_id: bool(show(component_id)) and not hide(component_id)
+
+
+def _any_of(patterns: Sequence[str]) -> Callable[[str], object]:
+    """Return what matches an id against all patterns at once; none matches nothing."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or "(?!)").match
+
 
 def _joined(item: InstalledItem, entry: Entry | None) -> InstalledItem:
     """Say where an active item came from, if it is still the one that was brought."""
     if entry is None or entry.version != item.version or entry.environment != item.environment:
         return item
-    return replace(item, digest=entry.digest, package_id=entry.package_id)
+    return replace(
+        item,
+        digest=entry.digest,
+        package_id=entry.package_id,
+        owner=entry.owner,
+        units=entry.units,
+    )

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from scomod.errors import InstallerError, Reason
-from scomod.installers.base import Facts, InstalledItem, Presence
+from scomod.installers.base import Facts, InstalledItem, Presence, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,12 +61,22 @@ class FakeBackend:
             return Presence.ABSENT
         return Presence(now["presence"])
 
+    def version(self, component_id: str) -> str:
+        now = self._read().get(component_id)
+        return now["version"] if now and now["presence"] == "active" else ""
+
+    def units(self, component_id: str) -> tuple[str, ...]:
+        return (f"{component_id}.service",) if self.version(component_id) else ()
+
     def inventory(self) -> list[InstalledItem]:
         return [
             InstalledItem(id=key, version=now["version"], environment=self.environment)
             for key, now in self._read().items()
             if now["presence"] == "active"
         ]
+
+    def mark(self) -> str:
+        return stamp(self._database)
 
     def _read(self) -> dict[str, dict[str, str]]:
         if not self._database.exists():
@@ -78,4 +88,6 @@ class FakeBackend:
         state = {name: now for name, now in self._read().items() if name != key}
         if value is not None:
             state[key] = value
-        self._database.write_text(json.dumps(state))
+        new = self._database.with_suffix(".new")
+        new.write_text(json.dumps(state))
+        new.replace(self._database)

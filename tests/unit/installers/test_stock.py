@@ -8,7 +8,8 @@ import pytest
 
 from scomod.installers.archive import Archives
 from scomod.installers.base import Action
-from scomod.installers.stock import Stock
+from scomod.installers.stock import Stock, shown_by
+from scomod.settings import Dpkg, Install, Inventory, Settings
 from tests.support.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ def bench(tmp_path: Path) -> Workbench:
     return Workbench(tmp_path, backend="fake")
 
 
-def stock(bench: Workbench, *, is_managed_only: bool = False) -> Stock:
+def stock(bench: Workbench, *, inventory: str = "all", **filters: tuple[str, ...]) -> Stock:
+    settings = Settings(
+        install=Install(dpkg=Dpkg(inventory=inventory)), inventory=Inventory(**filters)
+    )
     archives = Archives(bench.paths.install_dir)
-    return Stock(backends=[bench.fake], archives=archives, is_managed_only=is_managed_only)
+    return Stock(backends=[bench.fake], archives=archives, is_shown=shown_by(settings))
 
 
 def by_hand(bench: Workbench, **values: str) -> None:
@@ -41,7 +45,7 @@ def test_active_and_inactive_items_come_by_id(bench: Workbench) -> None:
 def test_managed_items_only(bench: Workbench) -> None:
     by_hand(bench, id="image")
     bench.do(Action.INSTALL, bench.fake_archive(id="zebra"))
-    assert [item.id for item in stock(bench, is_managed_only=True).items()] == ["zebra"]
+    assert [item.id for item in stock(bench, inventory="managed").items()] == ["zebra"]
 
 
 def test_the_backend_outranks_the_index(bench: Workbench) -> None:
@@ -55,3 +59,40 @@ def test_the_backend_outranks_the_index(bench: Workbench) -> None:
 
 def test_an_empty_device_has_nothing(bench: Workbench) -> None:
     assert stock(bench).items() == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        ({}, ["editor", "libc6:i386", "libgreet", "theirs"]),
+        ({"hide": ("lib*",)}, ["editor", "theirs"]),
+        ({"show": ("lib*",)}, ["libc6:i386", "libgreet", "theirs"]),
+        ({"show": ("lib*", "editor"), "hide": ("*:i386",)}, ["editor", "libgreet", "theirs"]),
+        ({"show": ()}, ["theirs"]),
+        ({"hide": ("*",)}, ["theirs"]),
+        ({"hide": ("THEIRS", "Editor", "lib[!c]*")}, ["editor", "libc6:i386", "theirs"]),
+    ],
+)
+def test_policy_shows_and_hides_by_pattern_but_never_what_a_server_brought(
+    bench: Workbench, filters: dict[str, tuple[str, ...]], wanted: list[str]
+) -> None:
+    for name in ("editor", "libc6:i386", "libgreet"):
+        by_hand(bench, id=name)
+    bench.do(Action.INSTALL, bench.fake_archive(id="theirs"))
+    assert [item.id for item in stock(bench, **filters).items()] == wanted
+
+
+def test_another_mark_after_each_change_and_the_same_without(bench: Workbench) -> None:
+    shown = stock(bench)
+    marks = [shown.mark()]
+    by_hand(bench, id="a", version="1")
+    marks.append(shown.mark())
+    by_hand(bench, id="a", version="2")
+    marks.append(shown.mark())
+    bench.do(Action.INSTALL, bench.fake_archive(id="b"))
+    marks.append(shown.mark())
+    bench.do(Action.DEACTIVATE, component_id="b")
+    marks.append(shown.mark())
+    assert len(set(marks)) == len(marks)
+    assert shown.items()
+    assert shown.mark() == marks[-1]
