@@ -6,18 +6,20 @@ Records hold only what JSON can carry; their keys are what `docs/dbus.md` lists.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scomod import __version__
 from scomod.codes import ComponentState
 from scomod.facade import Unknown
 from scomod.mo import dmacc
 from scomod.mo import uri as uris
-from scomod.operation import Branch, Operation
+from scomod.operation import Branch, Cancel, Operation
 from scomod.scheduler import Wish
 from scomod.secret import SHOWN, is_secret_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from scomod.confirm import Confirmations
     from scomod.enrolment import Enrolment
     from scomod.facade import Record
@@ -28,6 +30,15 @@ if TYPE_CHECKING:
     from scomod.scheduler import Scheduler
     from scomod.secret import Secret
     from scomod.trace import Traces
+    from scomod.updaterequest import Requests
+
+
+# What the steps kept that is told of an operation, and how that is called.
+TOLD: Final[Mapping[str, str]] = {
+    "consent": "consent",
+    "deferred_until_s": "deferred_until",
+    "deferrals": "deferrals",
+}
 
 
 class Control:
@@ -44,6 +55,8 @@ class Control:
         confirmations: Confirmations,
         enrolment: Enrolment,
         traces: Traces,
+        requests: Callable[[], Requests],
+        cancel: Callable[[int, str], Cancel],
         device_id: str,
         root: str,
     ) -> None:
@@ -55,13 +68,15 @@ class Control:
         self._confirmations = confirmations
         self._enrolment = enrolment
         self._traces = traces
+        self._requests = requests
+        self._cancel = cancel
         self._device_id = device_id
         self._root = root
         self.last_sessions: dict[str, Record] = {}
 
     def status(self) -> Record:
         """Version, device id, servers, running session, operations and alerts waiting."""
-        agent = self._confirmations.agent
+        agent, waiting = self._confirmations.agent, self._outbox.waiting()
         return {
             "version": __version__,
             "device_id": self._device_id,
@@ -69,7 +84,8 @@ class Control:
             "servers": [self._server(account) for account in dmacc.accounts(self._tree)],
             "session": self._scheduler.running,
             "operations_live": len(self._journal.live()),
-            "alerts_waiting": len(self._outbox.waiting()),
+            "alerts_waiting": len(waiting),
+            "alerts_since": waiting[0].created_s if waiting else None,
             "prompts_waiting": len(self._confirmations.prompts()),
             "agent": agent is not None and agent.is_present(),
         }
@@ -82,9 +98,29 @@ class Control:
             "download": [self._package(uri) for uri in self._items(Branch.DOWNLOAD)],
         }
 
+    def one_operation(self, operation_id: int) -> Record:
+        """Give one operation with all that is kept of it; raises `Unknown`."""
+        entry = self._journal.load(operation_id)
+        if entry is None:
+            raise Unknown(f"no operation {operation_id}: see 'scomoctl operations'")
+        return self._in_full([entry])[0]
+
+    def history(self) -> list[Record]:
+        """Give all operations that are over, each with all that is kept of it, oldest first."""
+        return self._in_full(self._journal.finished())
+
+    def _in_full(self, entries: list[Operation]) -> list[Record]:
+        from scomod.history import facts  # noqa: PLC0415 - only who looks back needs it
+
+        unreported = self._unreported()
+        return [{**self.operation(entry, unreported), **facts(entry)} for entry in entries]
+
+    def _unreported(self) -> set[int]:
+        return {alert.operation_id for alert in self._outbox.waiting() if alert.operation_id}
+
     def operations(self) -> list[Record]:
         """Give all operations of the journal, oldest first."""
-        unreported = {alert.operation_id for alert in self._outbox.waiting()}
+        unreported = self._unreported()
         return [self.operation(entry, unreported) for entry in self._journal.all()]
 
     def operation(self, entry: Operation, unreported: set[int]) -> Record:
@@ -92,7 +128,7 @@ class Control:
         record: Record = {
             "id": entry.id,
             "primitive": str(entry.primitive),
-            "uri": self._scomo.item_uri(entry),
+            "uri": self._scomo.layout.item_of(entry),
             "exec_uri": entry.exec_uri,
             "node": entry.node,
             "server": entry.server_id,
@@ -110,6 +146,9 @@ class Control:
         }
         if entry.correlator is not None:
             record["correlator"] = entry.correlator
+        for key in TOLD:
+            if key in entry.data:
+                record[TOLD[key]] = entry.data[key]
         if entry.result is not None:
             record["result"] = int(entry.result)
         return record
@@ -120,6 +159,22 @@ class Control:
 
     async def run_session(self, server_id: str) -> Record:
         """Run one session; an empty id means the only account."""
+        return asdict(await self._scheduler.run_now(self._known_server(server_id)))
+
+    async def request(self, kind: str, component: str, server_id: str) -> Record:
+        """Ask a server for an update, "" for the only one; returns what it answered.
+
+        Raises `Unknown`, `Refused`.
+        """
+        server_id = self._known_server(server_id)
+        alert_id, source = self._requests().add(kind, component, server_id)
+        report = await self._scheduler.run_now(server_id)
+        answers = [answer for answer in report.requests if answer["id"] == alert_id]
+        said = answers[0] if answers else {"is_waiting": True, "detail": report.detail}
+        return {"server": server_id, "source": source, "component": component, **said}
+
+    def _known_server(self, server_id: str) -> str:
+        """Return the server that is meant, "" meaning the only account; raises `Unknown`."""
         if not server_id:
             servers = [account.server_id for account in dmacc.accounts(self._tree)]
             if len(servers) != 1:
@@ -129,11 +184,19 @@ class Control:
             server_id = servers[0]
         if dmacc.by_server(self._tree, server_id) is None:
             raise Unknown(f"no account for server {server_id}; see 'scomoctl status'")
-        return asdict(await self._scheduler.run_now(server_id))
+        return server_id
 
-    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+    def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
         """Answer the prompt of an operation; raises `Unknown` if none waits."""
-        self._confirmations.answer(operation_id, is_accepted=is_accepted)
+        self._confirmations.answer(operation_id, is_accepted=is_accepted, by=by)
+
+    def defer(self, operation_id: int, when: str, *, by: str) -> float:
+        """Defer the prompt of an operation; raises `Unknown`, `Refused`."""
+        return self._confirmations.defer(operation_id, when, by=by)
+
+    def cancel(self, operation_id: int, *, by: str) -> str:
+        """Cancel an operation, say how (`operation.Cancel`); raises `Unknown`, `Refused`."""
+        return str(self._cancel(operation_id, by))
 
     def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
         """Make accounts from a bootstrap document; returns server ids.
@@ -188,7 +251,7 @@ class Control:
         return record
 
     def _items(self, branch: Branch) -> list[str]:
-        base = f"{self._scomo.root}/{branch}"
+        base = self._scomo.layout.branch(branch)
         return [f"{base}/{name}" for name in sorted(self._tree.children(base))]
 
     def _leaf(self, uri: str, leaf: str) -> str:

@@ -9,6 +9,9 @@ begun `ATTEMPTS_LIMIT` times, a row written `STORES_LIMIT` times (I7).
 
 What waits (for a person, a time, a condition) is a step that said `Wait`: it is done
 again when somebody nudges the engine, when its time has come, and in a new life.
+
+That an operation be cancelled is a wish in its row (`operation.cancelled`): whoever
+writes it rings, and the engine follows it before anything else, also in a new life.
 """
 
 from __future__ import annotations
@@ -19,12 +22,22 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.alarm import Alarm
 from scomod.codes import ResultCode
-from scomod.confirm import Answer, Verdict
-from scomod.errors import OperationError, Reason, ScomodError
+from scomod.confirm import CONSENT, LATE, Answer, Verdict, deferred
+from scomod.errors import DownloadError, OperationError, Reason, ScomodError
+from scomod.facade import Refused, Unknown
 from scomod.log import Event, announce, bound
-from scomod.operation import Operation, Phase, StepKind
+from scomod.operation import (
+    CHANGES,
+    WISH,
+    Cancel,
+    Operation,
+    Phase,
+    blamed_step,
+    cancel_of,
+    cancelled,
+)
 from scomod.outcome import result_for
-from scomod.steps import ACTIONS, Done, Retry, Steps, Wait
+from scomod.stepresult import Done, Retry, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +45,8 @@ if TYPE_CHECKING:
     from scomod.clock import Clock
     from scomod.journal import Journal
     from scomod.ledger import Ledger
+    from scomod.stepresult import StepResult
+    from scomod.steps import Steps
 
 ATTEMPTS_LIMIT: Final = 5
 STORES_LIMIT: Final = 40
@@ -40,7 +55,7 @@ log = logging.getLogger(__name__)
 
 REFUSALS: Final = {
     Verdict.REFUSED: "declined by the person at the device",
-    Verdict.UNANSWERED: "nobody answered in time",
+    Verdict.UNANSWERED: LATE,
 }
 
 
@@ -50,6 +65,8 @@ class Engine:
     `is_busy(server_id)` tells that a session with that server is open: what it
     ordered begins when the session is over.
 
+    `steps()` gives the steps: while all waits none of them is needed.
+
     `observer(text)` is told each boundary ("install begun", "install done",
     "install kept"): it goes to the log, and the kill tests die there.
     """
@@ -58,7 +75,7 @@ class Engine:
         self,
         journal: Journal,
         ledger: Ledger,
-        steps: Steps,
+        steps: Callable[[], Steps],
         clock: Clock,
         *,
         is_busy: Callable[[str], bool],
@@ -67,7 +84,7 @@ class Engine:
     ) -> None:
         self._journal = journal
         self._ledger = ledger
-        self._steps = steps
+        self._open_steps = steps
         self._clock = clock
         self._is_busy = is_busy
         self._on_finished = on_finished
@@ -77,10 +94,40 @@ class Engine:
         self._answers: dict[int, Answer] = {}
         self._waiting: set[int] = set()
         self._begun: set[int] = set()
+        self._at_work: int | None = None
 
     def wake(self) -> None:
-        """Look for work again: an operation was queued."""
+        """Look for work again: an operation was queued, or is not wanted any more."""
+        if self._at_work is not None:
+            operation = self._journal.load(self._at_work)
+            if operation is not None and WISH in operation.data:
+                self._steps.interrupt(operation.id)
         self._alarm.ring()
+
+    def stop(self) -> None:
+        """End soon what is being done, for this life."""
+        if self._at_work is not None:
+            self._steps.stop()
+
+    def cancel(self, operation_id: int, by: str) -> Cancel:
+        """Cancel an operation for somebody; says what that means for it (`operation.CANCELS`).
+
+        Once this returns, a crash changes nothing: the operation ends with CANCELLED and
+        who it was.  Raises `Unknown`, and `Refused` where it is too late.
+        """
+        operation = self._journal.load(operation_id)
+        if operation is None:
+            raise Unknown(f"no operation {operation_id}")
+        kind = cancel_of(operation)
+        if kind is Cancel.COMMITTED:
+            raise Refused(f"operation {operation_id} {_too_late(operation)}")
+        if kind is Cancel.WITHDRAWN and not self._steps.withdraw(operation):
+            text = f"the order to {operation.step} is being carried out"
+            raise Refused(f"operation {operation_id} cannot be cancelled: {text}")
+        if WISH not in operation.data:
+            self._ledger.record(cancelled(operation, by))
+        self.wake()
+        return kind
 
     def answered(self, operation_id: int, answer: Answer) -> None:
         """Take the person's answer for a waiting operation."""
@@ -102,7 +149,11 @@ class Engine:
     @property
     def is_installing(self) -> bool:
         """Tell whether a backend may be at work: what it reports now is not settled."""
-        return any(operation.step in ACTIONS for operation in self._journal.live())
+        return any(operation.step in CHANGES for operation in self._journal.live())
+
+    @property
+    def _steps(self) -> Steps:
+        return self._open_steps()
 
     async def run(self) -> None:
         """Work for ever, resuming first; ends only by being cancelled."""
@@ -123,10 +174,10 @@ class Engine:
         return next((each for each in self._journal.live() if self._may_go_on(each, now)), None)
 
     def _may_go_on(self, operation: Operation, now: float) -> bool:
-        if operation.id in self._answers:
-            return True
         if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
             return False  # its 202 must leave first: a server that never got it asks again
+        if operation.id in self._answers or WISH in operation.data:
+            return True
         due_s = self._not_before_s.get(operation.id)
         return operation.id not in self._waiting if due_s is None else due_s <= now
 
@@ -144,6 +195,9 @@ class Engine:
         self._waiting.discard(operation.id)
         if operation.phase is Phase.ROLLING_BACK:
             await self._roll_back(operation)
+            return
+        if WISH in operation.data:
+            await self._fail(operation, _not_wanted(operation))
             return
         if operation.id in self._answers:
             await self._judge(operation, self._answers.pop(operation.id))
@@ -169,35 +223,48 @@ class Engine:
     async def _step(self, operation: Operation) -> None:
         step = operation.step
         self._observe(f"{step} begun")
-        try:
-            with bound(step=str(step)):
-                result = await self._steps.do(operation)
-        except OperationError as error:
-            await self._fail(operation, error)
-            return
-        except (OSError, ScomodError) as error:
-            await self._fail(operation, OperationError(Reason.INTERNAL, str(error)))
+        result = await self._outcome(operation)
+        # While the step ran somebody may have wished it away; nobody else writes the row.
+        operation = self._journal.load(operation.id) or operation
+        if WISH in operation.data:
+            result = _not_wanted(operation)
+        if isinstance(result, OperationError):
+            if not _is_void(operation, result):
+                await self._fail(operation, result)
             return
         self._observe(f"{step} done")
         match result:
             case Wait():
-                self._wait(operation, result.again_s)
+                self._wait(operation, result)
             case Retry():
                 self._retry(operation, result)
             case Done():
                 self._finish_step(operation, result)
 
+    async def _outcome(self, operation: Operation) -> StepResult | OperationError:
+        """Do the step; a failure comes back as what it means."""
+        self._at_work = operation.id
+        try:
+            with bound(step=str(operation.step)):
+                return await self._steps.do(operation)
+        except OperationError as error:
+            return error
+        except (OSError, ScomodError) as error:
+            return OperationError(Reason.INTERNAL, str(error))
+        finally:
+            self._at_work = None
+
     def _finish_step(self, operation: Operation, result: Done) -> None:
         """Journal the end of a step and, in the same write, the begin of the next."""
-        step = operation.step
-        operation = replace(operation, data={**operation.data, **result.data})
-        if operation.cursor + 1 < len(operation.plan):
-            self._ledger.record(
-                replace(operation, phase=Phase.RUNNING, cursor=operation.cursor + 1, attempts=1)
-            )
+        step, after = operation.step, operation.cursor + 1
+        plan = (*operation.plan[:after], *result.then, *operation.plan[after:])
+        operation = replace(operation, steps=plan, data={**operation.data, **result.data})
+        self._begun.add(operation.id)
+        if after < len(plan):
+            self._ledger.record(replace(operation, phase=Phase.RUNNING, cursor=after, attempts=1))
             self._observe(f"{step} kept")
             return
-        operation = self._ledger.succeed(operation, result.items)
+        operation = self._ledger.succeed(operation, result.items, result.mark)
         self._observe(f"{step} kept")
         self._finished(operation)
 
@@ -206,20 +273,26 @@ class Engine:
         self._ledger.record(replace(operation, attempts=operation.attempts + 1))
         self._not_before_s[operation.id] = self._clock.monotonic_s() + result.after_s
 
-    def _wait(self, operation: Operation, again_s: float | None) -> None:
+    def _wait(self, operation: Operation, result: Wait) -> None:
         self._waiting.add(operation.id)
-        if again_s is not None:
-            self._not_before_s[operation.id] = self._clock.monotonic_s() + again_s
-        if operation.phase is not Phase.WAITING:
-            self._ledger.record(replace(operation, phase=Phase.WAITING))
+        if result.again_s is not None:
+            self._not_before_s[operation.id] = self._clock.monotonic_s() + result.again_s
+        data = {**operation.data, **result.data}
+        if operation.phase is not Phase.WAITING or data != operation.data:
+            self._ledger.record(replace(operation, phase=Phase.WAITING, data=data))
 
     async def _judge(self, operation: Operation, answer: Answer) -> None:
-        """Go on after the person's answer."""
+        """Go on after the person's answer; a step that was deferred says itself until when."""
+        data: dict[str, object] = {CONSENT: answer.record(self._clock.wall_s())}
         if answer.verdict is Verdict.GRANTED:
-            self._begun.add(operation.id)
-            self._finish_step(operation, Done())
-            return
-        await self._fail(operation, OperationError(Reason.CANCELLED, REFUSALS[answer.verdict]))
+            self._finish_step(operation, Done(data=data))
+        elif answer.verdict is Verdict.DEFERRED:
+            self._ledger.record(
+                replace(operation, data=deferred({**operation.data, **data}, answer))
+            )
+        else:
+            error = OperationError(Reason.CANCELLED, REFUSALS[answer.verdict], data=data)
+            await self._fail(operation, error)
 
     # -- failing ----------------------------------------------------------------
 
@@ -233,6 +306,7 @@ class Engine:
                 reason=error.reason,
                 failed_step=operation.step,
                 detail=str(error),
+                data={**operation.data, **error.data},
             )
         )
         self._observe(f"{operation.step} failed")
@@ -273,5 +347,23 @@ class Engine:
 
 
 def _result(operation: Operation) -> ResultCode:
-    step = operation.failed_step or StepKind.SETTLE
-    return result_for(step, operation.reason or Reason.INTERNAL)
+    return result_for(blamed_step(operation), operation.reason or Reason.INTERNAL)
+
+
+def _not_wanted(operation: Operation) -> OperationError:
+    return OperationError(Reason.CANCELLED, f"cancelled by {operation.data[WISH]}")
+
+
+def _is_void(operation: Operation, error: OperationError) -> bool:
+    """Tell whether a fetch ended for a wish that is not there: its transaction was given up."""
+    is_cancelled = isinstance(error, DownloadError) and error.reason is Reason.CANCELLED
+    return is_cancelled and WISH not in operation.data
+
+
+def _too_late(operation: Operation) -> str:
+    """Say why an operation cannot be cancelled any more."""
+    if not operation.phase.is_live:
+        return f"is over: it {operation.phase}"
+    if operation.phase is Phase.ROLLING_BACK:
+        return "is being undone already"
+    return f"cannot be cancelled any more: {operation.step} is the last that was to do"

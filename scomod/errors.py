@@ -3,7 +3,13 @@
 What an error means to the DM server is decided in one place, `outcome.py`.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ScomodError(Exception):
@@ -175,24 +181,42 @@ class Reason(StrEnum):
     NOT_IMPLEMENTED = "not implemented"
     SCRIPT_FAILED = "script failed"
     NOT_PRESENT = "not present"
+    UNHEALTHY = "unhealthy"
     CRASH_LOOP = "crash loop"
     INTERNAL = "internal"
 
 
 class OperationError(ScomodError):
-    """One SCOMO operation fails for `reason`; the text is for logs and people."""
+    """One SCOMO operation fails for `reason`; the text is for logs and people.
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    `data` is kept with the operation.
+    """
+
+    def __init__(
+        self, reason: Reason, text: str, *, data: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(text)
         self.reason = reason
+        self.data = data or {}
 
 
 class DownloadError(OperationError):
-    """Raised by `download`; `is_retryable` tells if trying again may help."""
+    """Raised by `download`; `is_retryable` tells if trying again may help.
 
-    def __init__(self, reason: Reason, text: str, *, is_retryable: bool = False) -> None:
+    `retry_after_s` is how long the server asks us to stay away, 0 if it does not.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        text: str,
+        *,
+        is_retryable: bool = False,
+        retry_after_s: float = 0.0,
+    ) -> None:
         super().__init__(reason, text)
         self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s
 
 
 class VerifyError(OperationError):

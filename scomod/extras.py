@@ -33,15 +33,15 @@ NEVER: Final = "never"
 
 
 def extras_for(
-    settings: Settings, *, is_admitted: bool = False
+    settings: Settings, is_admitted: Callable[[Operation], bool]
 ) -> Callable[[Operation], frozenset[Extra]]:
-    """Return what says the extras of an operation; `is_admitted` tells that rules wait for it."""
+    """Return what says the extras of an operation; `is_admitted` tells if it waits for rules."""
 
     def extras(operation: Operation) -> frozenset[Extra]:
         found = reboots(operation, settings)
         if settings.health.time_s:
             found |= {Extra.HEALTH}
-        if is_admitted:
+        if is_admitted(operation):
             found |= {Extra.ADMIT}
         return found
 

@@ -280,4 +280,5 @@ def _refusal(response: Response) -> DownloadError:
         others = (Reason.SERVER_ERROR, True)
     reason, is_retryable = STATUSES.get(status, others)
     text = f"{net.shown(response.url)}: the server answered HTTP {status}"
-    return DownloadError(reason, text, is_retryable=is_retryable)
+    wait_s = net.retry_after_s(response.headers)
+    return DownloadError(reason, text, is_retryable=is_retryable, retry_after_s=wait_s)

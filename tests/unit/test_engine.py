@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +12,15 @@ import pytest
 from scomod.confirm import Answer, Verdict
 from scomod.engine import ATTEMPTS_LIMIT, Engine
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason, StoreError
+from scomod.facade import Refused, Unknown
 from scomod.ledger import Ledger
 from scomod.mo.handler import ExecRequest
 from scomod.mo.inventory import InventoryItem
-from scomod.operation import Phase, StepKind
+from scomod.mo.ownership import owner_acl
+from scomod.operation import CANCELS, Cancel, Phase, StepKind, cancelled
 from scomod.records import Records
 from scomod.settings import Paths, Settings
-from scomod.steps import Done, Retry, StepResult, Wait
+from scomod.stepresult import Done, Retry, StepResult, Wait
 from tests.support.clocks import FakeClock
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
 X = "./SCOMO/Download/x"
 ITEM = InventoryItem(id="editor", version="1", environment="deb", is_active=True)
+
+
+LONG = object()  # an answer: at work until somebody ends it
 
 
 class PowerCutError(Exception):
@@ -42,11 +48,17 @@ class ScriptedSteps:
         self.did: list[str] = []
         self.undid: list[str] = []
         self.forgotten: list[int] = []
+        self.interrupted: list[int] = []
+        self.can_withdraw = False
+        self.is_over = asyncio.Event()
 
     async def do(self, operation: Operation) -> StepResult:
         self.did.append(str(operation.step))
         waiting = self.answers.get(str(operation.step), [])
         answer = waiting.pop(0) if waiting else None
+        if answer is LONG:
+            await self.is_over.wait()
+            raise DownloadError(Reason.CANCELLED, "the work was interrupted")
         if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
@@ -63,6 +75,14 @@ class ScriptedSteps:
 
     def forget(self, operation: Operation) -> None:
         self.forgotten.append(operation.id)
+
+    def interrupt(self, operation_id: int) -> None:
+        self.interrupted.append(operation_id)
+        self.is_over.set()
+
+    def withdraw(self, _operation: Operation) -> bool:
+        self.is_over.set()
+        return self.can_withdraw
 
 
 class Workshop:
@@ -93,12 +113,22 @@ class Workshop:
         self.engine = Engine(
             self.records.journal,
             ledger,
-            self.steps,  # type: ignore[arg-type]
+            lambda: self.steps,  # type: ignore[arg-type,return-value]
             self.clock,
             is_busy=lambda server_id: server_id == self.busy,
             on_finished=self.finished.append,
             observer=self.boundaries.append,
         )
+
+    def cut_power(self) -> None:
+        """Begin a new life, with what is on flash."""
+        self.records.db.close()
+        self.open()
+
+    def plan(self, *steps: StepKind) -> None:
+        """Give the operation another plan than that of the table."""
+        with self.records.db.transaction():
+            self.records.journal.update(replace(self.operation, steps=steps))
 
     def close(self) -> None:
         self.records.db.close()
@@ -175,7 +205,7 @@ def test_component_belongs_to_the_server_that_delivered_it(make: Callable[..., W
     shop.run()
     node = shop.records.tree.node("./SCOMO/Inventory/Deployed/editor")
     assert node is not None
-    assert node.acl == "Exec=srv&Get=*"
+    assert node.acl == owner_acl("srv")
 
 
 @pytest.mark.parametrize(
@@ -271,8 +301,7 @@ def test_waiting_operation_is_asked_again_after_a_restart(make: Callable[..., Wo
         shop.steps.answers["consent"] = [Wait()]
         shop.run(until=lambda: shop.steps.answers["consent"] == [])
         assert shop.operation.phase is Phase.WAITING, "restarts are no failed attempts"
-        shop.records.db.close()
-        shop.open()
+        shop.cut_power()
     assert shop.steps.did == ["consent"] * 8
 
 
@@ -285,8 +314,7 @@ def test_crash_loop_ends_with_a_report(make: Callable[..., Workshop]) -> None:
         shop.steps.answers["install"] = [PowerCutError()]
         with contextlib.suppress(PowerCutError):
             shop.run()
-        shop.records.db.close()
-        shop.open()
+        shop.cut_power()
     shop.run()
     assert shop.operation.reason is Reason.CRASH_LOOP
     assert shop.operation.result == 1405
@@ -329,3 +357,203 @@ def test_boundaries_are_announced_in_order(make: Callable[..., Workshop]) -> Non
     steps = ("consent", "acquire", "verify", "deliver")
     expected = [f"{step} {moment}" for step in steps for moment in ("begun", "done", "kept")]
     assert shop.boundaries == expected
+
+
+# -- steps that are put in, and steps that go on in another life -----------------------
+
+K = StepKind
+REBOOTING = (K.CONSENT, K.ACQUIRE, K.VERIFY, K.INSTALL, K.REBOOT, K.HEALTH, K.SETTLE)
+
+
+def test_backend_that_asks_for_a_restart_puts_it_into_the_plan(
+    make: Callable[..., Workshop],
+) -> None:
+    shop = make(install=[Done(data={"components": ["editor"]}, then=(K.REBOOT,))])
+    shop.order()
+    shop.run()
+    expected = ["consent", "acquire", "verify", "install", "reboot", "settle"]
+    assert shop.steps.did == expected
+    assert [str(step) for step in shop.operation.plan] == expected
+    assert shop.operation.phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize("step", ["consent", "reboot", "health"])
+def test_what_a_waiting_step_noted_is_there_in_the_next_life(
+    make: Callable[..., Workshop], step: str
+) -> None:
+    shop = make(**{step: [Wait(again_s=0.0, data={"noted": 7}), Wait(), Wait()]})
+    shop.order()
+    shop.plan(*REBOOTING)
+    shop.run(until=lambda: shop.steps.did.count(step) == 2)
+    shop.cut_power()
+    shop.run(until=lambda: shop.steps.did.count(step) == 3)
+    assert shop.operation.data["noted"] == 7
+    assert shop.operation.phase is Phase.WAITING
+    assert shop.records.outbox.waiting() == [], "nothing is reported before"
+    shop.engine.nudge()
+    shop.run()
+    assert shop.operation.phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("step", "primitive", "result"),
+    [
+        ("health", "DownloadInstall", 1405),
+        ("reboot", "DownloadInstall", 1405),
+        ("settle", "DownloadInstall", 1412),
+    ],
+)
+def test_change_that_a_later_step_failed_is_undone_in_whichever_life(
+    make: Callable[..., Workshop], step: str, primitive: str, result: int
+) -> None:
+    shop = make(
+        **{step: [OperationError(Reason.UNHEALTHY, "it fell over")]},
+        undo_install=[PowerCutError()],
+    )
+    shop.order(primitive)
+    shop.plan(*REBOOTING)
+    with contextlib.suppress(PowerCutError):
+        shop.run()
+    assert shop.operation.phase is Phase.ROLLING_BACK
+    shop.steps.answers["undo install"] = [InstallerError(Reason.BUSY, "locked")]
+    shop.cut_power()
+    shop.run()
+    assert shop.steps.undid.count("install") == 2
+    assert shop.operation.result == result
+    assert shop.operation.detail == "it fell over; undo: locked"
+    assert len(shop.records.outbox.waiting()) == 1
+
+
+# -- cancelling ------------------------------------------------------------------------
+
+
+def test_every_step_says_what_cancelling_means() -> None:
+    assert set(CANCELS) == set(StepKind)
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "undone"),
+    [
+        ("consent", Cancel.CANCELLED, False),
+        ("admit", Cancel.CANCELLED, False),
+        ("reboot", Cancel.UNDONE, True),
+        ("health", Cancel.UNDONE, True),
+    ],
+)
+def test_waiting_operation_is_cancelled_and_what_was_changed_undone(
+    make: Callable[..., Workshop], step: str, said: Cancel, undone: bool
+) -> None:
+    shop = make(**{step: [Wait()]})
+    shop.order()
+    shop.plan(K.CONSENT, K.ADMIT, *REBOOTING[1:])
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    assert shop.engine.cancel(shop.operation.id, "uid 1000") is said
+    shop.cut_power()
+    shop.run()
+    assert ("install" in shop.steps.undid) is undone
+    assert shop.operation.result == 1401
+    assert shop.operation.detail == "cancelled by uid 1000"
+    assert len(shop.records.outbox.waiting()) == 1
+
+
+def test_restart_before_the_change_has_nothing_to_undo(make: Callable[..., Workshop]) -> None:
+    shop = make(reboot=[Wait()])
+    shop.order()
+    shop.plan(K.CONSENT, K.REBOOT, K.ACQUIRE, K.VERIFY, K.INSTALL, K.SETTLE)
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    assert shop.engine.cancel(shop.operation.id, "uid 0") is Cancel.CANCELLED
+
+
+def test_running_fetch_ends_soon_when_it_is_cancelled(make: Callable[..., Workshop]) -> None:
+    shop = make(acquire=[LONG])
+    shop.order()
+    said = []
+
+    def is_over() -> bool:
+        if not said and shop.steps.did[-1:] == ["acquire"]:
+            said.append(shop.engine.cancel(shop.operation.id, "uid 1000"))
+        return bool(shop.finished)
+
+    shop.run(until=is_over)
+    assert said == [Cancel.CANCELLED]
+    assert shop.steps.interrupted
+    assert shop.operation.detail == "cancelled by uid 1000"
+    assert (shop.operation.result, shop.status()) == (1401, "20")
+
+
+def test_wish_of_a_server_is_followed_like_that_of_a_person(make: Callable[..., Workshop]) -> None:
+    shop = make(acquire=[LONG])
+    shop.order()
+    wished = []
+
+    def is_over() -> bool:
+        if not wished and shop.steps.did[-1:] == ["acquire"]:
+            with shop.records.db.transaction():
+                shop.records.journal.update(cancelled(shop.operation, "the server"))
+                shop.engine.wake()
+            wished.append(True)
+        return bool(shop.finished)
+
+    shop.run(until=is_over)
+    assert shop.operation.detail == "cancelled by the server"
+    assert shop.operation.result == 1401
+
+
+@pytest.mark.parametrize("can_withdraw", [True, False])
+def test_order_is_withdrawn_as_long_as_the_helper_has_not_taken_it(
+    make: Callable[..., Workshop], can_withdraw: bool
+) -> None:
+    shop = make(install=[LONG])
+    shop.steps.can_withdraw = can_withdraw
+    shop.order()
+    said: list[object] = []
+
+    def is_over() -> bool:
+        if not said and shop.steps.did[-1:] == ["install"]:
+            try:
+                said.append(shop.engine.cancel(shop.operation.id, "uid 1000"))
+            except Refused as error:
+                said.append(str(error))
+        return bool(said) and (bool(shop.finished) or not can_withdraw)
+
+    shop.run(until=is_over)
+    if can_withdraw:
+        assert said == [Cancel.WITHDRAWN]
+        assert shop.operation.result == 1401
+    else:
+        assert said == [
+            "operation 1 cannot be cancelled: the order to install is being carried out"
+        ]
+        assert "cancel" not in shop.operation.data
+
+
+def test_what_is_over_cannot_be_cancelled(make: Callable[..., Workshop]) -> None:
+    shop = make()
+    shop.order()
+    shop.run()
+    with pytest.raises(Refused, match="is over: it succeeded"):
+        shop.engine.cancel(shop.operation.id, "uid 0")
+    with pytest.raises(Unknown):
+        shop.engine.cancel(77, "uid 0")
+
+
+def test_order_cancelled_in_its_own_session_begins_nothing(make: Callable[..., Workshop]) -> None:
+    shop = make()
+    shop.order()
+    shop.busy = "srv"
+    assert shop.engine.cancel(shop.operation.id, "uid 0") is Cancel.CANCELLED
+    shop.run(seconds=0.05)
+    assert not shop.finished, "its 202 must leave first"
+    shop.busy = ""
+    shop.engine.wake()
+    shop.run()
+    assert shop.steps.did == []
+    assert shop.operation.result == 1401
+
+
+def test_fetch_that_nobody_wished_away_is_done_again(make: Callable[..., Workshop]) -> None:
+    shop = make(acquire=[DownloadError(Reason.CANCELLED, "a wish that was taken back")])
+    shop.order()
+    shop.run()
+    assert shop.steps.did.count("acquire") == 2
+    assert shop.operation.phase is Phase.SUCCEEDED

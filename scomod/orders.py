@@ -1,0 +1,186 @@
+"""Orders to the installing side: which job a step means, and what its result means.
+
+The id of a job is that of its operation and step, so that asking again after a crash
+gets the answer of the first time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers.base import Action, Job
+from scomod.operation import UNDOABLE, Branch, StepKind
+from scomod.package import backend_of, digest_of, params_of
+from scomod.report import component_ids
+from scomod.stepresult import Done
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from scomod.download.spool import Spool
+    from scomod.installers.base import JobResult, Runner
+    from scomod.operation import Operation
+    from scomod.settings import Paths
+    from scomod.stepresult import StepResult
+
+ACTIONS: Final[Mapping[StepKind, Action]] = {
+    StepKind.INSTALL: Action.INSTALL,
+    StepKind.INSTALL_INACTIVE: Action.INSTALL_INACTIVE,
+    StepKind.ACTIVATE: Action.ACTIVATE,
+    StepKind.DEACTIVATE: Action.DEACTIVATE,
+    StepKind.REMOVE: Action.REMOVE,
+    StepKind.START: Action.START,
+    StepKind.STOP: Action.STOP,
+}
+
+
+class Orders:
+    """Makes jobs and reads their results.
+
+    `touches(server_id)` says whose components a server may change, `may_reboot` whether
+    the plan gets a restart where a backend asks for one.
+    """
+
+    def __init__(
+        self,
+        *,
+        paths: Paths,
+        spool: Spool,
+        runner: Runner,
+        touches: Callable[[str], tuple[str, ...]],
+        may_reboot: bool,
+    ) -> None:
+        self._paths = paths
+        self._spool = spool
+        self._runner = runner
+        self._touches = touches
+        self._may_reboot = may_reboot
+
+    async def change(self, operation: Operation) -> StepResult:
+        """Carry out the step that changes the device; raises `InstallerError`."""
+        step = operation.step
+        is_install = step in (StepKind.INSTALL, StepKind.INSTALL_INACTIVE)
+        result = await self._run(
+            Job(
+                id=job_id(operation, step),
+                backend=backend_of(operation),
+                action=ACTIONS[step],
+                component_id=operation.subject.component_id,
+                package_id=operation.subject.pkg_id,
+                payload=str(self._payload(operation)) if is_install else "",
+                digest=digest_of(operation) if is_install else "",
+                signature=params_of(operation).signature,
+                params=operation.subject.install_params,
+                keep_payload=operation.branch is Branch.DELIVERED,
+                owner=operation.server_id,
+                touches=self._touches(operation.server_id),
+            )
+        )
+        is_due = result.wants_reboot and self._may_reboot
+        return Done(
+            data={"components": [item.id for item in result.components]},
+            then=(StepKind.REBOOT,) if is_due and not _reboots_next(operation) else (),
+        )
+
+    async def check(self, operation: Operation, component_id: str) -> None:
+        """Look whether a component is well; raises `InstallerError` if it is not."""
+        word = f"check-{_produced(operation).index(component_id)}"
+        await self._run(self._side_job(operation, Action.CHECK, word, component_id=component_id))
+
+    async def undo(self, operation: Operation, step: StepKind) -> None:
+        """Bring back what a step's job replaced; raises `InstallerError` if that fails."""
+        undoes = job_id(operation, step)
+        await self._run(self._side_job(operation, Action.UNDO, _undo_word(step), undoes=undoes))
+
+    async def reboot(self, operation: Operation, boot_id: str) -> None:
+        """Restart the device unless this boot is over; raises `InstallerError` if it cannot."""
+        word = _reboot_word(operation.cursor)
+        await self._run(self._side_job(operation, Action.REBOOT, word, params=boot_id))
+
+    def withdraw(self, operation: Operation) -> bool:
+        """Take the order of the current step back; False once the installing side has it."""
+        return self._runner.withdraw(job_id(operation, operation.step))
+
+    def forget(self, operation: Operation) -> None:
+        """Drop the kept results of a finished operation."""
+        for word in _words(operation):
+            self._runner.forget(_job_id(operation, word))
+
+    def _side_job(  # one job beside the change itself
+        self,
+        operation: Operation,
+        action: Action,
+        word: str,
+        *,
+        component_id: str = "",
+        undoes: str = "",
+        params: str = "",
+    ) -> Job:
+        return Job(
+            id=_job_id(operation, word),
+            backend=backend_of(operation),
+            action=action,
+            component_id=component_id,
+            params=params,
+            undoes=undoes,
+            owner=operation.server_id,
+            touches=self._touches(operation.server_id),
+        )
+
+    async def _run(self, job: Job) -> JobResult:
+        result = await self._runner.run(job)
+        if not result.is_ok:
+            raise InstallerError(_reason(result.reason), result.detail)
+        return result
+
+    def _payload(self, operation: Operation) -> Path:
+        """Return where the package lies: fetched, fetched before, or come in a DM session."""
+        if operation.branch is not Branch.DELIVERED:
+            return self._spool.part(operation.id)
+        fetched = self._paths.delivered_dir / digest_of(operation)
+        return fetched if fetched.exists() else self._paths.values_dir / digest_of(operation)
+
+
+def job_id(operation: Operation, step: StepKind) -> str:
+    """Return the id of a step's job."""
+    return _job_id(operation, step.replace(" ", "-"))
+
+
+def _job_id(operation: Operation, word: str) -> str:
+    """Return an id that no other operation has, even after the database was lost."""
+    return f"{operation.id}-{int(operation.created_s * 1000):x}-{word}"
+
+
+def _undo_word(step: StepKind) -> str:
+    return f"{step.replace(' ', '-')}-undo"
+
+
+def _reboot_word(cursor: int) -> str:
+    return f"reboot-{cursor}"
+
+
+def _produced(operation: Operation) -> list[str]:
+    return component_ids(operation) or [operation.subject.component_id]
+
+
+def _words(operation: Operation) -> Iterator[str]:
+    """Yield the last parts of the ids of all jobs that the operation may have ordered."""
+    for cursor, step in enumerate(operation.plan):
+        if step in ACTIONS:
+            yield step.replace(" ", "-")
+        if step in UNDOABLE:
+            yield _undo_word(step)
+        elif step is StepKind.REBOOT:
+            yield _reboot_word(cursor)
+        elif step is StepKind.HEALTH:
+            yield from (f"check-{index}" for index, _ in enumerate(_produced(operation)))
+
+
+def _reboots_next(operation: Operation) -> bool:
+    return operation.plan[operation.cursor + 1 :][:1] == (StepKind.REBOOT,)
+
+
+def _reason(text: str) -> Reason:
+    return Reason(text) if text in set(Reason) else Reason.INTERNAL

@@ -1,0 +1,52 @@
+"""What a step came to: values that the engine matches on, nothing else.
+
+Failures are no results: they are raised as `OperationError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scomod.errors import OperationError
+    from scomod.mo.inventory import InventoryItem
+    from scomod.operation import StepKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The step is over; `data` goes to the journal, `items` to the inventory.
+
+    `mark` is that of the device when the items were read; `then` are steps that the plan
+    gets right after this one.
+    """
+
+    data: Mapping[str, object] = field(default_factory=dict)
+    items: tuple[InventoryItem, ...] | None = None
+    mark: str = ""
+    then: tuple[StepKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The step waits; it is done again when the engine is nudged, and after `again_s`.
+
+    `data` goes to the journal before anything else happens.
+    """
+
+    again_s: float | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The step failed in a way that time may heal."""
+
+    after_s: float
+    error: OperationError
+
+
+StepResult = Done | Wait | Retry
