@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.busaddress import (
     BUS_NAME,
-    CONTROL_INTERFACE,
     ERROR_ACCESS_DENIED,
     ERROR_FAILED,
     ERROR_REFUSED,
@@ -23,13 +21,12 @@ from scomod.busaddress import (
     ERROR_WRONG_PIN,
     OBJECT_PATH,
     STATUS_INTERFACE,
-    TRACE_INTERFACE,
-    TREE_INTERFACE,
     NameTaken,
     NotReachable,
     RemoteError,
 )
-from scomod.busagent import Agents
+from scomod.busagent import Agents, who
+from scomod.busmethods import METHODS, SIGNALS, Export, introspection
 from scomod.buswire import (
     Message,
     MessageFlag,
@@ -42,7 +39,6 @@ from scomod.buswire import (
 )
 from scomod.errors import ScomodError
 from scomod.facade import Refused, Unknown, WrongPin
-from scomod.secret import Secret
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,92 +50,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL_S: Final = 1.0
-_DOCTYPE: Final = """<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">"""
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"
 _ERROR: Final = "org.freedesktop.DBus.Error."
 _NEUTRAL: Final = "scomod could not do that; its log says why"
-
-Signature = tuple[tuple[str, str], ...]  # (name, D-Bus type) of each argument
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """One method: what it takes and gives, and what serves it (service, sender, arguments)."""
-
-    takes: Signature
-    gives: Signature
-    serve: Callable[..., Any]
-
-    @property
-    def signature(self) -> str:
-        """The D-Bus signature of the arguments."""
-        return "".join(kind for _, kind in self.takes)
-
-
-async def _run_session(bus: BusServer, _: str, server_id: str) -> Any:
-    return pack(await bus.facade.run_session(server_id))
-
-
-def _answer(bus: BusServer, _: str, operation_id: int, is_accepted: bool) -> None:
-    bus.facade.answer(operation_id, is_accepted=is_accepted)
-
-
-METHODS: Final[Mapping[tuple[str, str], Export]] = {
-    (STATUS_INTERFACE, "GetStatus"): Export(
-        (), (("status", "a{sv}"),), lambda bus, _: pack(bus.facade.status())
-    ),
-    (STATUS_INTERFACE, "GetInventory"): Export(
-        (), (("inventory", "a{sv}"),), lambda bus, _: pack(bus.facade.inventory())
-    ),
-    (STATUS_INTERFACE, "GetOperations"): Export(
-        (),
-        (("operations", "aa{sv}"),),
-        lambda bus, _: [pack(record) for record in bus.facade.operations()],
-    ),
-    (STATUS_INTERFACE, "GetPrompts"): Export(
-        (), (("prompts", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.prompts()]
-    ),
-    (CONTROL_INTERFACE, "RunSession"): Export(
-        (("server", "s"),), (("session", "a{sv}"),), _run_session
-    ),
-    (CONTROL_INTERFACE, "Answer"): Export((("operation", "t"), ("is_accepted", "b")), (), _answer),
-    (CONTROL_INTERFACE, "Bootstrap"): Export(
-        (("document", "ay"), ("sec", "s"), ("mac", "s"), ("pin", "s")),
-        (("servers", "as"),),
-        lambda bus, _, document, sec, mac, pin: bus.facade.bootstrap(
-            bytes(document), sec, mac, Secret(pin)
-        ),
-    ),
-    (CONTROL_INTERFACE, "RegisterAgent"): Export(
-        (("agent", "o"),), (), lambda bus, sender, path: bus.agents.register(sender, path)
-    ),
-    (CONTROL_INTERFACE, "UnregisterAgent"): Export(
-        (("agent", "o"),), (), lambda bus, sender, path: bus.agents.unregister(sender, path)
-    ),
-    (TREE_INTERFACE, "Children"): Export(
-        (("uri", "s"),),
-        (("names", "as"),),
-        lambda bus, _, uri: [clean(name) for name in bus.facade.tree_children(uri)],
-    ),
-    (TREE_INTERFACE, "Node"): Export(
-        (("uri", "s"),), (("node", "a{sv}"),), lambda bus, _, uri: pack(bus.facade.tree_node(uri))
-    ),
-    (TRACE_INTERFACE, "List"): Export(
-        (), (("traces", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.traces()]
-    ),
-    (TRACE_INTERFACE, "Read"): Export(
-        (("id", "t"),), (("trace", "a{sv}"),), lambda bus, _, number: pack(bus.facade.trace(number))
-    ),
-}
-
-SIGNALS: Final[Mapping[str, Signature]] = {
-    "SessionEnded": (("session", "a{sv}"),),
-    "OperationChanged": (("operation", "a{sv}"),),
-    "Progress": (("operation", "t"), ("done", "t"), ("total", "t")),
-    "PromptChanged": (("prompt", "a{sv}"),),
-}
 
 _ERROR_NAMES: Final[tuple[tuple[type[ScomodError], str], ...]] = (
     (WrongPin, ERROR_WRONG_PIN),
@@ -186,6 +100,17 @@ class BusServer:
         """Return when the connection has ended, by either side; pending asks are over then."""
         if self._bus is not None:
             await self._bus.wait_gone()
+
+    @property
+    def connection(self) -> PacedBus:
+        """The connection; raises `NotReachable` where there is none."""
+        if self._bus is None:
+            raise NotReachable("not connected to the message bus")
+        return self._bus
+
+    async def who(self, sender: str) -> str:
+        """Say who a caller is, for the history."""
+        return await who(self.connection, sender)
 
     def emit(self, event: str, record: Mapping[str, Any]) -> None:
         """Send the signal `event` (a key of `SIGNALS`), if we are on the bus.
@@ -275,46 +200,25 @@ class BusServer:
         """Tell whether an agent is registered."""
         return self.agents.is_present()
 
+    def identity(self) -> str:
+        """Say who the agent is, for the history."""
+        return self.agents.identity()
+
     async def ask(self, prompt: Mapping[str, Any]) -> bool:
-        """Show a prompt to the agent, return whether it was accepted; raises `AgentGone`."""
+        """Show a prompt to the agent, return the answer; raises `AgentGone`, `Deferred`."""
         return await self.agents.ask(prompt)
 
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell the agent, if there is one, without asking."""
-        self.agents.inform(prompt)
+        self.agents.tell("Inform", prompt)
+
+    def completed(self, operation: Mapping[str, Any]) -> None:
+        """Tell the agent, if there is one, how an operation ended."""
+        self.agents.tell("Completed", operation)
 
     async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
         """Put a user alert to the agent; raises `AgentGone`, `Cancelled`, `NotShown`."""
         return await self.agents.show(method, alert)
-
-
-def introspection(path: str) -> str:
-    """Return the introspection document of an object path: ours, or a way to it."""
-    lines = [_DOCTYPE, "<node>"]
-    if path == OBJECT_PATH:
-        for interface in dict.fromkeys(interface for interface, _ in METHODS):
-            lines += [f'  <interface name="{interface}">', *_members(interface), "  </interface>"]
-    elif OBJECT_PATH.startswith(prefix := path.rstrip("/") + "/"):
-        lines.append(f'  <node name="{OBJECT_PATH.removeprefix(prefix).split("/")[0]}"/>')
-    return "\n".join([*lines, "</node>", ""])
-
-
-def _members(interface: str) -> list[str]:
-    lines: list[str] = []
-    for (home, member), export in METHODS.items():
-        if home == interface:
-            args = [*_arguments(export.takes, "in"), *_arguments(export.gives, "out")]
-            lines += [f'    <method name="{member}">', *args, "    </method>"]
-    for event, signature in SIGNALS.items() if interface == STATUS_INTERFACE else ():
-        lines += [f'    <signal name="{event}">', *_arguments(signature, "out"), "    </signal>"]
-    return lines
-
-
-def _arguments(signature: Signature, direction: str) -> list[str]:
-    return [
-        f'      <arg name="{name}" type="{kind}" direction="{direction}"/>'
-        for name, kind in signature
-    ]
 
 
 def _signal_body(event: str, record: Mapping[str, Any]) -> list[Any]:

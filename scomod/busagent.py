@@ -7,6 +7,7 @@ when the agent is gone.  One agent at a time, the newest; one that fails is forg
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -14,23 +15,25 @@ from typing import TYPE_CHECKING, Any, Final
 from scomod.busaddress import (
     AGENT_INTERFACE,
     ERROR_CANCELLED,
+    ERROR_DEFERRED,
     ERROR_NOT_SHOWN,
     ERROR_UNKNOWN_METHOD,
     NotReachable,
     RemoteError,
 )
 from scomod.buswire import Message, MessageFlag, PacedBus, owner_rule, pack
-from scomod.facade import AgentGone, Cancelled, NotShown, Unknown
+from scomod.facade import AgentGone, Cancelled, Deferred, NotShown, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from scomod.errors import ScomodError
 
 log = logging.getLogger(__name__)
 
-# What an agent may reply to a user alert without being broken.
-REFUSALS: Final[Mapping[str, type[ScomodError]]] = {
+# What an agent may reply without being broken: to a prompt, to a user alert.
+LATER: Final[Mapping[str, Callable[[str], ScomodError]]] = {ERROR_DEFERRED: Deferred}
+REFUSALS: Final[Mapping[str, Callable[[str], ScomodError]]] = {
     ERROR_CANCELLED: Cancelled,
     ERROR_NOT_SHOWN: NotShown,
     ERROR_UNKNOWN_METHOD: NotShown,
@@ -43,15 +46,16 @@ class _Agent:
 
     sender: str
     path: str
+    identity: str
     waiting: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def message(self, member: str, prompt: Mapping[str, Any]) -> Message:
         """Return a call on this agent."""
         return self._call(member, "a{sv}", pack(prompt))
 
-    def withdrawal(self, alert_id: int) -> Message:
-        """Return the call that takes a user alert back."""
-        message = self._call("Withdraw", "t", alert_id)
+    def withdrawal(self, member: str, number: int) -> Message:
+        """Return the call that takes a user alert (`Withdraw`) or a prompt back."""
+        message = self._call(member, "t", number)
         message.flags = MessageFlag.NO_REPLY_EXPECTED
         return message
 
@@ -87,9 +91,15 @@ class Agents:
         """Tell whether an agent is registered."""
         return self._agent is not None
 
+    def identity(self) -> str:
+        """Say who the agent is: its bus name, and the user it runs as."""
+        return "" if self._agent is None else self._agent.identity
+
     async def ask(self, prompt: Mapping[str, Any]) -> bool:
-        """Show a prompt, return whether it was accepted; raises `AgentGone`."""
-        return bool(await self._put(self._present(), "Ask", prompt, {}))
+        """Show a prompt, return whether it was accepted; raises `AgentGone`, `Deferred`."""
+        agent = self._present()
+        with self._taken_back(agent, "WithdrawPrompt", prompt["operation"]):
+            return bool(await self._put(agent, "Ask", prompt, LATER))
 
     async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
         """Put a user alert to the agent and return its reply (`AlertPort.show`).
@@ -98,11 +108,17 @@ class Agents:
         caller does not wait any longer.
         """
         agent = self._present()
-        try:
+        with self._taken_back(agent, "Withdraw", alert["id"]):
             return await self._put(agent, method, alert, REFUSALS)
+
+    @contextlib.contextmanager
+    def _taken_back(self, agent: _Agent, member: str, number: int) -> Iterator[None]:
+        """Take a question back where nobody waits for its answer any longer."""
+        try:
+            yield
         except (AgentGone, asyncio.CancelledError):
             if self._bus is not None and self._bus.connected:
-                self._bus.send(agent.withdrawal(alert["id"]))
+                self._bus.send(agent.withdrawal(member, number))
             raise
 
     async def _put(
@@ -110,7 +126,7 @@ class Agents:
         agent: _Agent,
         member: str,
         record: Mapping[str, Any],
-        refusals: Mapping[str, type[ScomodError]],
+        refusals: Mapping[str, Callable[[str], ScomodError]],
     ) -> Any:
         """Call the agent; of its errors, `refusals` are raised, others end its being the agent."""
         question = agent.message(member, record)
@@ -128,7 +144,7 @@ class Agents:
         agent: _Agent,
         question: Message,
         answer: asyncio.Future[Any],
-        refusals: Mapping[str, type[ScomodError]],
+        refusals: Mapping[str, Callable[[str], ScomodError]],
     ) -> None:
         try:
             value = _reply(question.member, await self._attached().invoke(question))
@@ -145,10 +161,10 @@ class Agents:
         if not answer.done():
             answer.set_result(value)
 
-    def inform(self, prompt: Mapping[str, Any]) -> None:
-        """Tell the agent, if there is one, without asking."""
+    def tell(self, member: str, record: Mapping[str, Any]) -> None:
+        """Call a method of the agent, if there is one, that has no answer."""
         if self._agent is not None and self._bus is not None and self._bus.connected:
-            message = self._agent.message("Inform", prompt)
+            message = self._agent.message(member, record)
             message.flags = MessageFlag.NO_REPLY_EXPECTED
             self._bus.send(message)
 
@@ -159,8 +175,9 @@ class Agents:
         if not await bus.invoke_bus("NameHasOwner", sender):
             bus.unmatch(owner_rule(sender))
             return  # it left before the match was in place
+        identity = await who(bus, sender)
         self._drop()
-        self._agent = _Agent(sender, path)
+        self._agent = _Agent(sender, path, identity)
         log.info("agent %s registered", sender)
         self._changed()
 
@@ -198,6 +215,14 @@ class Agents:
         if self._bus is None:
             raise NotReachable("not connected to the message bus")
         return self._bus
+
+
+async def who(bus: PacedBus, sender: str) -> str:
+    """Say who a connection is: its bus name and its user, if the bus still knows."""
+    try:
+        return f"{sender} of user {await bus.invoke_bus('GetConnectionUnixUser', sender)}"
+    except RemoteError:
+        return sender
 
 
 def _reply(member: str, body: list[Any]) -> Any:

@@ -108,6 +108,10 @@ class Client:
         """`Facade.history`."""
         return list(await self._call(STATUS_INTERFACE, "GetHistory"))
 
+    async def cancel(self, operation_id: int) -> str:
+        """`Facade.cancel`."""
+        return str(await self._call(CONTROL_INTERFACE, "Cancel", "t", operation_id))
+
     async def request(self, kind: str, component: str, server_id: str) -> Record:
         """`Facade.request`; a session may take long."""
         body = (kind, component, server_id)

@@ -1,25 +1,45 @@
-"""Asking the person at the device: policy first, then the conversation (ADC-1, USA-1 to USA-5).
+"""Asking the person at the device: what policy says, then the conversation (ADC-1, USA-1 to USA-5).
 
 One prompt per operation covers its whole plan (ADC-2).  A prompt lives as long
 as its operation waits: agents may come and go, `scomoctl confirm` may answer too.
+A prompt that was deferred comes again; all deferrals together end at the deadline,
+which counts from the first question (`terms.py` says by which clock).
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from collections import deque
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scomod.errors import OperationError, Reason
-from scomod.facade import AgentGone, Unknown
+from scomod.facade import AgentGone, Deferred, Refused, Unknown
+from scomod.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scomod.clock import Clock
     from scomod.facade import AgentPort
+    from scomod.operation import Operation
     from scomod.settings import Confirm
+
+log = logging.getLogger(__name__)
+
+# Keys of Operation.data.
+CONSENT: Final = "consent"
+ASKED: Final = "asked_s"
+DEFERRED_UNTIL: Final = "deferred_until_s"
+DEFERRALS: Final = "deferrals"
+
+PERSON: Final = "person"  # how: somebody said so
+DEADLINE: Final = "deadline"  # how: nobody did in time
+LATE: Final = "nobody answered in time"
+UNHEARD: Final = ("silent", "refuse")  # how: nobody at the device heard of it
+UNTOLD_COUNT: Final = 20
 
 
 class Verdict(StrEnum):
@@ -33,18 +53,37 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a prompt came to, who said so ("" for nobody), and when to ask again (wall time)."""
+    """What a question came to, who or what said so, how, and when to ask again (wall time).
+
+    `how` is "person", "server", "deadline", or what the policy does without a question:
+    "inform", "silent", "refuse".
+    """
 
     verdict: Verdict
     by: str = ""
     until_s: float = 0.0
+    how: str = PERSON
+
+    def record(self, at_s: float) -> dict[str, object]:
+        """Return what is kept of it with the operation."""
+        return {"verdict": str(self.verdict), "by": self.by, "how": self.how, "at": at_s}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """The answer is not there yet; to be looked at again in `again_s`, None for not by itself."""
+    """The answer is not there yet; to be looked at again in `again_s`, None for not by itself.
+
+    `data` is to be kept with the operation.
+    """
 
     again_s: float | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def deferred(data: Mapping[str, object], answer: Answer) -> dict[str, object]:
+    """Return an operation's data after a deferral."""
+    count = int(_number(data.get(DEFERRALS))) + 1
+    return {**data, DEFERRED_UNTIL: answer.until_s, DEFERRALS: count}
 
 
 class TaskStarter(Protocol):
@@ -70,79 +109,191 @@ class Confirmations:
         self._start = start
         self._on_answer = on_answer
         self._on_prompt = on_prompt
+        self._terms = Terms(clock)
         self._prompts: dict[int, dict[str, Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._untold: deque[Mapping[str, Any]] = deque(maxlen=UNTOLD_COUNT)
         self._agent_came = asyncio.Event()
         self.agent: AgentPort | None = None
 
-    def decide(self, operation_id: int, prompt: Mapping[str, Any]) -> Pending | None:
-        """Say at once what policy says: None to go on, else to wait for an answer.
+    def decide(self, operation: Operation, prompt: Mapping[str, Any]) -> Pending | Answer:
+        """Return the answer that policy gives at once, or ask and return that it is not there yet.
 
-        Raises `OperationError(CANCELLED)` if policy refuses.
+        May be called again while it waits.  Raises `OperationError(CANCELLED)` if policy
+        refuses, or does at the deadline.
         """
-        has_agent = self.agent is not None and self.agent.is_present()
-        mode = self._policy.default
-        if mode == "ask" and not has_agent:
-            mode = {"defer": "ask", "accept": "silent", "decline": "refuse"}[self._policy.no_agent]
-        if mode == "refuse":
-            raise OperationError(Reason.CANCELLED, "the device's policy declines it")
-        if mode == "inform" and self.agent is not None and has_agent:
+        from scomod import policy  # noqa: PLC0415 - a waiting daemon needs no rules
+
+        if operation.id in self._prompts:
+            return Pending()
+        ruling = policy.ruling(self._policy, operation, is_agent_here=self._has_agent())
+        if ruling.mode is policy.Mode.ASK:
+            return self._question(operation, prompt)
+        if ruling.mode is policy.Mode.REFUSE:
+            answer = Answer(verdict=Verdict.REFUSED, by=ruling.by, how=ruling.how)
+            raise self._declined(f"the device's policy declines it ({ruling.by})", answer)
+        if ruling.mode is policy.Mode.INFORM and self.agent is not None:
             self.agent.inform(prompt)
-        if mode != "ask":
-            return None
-        self._open(operation_id, prompt)
-        return Pending()
+        self._terms.forget(operation.id)
+        return Answer(verdict=Verdict.GRANTED, by=ruling.by, how=ruling.how)
+
+    def is_shown(self, operation: Operation) -> bool:
+        """Tell whether a person is to see a prompt that is not open yet."""
+        from scomod import policy  # noqa: PLC0415 - a waiting daemon needs no rules
+
+        if operation.id in self._prompts:
+            return False
+        mode = policy.ruling(self._policy, operation, is_agent_here=self._has_agent()).mode
+        return mode in (policy.Mode.ASK, policy.Mode.INFORM)
 
     def agent_changed(self) -> None:
-        """Ask the open prompts again: an agent came or went."""
-        if self.agent is not None and self.agent.is_present():
-            self._agent_came.set()
-        else:
+        """Ask the open prompts again, and tell what nobody was told: an agent came or went."""
+        if self.agent is None or not self._has_agent():
             self._agent_came.clear()
+            return
+        self._agent_came.set()
+        while self._untold:
+            self.agent.completed(self._untold.popleft())
 
     def prompts(self) -> list[dict[str, Any]]:
         """Return the open prompts, oldest first."""
         return [self._prompts[key] for key in sorted(self._prompts)]
 
-    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+    def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
         """Close a prompt with a person's answer; raises `Unknown` if none is open."""
-        if operation_id not in self._prompts:
-            raise Unknown(f"no prompt waits for operation {operation_id}")
-        self._close(operation_id, Verdict.GRANTED if is_accepted else Verdict.REFUSED)
+        self._open_prompt(operation_id)
+        self._close(operation_id, _said(is_accepted=is_accepted, by=by))
 
-    def _open(self, operation_id: int, prompt: Mapping[str, Any]) -> None:
-        deadline_s = self._clock.wall_s() + self._policy.timeout_s
-        self._prompts[operation_id] = {**prompt, "deadline": deadline_s}
-        self._on_prompt(self._prompts[operation_id])
-        self._tasks[operation_id] = self._start(self._converse(operation_id))
+    def defer(self, operation_id: int, when: str, *, by: str) -> float:
+        """Close a prompt until later and return when it comes again (wall time).
 
-    def _close(self, operation_id: int, verdict: Verdict) -> None:
+        Raises `Unknown` if none is open, `Refused` if it cannot be deferred, or not so.
+        """
+        until_s = self._later_s(self._open_prompt(operation_id), when)
+        self._close(operation_id, Answer(verdict=Verdict.DEFERRED, by=by, until_s=until_s))
+        return until_s
+
+    def withdraw(self, operation_id: int) -> None:
+        """Take a prompt back, if there is one: its operation does not wait for it any longer."""
+        self._terms.forget(operation_id)
+        if operation_id in self._prompts:
+            self._take_away(operation_id, verdict="withdrawn")
+
+    def finished(self, operation: Operation, record: Mapping[str, Any]) -> None:
+        """Have the person told how an operation ended, as far as policy wants that (USA-2).
+
+        Where nobody is there, the next agent of this life is told.
+        """
+        self.withdraw(operation.id)
+        consent = operation.data.get(CONSENT)
+        how = consent.get("how") if isinstance(consent, dict) else UNHEARD[0]
+        if self._policy.tell == "never" or (self._policy.tell == "asked" and how in UNHEARD):
+            return
+        self._untold.append(record)
+        self.agent_changed()
+
+    # -- one question ----------------------------------------------------------
+
+    def _question(self, operation: Operation, prompt: Mapping[str, Any]) -> Pending | Answer:
+        """Ask, unless it is too early after a deferral or too late altogether."""
+        policy, data = self._policy, operation.data
+        asked_s = self._terms.began_s(data.get(ASKED))
+        deadline_s = asked_s + policy.deadline_s
+        left_s = self._terms.left_s(operation.id, DEADLINE, deadline_s, policy.deadline_s)
+        if left_s <= 0:
+            self._terms.forget(operation.id)
+            late = self._late()
+            if late.verdict is Verdict.UNANSWERED:
+                raise self._declined(LATE, late)
+            return late
+        until_s, count = _number(data.get(DEFERRED_UNTIL)), int(_number(data.get(DEFERRALS)))
+        wait_s = self._terms.left_s(operation.id, until_s, until_s, policy.deadline_s)
+        if wait_s > 0:
+            return Pending(again_s=min(wait_s, left_s))
+        facts = {
+            "deadline": self._clock.wall_s() + left_s,
+            "deferrals_left": max(0, policy.max_deferrals_count - count),
+            "tonight": policy.tonight,
+        }
+        self._prompts[operation.id] = {**prompt, **facts}
+        self._on_prompt(self._prompts[operation.id])
+        self._tasks[operation.id] = self._start(self._converse(operation.id, left_s))
+        return Pending(data={ASKED: asked_s})
+
+    async def _converse(self, operation_id: int, left_s: float) -> None:
+        """Ask agents until one answers or the time is over."""
+        try:
+            async with asyncio.timeout(left_s):
+                answer = await self._ask(self._prompts[operation_id])
+        except TimeoutError:
+            answer = self._late()
+        self._close(operation_id, answer)
+
+    async def _ask(self, prompt: Mapping[str, Any]) -> Answer:
+        while True:
+            if self.agent is not None and self.agent.is_present():
+                by = self.agent.identity()
+                try:
+                    return _said(is_accepted=await self.agent.ask(prompt), by=by)
+                except AgentGone:
+                    # It left or is broken and is forgotten; another may be here already.
+                    self.agent_changed()
+                except Deferred as later:
+                    try:
+                        until_s = self._later_s(prompt, later.when)
+                        return Answer(verdict=Verdict.DEFERRED, by=by, until_s=until_s)
+                    except Refused as error:
+                        log.warning("%s deferred in vain: %s", by, error)
+                        self._agent_came.clear()  # this one is not asked again
+            else:
+                self._agent_came.clear()
+            await self._agent_came.wait()
+
+    def _later_s(self, prompt: Mapping[str, Any], when: str) -> float:
+        """Return when a prompt comes again, the deadline at the latest."""
+        from scomod import daytime  # noqa: PLC0415 - a waiting daemon defers nothing
+
+        if not prompt["deferrals_left"]:
+            raise Refused("it cannot be deferred any more: confirm or decline it")
+        until_s = daytime.until_s(when, self._clock.wall_s(), self._policy.tonight)
+        return min(until_s, float(prompt["deadline"]))
+
+    def _close(self, operation_id: int, answer: Answer) -> None:
+        facts = {"by": answer.by, "until": answer.until_s or None}
+        self._take_away(operation_id, verdict=answer.verdict.value, **facts)
+        if answer.verdict is not Verdict.DEFERRED:
+            self._terms.forget(operation_id)
+        self._on_answer(operation_id, answer)
+
+    def _take_away(self, operation_id: int, **why: object) -> None:
         prompt = self._prompts.pop(operation_id)
         task = self._tasks.pop(operation_id)
         if task is not asyncio.current_task():
             task.cancel()
-        self._on_prompt({**prompt, "verdict": verdict.value})
-        self._on_answer(operation_id, Answer(verdict=verdict))
+        self._on_prompt({**prompt, **why})
 
-    async def _converse(self, operation_id: int) -> None:
-        """Ask agents until one answers or the time is over."""
-        verdict = Verdict.UNANSWERED
-        try:
-            async with asyncio.timeout(self._policy.timeout_s):
-                is_accepted = await self._ask(self._prompts[operation_id])
-                verdict = Verdict.GRANTED if is_accepted else Verdict.REFUSED
-        except TimeoutError:
-            pass
-        self._close(operation_id, verdict)
+    def _open_prompt(self, operation_id: int) -> Mapping[str, Any]:
+        if operation_id not in self._prompts:
+            raise Unknown(f"no prompt waits for operation {operation_id}")
+        return self._prompts[operation_id]
 
-    async def _ask(self, prompt: Mapping[str, Any]) -> bool:
-        while True:
-            if self.agent is not None and self.agent.is_present():
-                try:
-                    return await self.agent.ask(prompt)
-                except AgentGone:
-                    # It left or is broken and is forgotten; another may be here already.
-                    self.agent_changed()
-            else:
-                self._agent_came.clear()
-            await self._agent_came.wait()
+    def _late(self) -> Answer:
+        is_yes = self._policy.at_deadline == "accept"
+        verdict = Verdict.GRANTED if is_yes else Verdict.UNANSWERED
+        return Answer(verdict=verdict, by="policy", how=DEADLINE)
+
+    def _declined(self, text: str, answer: Answer) -> OperationError:
+        return OperationError(
+            Reason.CANCELLED, text, data={CONSENT: answer.record(self._clock.wall_s())}
+        )
+
+    def _has_agent(self) -> bool:
+        return self.agent is not None and self.agent.is_present()
+
+
+def _said(*, is_accepted: bool, by: str) -> Answer:
+    return Answer(verdict=Verdict.GRANTED if is_accepted else Verdict.REFUSED, by=by)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, float | int) else 0.0

@@ -131,6 +131,7 @@ class Extra(StrEnum):
 CHANGES: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE, K.REMOVE)
 # Those whose effect is taken back when a later step fails; what is removed is gone.
 UNDOABLE: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE)
+CONFIRMED: Final = "confirmed_by_server"  # key of Operation.data: a yes came with the order
 WISH: Final = "cancel"  # key of Operation.data: who wants it cancelled
 
 

@@ -17,14 +17,14 @@ PROXY_WORDS = "http://HOST:PORT"
 SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
 SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
 PIN_SHAPE = "[A-Za-z0-9+/]{43}="
-SERVER_IDS_SHAPE = r"\*|[^=&*+\s]+"
+SERVER_ID_SHAPE = r"[^=&*+\s]+"
+SERVER_IDS_SHAPE = rf"\*|{SERVER_ID_SHAPE}"
 SERVER_IDS_WORDS = 'server identifiers or "*"'
 _DAY = "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _DAYS = f"{_DAY}(-{_DAY})?"
-_TIME = "(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
-WINDOW_SHAPE = f"({_DAYS}(,{_DAYS})* )?{_TIME}-{_TIME}"
-WINDOW_WORDS = '"HH:MM-HH:MM" in local time, days before it: "Mon-Fri,Sun 22:00-04:00"'
 TIME_SHAPE = "([01][0-9]|2[0-3]):[0-5][0-9]"
+WINDOW_SHAPE = f"({_DAYS}(,{_DAYS})* )?{TIME_SHAPE}-({TIME_SHAPE}|24:00)"
+WINDOW_WORDS = '"HH:MM-HH:MM" in local time, days before it: "Mon-Fri,Sun 22:00-04:00"'
 GLOB_SHAPE = "[!-~]{1,128}"
 GLOB_WORDS = "patterns of component ids, such as lib*"
 

@@ -103,6 +103,10 @@ class FakeDaemon:
         self.waiting = {7: dict(PROMPT)}
         self.inventory_record: Record = dict(INVENTORY)
         self.profiles: list[bytes] = []
+        self.callers: list[str] = []
+        self.past: list[Record] = []
+        self.requests: list[tuple[str, str, str]] = []
+        self.request_answer: Record = {"status": 202, "is_waiting": False}
         self.sessions = 0
         self.session_outcome = "ok"
         self.emit: Callable[[str, Record], None] = lambda _event, _record: None
@@ -126,6 +130,20 @@ class FakeDaemon:
 
     def operations(self) -> list[Record]:
         return self.records
+
+    def one_operation(self, operation_id: int) -> Record:
+        for record in self.records:
+            if record["id"] == operation_id:
+                return record
+        raise Unknown(f"no operation {operation_id}")
+
+    def history(self) -> list[Record]:
+        return self.past
+
+    async def request(self, kind: str, component: str, server_id: str) -> Record:
+        await asyncio.sleep(0)
+        self.requests.append((kind, component, server_id))
+        return {"server": server_id or "srv1", "source": "./SCOMO", **self.request_answer}
 
     def prompts(self) -> list[Record]:
         return list(self.waiting.values())
@@ -155,9 +173,20 @@ class FakeDaemon:
         self.emit("SessionEnded", result)
         return result
 
-    def answer(self, operation_id: int, *, is_accepted: bool) -> None:
+    def defer(self, operation_id: int, when: str, *, by: str) -> float:
         if operation_id not in self.waiting:
             raise Unknown(f"operation {operation_id} asks nothing")
+        if when != "1h":
+            raise Refused(f"{when!r} is no time")
+        self.callers.append(by)
+        prompt = self.waiting.pop(operation_id)
+        self.emit("PromptChanged", {**prompt, "verdict": "deferred"})
+        return 1_700_003_600.0
+
+    def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
+        if operation_id not in self.waiting:
+            raise Unknown(f"operation {operation_id} asks nothing")
+        self.callers.append(by)
         prompt = self.waiting.pop(operation_id)
         operation = next(r for r in self.records if r["id"] == operation_id)
         if is_accepted:

@@ -208,7 +208,7 @@ def test_agent_for_prompts_only_shows_nothing_and_stays_the_agent(bus: PrivateBu
         async with daemon(bus) as interview, agent(bus, Person(), show=None):
             assert (await ask(interview, CONFIRM)).verdict is Verdict.NOT_SHOWN
             server: Any = interview.agent
-            assert await server.ask({}) is True
+            assert await server.ask({"operation": 1}) is True
 
     run(work)
 

@@ -1,0 +1,115 @@
+"""The admit step: what was consented to begins in a maintenance window and under quiet conditions.
+
+The windows are local time of the wall clock.  The conditions are facts that others tell
+(`surroundings.py`); while an operation waits for one, news of them nudges the engine, and
+nothing is asked again and again.  All waiting together is bounded: the time counts from
+the first look, also over restarts (`terms.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from scomod import daytime
+from scomod.confirm import Pending
+from scomod.errors import OperationError, Reason
+from scomod.terms import Terms
+
+if TYPE_CHECKING:
+    from scomod import settings
+    from scomod.clock import Clock
+    from scomod.operation import Operation
+
+SINCE: Final = "admission_since_s"  # key of Operation.data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of the surroundings; None where nobody knows."""
+
+    on_mains: bool | None = None
+    on_unmetered: bool | None = None
+
+
+class Surroundings(Protocol):
+    """Knows facts while somebody waits for them."""
+
+    def watch(self) -> Facts | None:
+        """Return the facts, None if they are on their way; from now on news nudge the engine."""
+
+    def rest(self) -> None:
+        """Nobody waits any more: let go of everything."""
+
+
+class Admission:
+    """Says when operations may begin."""
+
+    def __init__(
+        self, policy: settings.Admission, clock: Clock, surroundings: Surroundings
+    ) -> None:
+        self._policy = policy
+        self._terms = Terms(clock)
+        self._surroundings = surroundings
+        self._windows = [daytime.window(text) for text in policy.windows]
+        self._waiting: set[int] = set()
+
+    def decide(self, operation: Operation, now_s: float) -> Pending | None:
+        """Return None to go on, else when to look again; `now_s` is wall time.
+
+        Raises `OperationError(TIMEOUT)` where the policy does not wait any longer.
+        """
+        policy = self._policy
+        since_s = self._terms.began_s(operation.data.get(SINCE))
+        end_s = since_s + policy.max_wait_s
+        left_s = self._terms.left_s(operation.id, SINCE, end_s, policy.max_wait_s)
+        closed_s = daytime.opens_in_s(self._windows, now_s) if self._windows else 0.0
+        self._waiting.add(operation.id)
+        missing = "a maintenance window" if closed_s else self._missing()
+        if missing is None:
+            return Pending(data={SINCE: since_s})
+        if missing and left_s > 0:
+            return Pending(again_s=min(left_s, closed_s or left_s), data={SINCE: since_s})
+        self.forget(operation.id)
+        if missing and policy.at_max_wait == "fail":
+            raise OperationError(Reason.TIMEOUT, f"it waited in vain for {missing}")
+        return None
+
+    def forget(self, operation_id: int) -> None:
+        """Take note that an operation does not wait any longer."""
+        self._terms.forget(operation_id)
+        self._waiting.discard(operation_id)
+        if not self._waiting:
+            self._surroundings.rest()
+
+    def _missing(self) -> str | None:
+        """Return which condition is not met, "" for none, None while that is not known yet."""
+        policy = self._policy
+        if not (policy.on_mains_power or policy.on_unmetered_network):
+            return ""
+        facts = self._surroundings.watch()
+        if facts is None:
+            return None
+        wanted = {
+            "mains power": (policy.on_mains_power, facts.on_mains),
+            "a network that is not metered": (policy.on_unmetered_network, facts.on_unmetered),
+        }
+        unknown = policy.unknown == "met"
+        return next(
+            (
+                name
+                for name, (is_wanted, is_so) in wanted.items()
+                if is_wanted and not (unknown if is_so is None else is_so)
+            ),
+            "",
+        )
+
+
+# Commands of somebody who wants to see their effect are not for the night.
+AT_ONCE: Final = ("Start", "Stop")
+
+
+def needs_admission(policy: settings.Admission, operation: Operation) -> bool:
+    """Tell whether an operation's plan gets the admit step."""
+    is_configured = bool(policy.windows or policy.on_mains_power or policy.on_unmetered_network)
+    return is_configured and operation.primitive not in AT_ONCE

@@ -1,0 +1,150 @@
+"""Facts of the surroundings from D-Bus: mains power (UPower), metered network (NetworkManager).
+
+Not what follows from them (`admission.py`).  Nothing is read and no signal is wanted
+until somebody waits.  Services that do not run are not started for this: then the fact
+is unknown.  What a signal says is not believed, it only has the property read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scomod.admission import Facts
+from scomod.busaddress import NotReachable, RemoteError
+from scomod.buswire import BUS, Message, MessageFlag, MessageType, PacedBus, owner_rule, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+log = logging.getLogger(__name__)
+
+PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+READ_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact is: the service has one object, and an interface of its own name."""
+
+    service: str
+    path: str
+    name: str
+
+    def rules(self) -> tuple[str, str]:
+        """Return the match rules for news of it."""
+        news = f"type='signal',sender='{self.service}',path='{self.path}',"
+        return owner_rule(self.service), f"{news}interface='{PROPERTIES}',arg0='{self.service}'"
+
+    def question(self) -> Message:
+        """Return the call that reads it."""
+        return Message(
+            destination=self.service,
+            path=self.path,
+            interface=PROPERTIES,
+            member="Get",
+            signature="ss",
+            body=[self.service, self.name],
+            flags=MessageFlag.NO_AUTOSTART,
+        )
+
+
+POWER: Final = Source("org.freedesktop.UPower", "/org/freedesktop/UPower", "OnBattery")
+NETWORK: Final = Source(
+    "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "Metered"
+)
+METERED: Final = (1, 3)  # NMMetered: yes, and probably yes
+UNMETERED: Final = (2, 4)
+
+
+class BusSurroundings:
+    """A `Surroundings` over the daemon's own connection; `on_news` is called when a fact changed."""
+
+    def __init__(
+        self,
+        bus: PacedBus,
+        start: Callable[[Coroutine[Any, Any, None]], object],
+        on_news: Callable[[], None],
+    ) -> None:
+        self._bus = bus
+        self._start = start
+        self._on_news = on_news
+        self._facts: Facts | None = None
+        self._is_wanted = False
+        self._is_following = False
+        self._changed = asyncio.Event()
+
+    def watch(self) -> Facts | None:
+        """Return the facts, None if they are on their way; from now on news are told."""
+        if not self._is_wanted:
+            self._is_wanted = True
+            self._changed.set()
+        if not self._is_following:
+            self._is_following = True
+            self._start(self._follow())
+        return self._facts
+
+    def rest(self) -> None:
+        """Let go of everything."""
+        self._is_wanted, self._facts = False, None
+        self._changed.set()
+
+    async def _follow(self) -> None:
+        """Read the facts whenever something may have changed, until nobody waits."""
+        rules = [rule for source in (POWER, NETWORK) for rule in source.rules()]
+        self._bus.add_message_handler(self._hear)
+        try:
+            for rule in rules:
+                await self._bus.invoke_bus("AddMatch", rule)
+            while await self._is_asked():
+                self._learn(await self._read())
+        except (NotReachable, RemoteError) as error:
+            log.warning("the surroundings cannot be watched: %s", error)
+            self._learn(Facts())
+            await self._idle()
+        finally:
+            self._is_following = False
+            self._bus.remove_message_handler(self._hear)
+            if self._bus.connected:
+                for rule in rules:
+                    self._bus.unmatch(rule)
+
+    async def _idle(self) -> None:
+        """Leave it at what is known: trying again at once would not go better."""
+        while await self._is_asked():
+            pass
+
+    def _learn(self, facts: Facts) -> None:
+        if self._is_wanted and facts != self._facts:
+            self._facts = facts
+            self._on_news()
+
+    async def _is_asked(self) -> bool:
+        await self._changed.wait()
+        self._changed.clear()
+        return self._is_wanted
+
+    def _hear(self, message: Message) -> None:
+        is_signal = message.message_type is MessageType.SIGNAL
+        if is_signal and (message.interface == PROPERTIES or message.sender == BUS):
+            self._changed.set()
+
+    async def _read(self) -> Facts:
+        battery, metered = await self._value(POWER), await self._value(NETWORK)
+        on_mains = not battery if isinstance(battery, bool) else None
+        is_known = metered in METERED or metered in UNMETERED
+        return Facts(
+            on_mains=on_mains,
+            on_unmetered=metered in UNMETERED if is_known else None,
+        )
+
+    async def _value(self, source: Source) -> Any:
+        """Return a property, None if nobody has it or gives it in time."""
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                [value] = await self._bus.invoke(source.question())
+        except (RemoteError, TimeoutError, ValueError):
+            return None
+        return unpack(value)
