@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from scomod import clihistory, clilive, clitrace, cliview
+from scomod import clibaseline, clihistory, clilive, clitrace, cliview
 from scomod.busaddress import find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
 from scomod.clifmt import branches, fields, printable
@@ -119,15 +119,27 @@ async def _decline(call: Call) -> int:
     return await _answer(call, is_accepted=False)
 
 
+async def _defer(call: Call) -> int:
+    number = await _meant(call)
+    until_s = await call.client.defer(number, call.arguments.when)
+    record = {"operation": number, "until": until_s}
+    call.screen.show(record, [f"operation {number} deferred until {cliview.moment(until_s)}"])
+    return EXIT_OK
+
+
 async def _answer(call: Call, *, is_accepted: bool) -> int:
-    number = call.arguments.id
-    if number is None:
-        number = _only_prompt(await call.client.prompts())
+    number = await _meant(call)
     await call.client.answer(number, is_accepted=is_accepted)
     verb = "accepted" if is_accepted else "declined"
     record = {"operation": number, "is_accepted": is_accepted}
     call.screen.show(record, [f"operation {number} {verb}"])
     return EXIT_OK
+
+
+async def _meant(call: Call) -> int:
+    """Return the operation named, or that of the one prompt that waits."""
+    named: int | None = call.arguments.id
+    return _only_prompt(await call.client.prompts()) if named is None else named
 
 
 def _only_prompt(prompts: list[Record]) -> int:
@@ -143,6 +155,7 @@ def _only_prompt(prompts: list[Record]) -> int:
 ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "status": _status,
     "inventory": _inventory,
+    "baseline": clibaseline.baseline,
     "operations": _operations,
     "history": clihistory.history,
     "request": clihistory.request,
@@ -151,6 +164,7 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "get": _get,
     "confirm": _confirm,
     "decline": _decline,
+    "defer": _defer,
     "watch": clilive.watch,
     "agent": clilive.agent,
     "trace": clitrace.trace,

@@ -18,7 +18,7 @@ from scomod.scheduler import Wish
 from scomod.secret import SHOWN, is_secret_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from scomod.confirm import Confirmations
     from scomod.enrolment import Enrolment
@@ -57,6 +57,7 @@ class Control:
         traces: Traces,
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
+        baseline: Callable[[], Awaitable[Record]],
         device_id: str,
         root: str,
     ) -> None:
@@ -70,6 +71,7 @@ class Control:
         self._traces = traces
         self._requests = requests
         self._cancel = cancel
+        self._baseline = baseline
         self._device_id = device_id
         self._root = root
         self.last_sessions: dict[str, Record] = {}
@@ -117,6 +119,10 @@ class Control:
 
     def _unreported(self) -> set[int]:
         return {alert.operation_id for alert in self._outbox.waiting() if alert.operation_id}
+
+    async def baseline(self) -> Record:
+        """Give what the factory left and what has changed since."""
+        return await self._baseline()
 
     def operations(self) -> list[Record]:
         """Give all operations of the journal, oldest first."""

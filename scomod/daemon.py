@@ -11,15 +11,14 @@ import logging
 import os
 import random
 import signal
-import sys
 from dataclasses import asdict
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod import __version__, config
+from scomod import __version__
+from scomod.bootid import boot_id
 from scomod.bus import BusServer
-from scomod.busaddress import find_address
+from scomod.busaddress import NotReachable
 from scomod.clock import SystemClock
 from scomod.confirm import Confirmations
 from scomod.control import Control
@@ -32,12 +31,11 @@ from scomod.installers.runner import open_runner
 from scomod.ledger import Ledger
 from scomod.listeners.udp import UdpListener
 from scomod.log import Event, announce, bound
-from scomod.log import setup as set_up_log
+from scomod.mirror import Mirror
 from scomod.mo import dmacc
 from scomod.notify import Notifier
-from scomod.records import Records, owner_lock
+from scomod.records import Records
 from scomod.scheduler import Scheduler, Wish
-from scomod.steps import Steps
 from scomod.trace import Traces
 from scomod.wakeup import Doorbell
 
@@ -45,11 +43,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from scomod.dmclient.client import DmClient, SessionReport
-    from scomod.dmclient.transport import Transport
     from scomod.download.job import Fetcher
-    from scomod.mo.dmacc import Account
+    from scomod.factory import Factory
     from scomod.operation import Operation
+    from scomod.quarantine import Quarantine
     from scomod.settings import Paths, Settings
+    from scomod.steps import Steps
+    from scomod.updaterequest import Requests
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Daemon:
             self._run_session,
             self._random.random,
             on_over=lambda: self._engine.wake(),
-            has_reports=lambda server_id: bool(store.outbox.waiting(server_id)),
+            has_reports=self._has_reports,
         )
         self._traces = Traces(paths.traces_dir, settings.log, self._clock)
         self._enrolment = Enrolment(
@@ -104,12 +104,14 @@ class Daemon:
             confirmations=self._confirmations,
             enrolment=self._enrolment,
             traces=self._traces,
+            requests=lambda: self._requests,
+            cancel=lambda number, by: self._engine.cancel(number, by),
+            baseline=lambda: self._factory.record(),
             device_id=store.device_id,
             root=str(paths.root),
         )
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
-        self._steps = self._make_steps()
         self._engine = self._make_engine(observer)
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
@@ -117,57 +119,93 @@ class Daemon:
     # -- parts -------------------------------------------------------------------
 
     @cached_property
+    def _factory(self) -> Factory:
+        from scomod.factory import Factory  # noqa: PLC0415 - at the first start, and when asked
+
+        return Factory(self._settings, self._paths, self._store, self._clock)
+
+    @cached_property
     def _client(self) -> DmClient:
-        from scomod.dmclient.client import DmClient  # noqa: PLC0415 - the session machinery
-        from scomod.interview import Interview  # noqa: PLC0415 - only servers begin one
+        from scomod.talking import make_client  # noqa: PLC0415 - the session machinery
 
-        interview = Interview(self._settings.session, self._clock)
-        interview.agent = self._bus
-        return DmClient(
-            db=self._store.db,
-            tree=self._store.tree,
-            outbox=self._store.outbox,
-            settings=self._settings,
-            device_id=self._store.device_id,
-            clock=self._clock,
-            open_transport=self._open_transport,
-            fresh_nonce=lambda: os.urandom(NONCE_BYTES),
-            traces=self._traces,
-            ask_person=lambda account, alert: interview.ask(
-                alert,
-                server_id=account.server_id,
-                server_name=self._server_name(account.server_id),
-            ),
-        )
-
-    def _open_transport(self, account: Account) -> Transport:
-        from scomod.dmclient.transport import transport_for  # noqa: PLC0415 - heavy, idle needs none
-
-        return transport_for(
-            account,
+        return make_client(
             self._settings,
-            self._paths.below_root,
+            self._paths,
+            self._clock,
+            self._store,
+            agent=self._bus,
+            traces=self._traces,
             user_agent=USER_AGENT,
-            fresh_nonce=lambda: os.urandom(NONCE_BYTES),
+            nonce_bytes=NONCE_BYTES,
+            server_name=self._server_name,
+            inform=self._inform,
+            look=self._mirror.look,
         )
+
+    @cached_property
+    def _requests(self) -> Requests:
+        from scomod.updaterequest import Requests  # noqa: PLC0415 - most devices ask nothing
+
+        return Requests(
+            db=self._store.db,
+            outbox=self._store.outbox,
+            inventory=self._store.inventory,
+            settings=self._settings,
+            clock=self._clock,
+            quarantine=self._quarantine,
+        )
+
+    async def _self_check(self) -> None:
+        """Ask the servers for updates every so often, for ever."""
+        from scomod.updaterequest import SelfCheck  # noqa: PLC0415 - only if it is switched on
+
+        await SelfCheck(
+            self._requests,
+            servers=lambda: [a.server_id for a in dmacc.accounts(self._store.tree)],
+            last=self._store.journal.last,
+            want=self.control.want_session,
+            random=self._random.random,
+        ).run()
+
+    def _has_reports(self, server_id: str) -> bool:
+        """Tell whether alerts wait that the server can be sent; DM 1.1 has no generic ones."""
+        is_able = self._settings.server(server_id).protocol != "1.1"
+        return is_able and bool(self._store.outbox.waiting(server_id))
 
     def _open_fetcher(self) -> Fetcher:
         from scomod.download.http import HttpFetcher  # noqa: PLC0415 - idle fetches nothing
 
-        return HttpFetcher(clock=self._clock, boot_id=_boot_id(), user_agent=USER_AGENT)
+        boot = boot_id(self._paths.root)
+        return HttpFetcher(clock=self._clock, boot_id=boot, user_agent=USER_AGENT)
 
-    def _make_steps(self) -> Steps:
-        paths = self._paths
-        return Steps(
-            settings=self._settings,
-            paths=paths,
-            open_fetcher=self._open_fetcher,
+    @cached_property
+    def _steps(self) -> Steps:
+        from scomod.operating import make_steps  # noqa: PLC0415 - only operations need it
+        from scomod.surroundings import BusSurroundings  # noqa: PLC0415 - the same
+
+        if self._bus is None:
+            raise NotReachable("operations begin when there is a message bus")
+        return make_steps(
+            self._settings,
+            self._paths,
+            self._clock,
             spool=self._spool,
             runner=self._runner,
             confirmations=self._confirmations,
-            server_name=self._server_name,
+            surroundings=BusSurroundings(
+                self._bus.connection, self._start, lambda: self._engine.nudge()
+            ),
+            open_fetcher=self._open_fetcher,
             on_progress=self._progress,
+            server_name=self._server_name,
+            ask_for_restart=self._ask_for_restart,
         )
+
+    @cached_property
+    def _quarantine(self) -> Quarantine:
+        from scomod.quarantine import Quarantine  # noqa: PLC0415 - what waits needs none
+
+        return Quarantine(self._store.db, self._settings.quarantine, self._clock)
 
     def _make_engine(self, observer: Callable[[str], None]) -> Engine:
         store = self._store
@@ -179,12 +217,15 @@ class Daemon:
             inventory=store.inventory,
             clock=self._clock,
             on_change=self._operation_changed,
+            quirks=lambda server_id: frozenset(self._settings.server(server_id).quirks),
         )
-        self._ledger = ledger
+        self._mirror = Mirror(
+            self._runner, store.inventory, ledger, is_held=lambda: self._engine.is_installing
+        )
         return Engine(
             store.journal,
             ledger,
-            self._steps,
+            lambda: self._steps,
             self._clock,
             is_busy=lambda server_id: self._scheduler.running == server_id,
             on_finished=self._operation_finished,
@@ -205,15 +246,17 @@ class Daemon:
         listener = await self._listen()
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
-        self._start(self._engine.run())
+        self._start(self._work())
         self._start(self._scheduler.run())
+        if self._settings.request.check_interval_s:
+            self._start(self._self_check())
         stop = self._stop_signal()
         leave = [stop, asyncio.ensure_future(bus.on_disconnect())]
         if not is_resident:
             leave.append(asyncio.ensure_future(self._idle()))
         done, _ = await asyncio.wait(leave, return_when=asyncio.FIRST_COMPLETED)
         self._notifier.stopping()
-        self._steps.stop()
+        self._engine.stop()
         if listener is not None:
             listener.close()
         self._store.db.close()
@@ -233,7 +276,9 @@ class Daemon:
                 self._store.db.recovered_from,
             )
         self._spool.sweep({operation.id for operation in self._store.journal.live()})
-        self._start(self._refresh_inventory())
+        self._tidy()
+        self._store.scomo.on_deleted = lambda: self._loop.call_soon(self._tidy)
+        self._start(self._mirror.look())
         for server_id in {alert.server_id for alert in self._store.outbox.waiting()}:
             self.control.want_session(server_id)
         self._enrolment.resume()
@@ -260,6 +305,13 @@ class Daemon:
             log.error("no notifications: UDP port %d: %s", settings.udp_port, error)
             return None
         return listener
+
+    async def _work(self) -> None:
+        """Note how the device left the factory, once and before anything changes it; then work."""
+        known = self._store.tree.value(f"{self._settings.scomo.root}/Ext/Baseline/Digest")
+        if known is None or (not known and not self._store.journal.all()):
+            await self._factory.first_start()
+        await self._engine.run()
 
     async def _signs_of_life(self) -> None:
         """Tell the service manager that the loop turns, if it wants to know."""
@@ -296,7 +348,7 @@ class Daemon:
         account = dmacc.by_server(self._store.tree, wish.server_id)
         if account is None:
             raise Unknown(f"no account for server {wish.server_id}")
-        await self._refresh_inventory()
+        await self._mirror.look()
         session_id = wish.session_id or f"{self._random.randint(1, SESSION_IDS):X}"
         with bound(session=session_id):
             announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
@@ -308,30 +360,37 @@ class Daemon:
             self._enrolment.met(wish.server_id)
         return report
 
-    async def _refresh_inventory(self) -> None:
-        """Mirror what was installed or removed without us, if anything was (scomo T12)."""
-        if self._engine.is_installing:
-            return
-        try:
-            items = await self._steps.inventory()
-        except ScomodError as error:
-            log.error("the inventory cannot be read: %s", error)
-            return
-        if not self._engine.is_installing:
-            self._ledger.reconcile(items)
-
     # -- what the parts tell ---------------------------------------------------------
 
     def _operation_changed(self, operation: Operation) -> None:
         self._emit("OperationChanged", self.control.operation(operation, {operation.id}))
 
     def _operation_finished(self, operation: Operation) -> None:
+        from scomod.question import sentence  # noqa: PLC0415 - only operations need it
+
+        record = self.control.operation(operation, {operation.id})
+        self._confirmations.finished(operation, {**record, "text": sentence(operation)})
+        self._quarantine.learn(operation)
+        self._tidy()
         self.control.want_session(operation.server_id)
+
+    def _tidy(self) -> None:
+        """Let go of the packages that no node and no operation needs any more."""
+        self._spool.keep_only(self._store.scomo.payloads)
 
     def _progress(self, operation_id: int, done: int, total: int | None) -> None:
         """Pass progress on from the fetching thread."""
         record = {"id": operation_id, "done": done, "total": total or 0}
         self._loop.call_soon_threadsafe(self._emit, "Progress", record)
+
+    def _ask_for_restart(self, prompt: Mapping[str, Any]) -> None:
+        log.warning("%s waits until the device is restarted", prompt["name"])
+        self._inform(prompt)
+
+    def _inform(self, prompt: Mapping[str, Any]) -> None:
+        """Tell the person, if an agent is there."""
+        if self._bus is not None and self._bus.is_present():
+            self._bus.inform(prompt)
 
     def _emit(self, name: str, record: Mapping[str, Any]) -> None:
         if self._bus is not None:
@@ -340,36 +399,3 @@ class Daemon:
     def _server_name(self, server_id: str) -> str:
         account = dmacc.by_server(self._store.tree, server_id)
         return account.name if account is not None and account.name else server_id
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], None]) -> None:
-    """Run a daemon on a device's directories; never returns, the process ends.
-
-    Raises `ScomodError` when it cannot start.
-    """
-    settings = config.load(paths)
-    set_up_log(settings.log.level, sys.stderr)
-    address = find_address(os.environ, paths.root)
-    code = 0
-    with owner_lock(paths):
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                daemon = Daemon(settings, paths, tasks, observer)
-                await daemon.run(address, is_resident=is_resident)
-                _leave(0)
-        except* ScomodError as group:
-            for error in group.exceptions:
-                log.error("%s", error)
-            code = 1
-        _leave(code)
-
-
-def _leave(code: int) -> None:
-    """End the process at once: a thread may still fetch or install, and may be cut anywhere."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

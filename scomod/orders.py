@@ -84,10 +84,13 @@ class Orders:
             then=(StepKind.REBOOT,) if is_due and not _reboots_next(operation) else (),
         )
 
-    async def check(self, operation: Operation, component_id: str) -> None:
-        """Look whether a component is well; raises `InstallerError` if it is not."""
+    async def check(self, operation: Operation, component_id: str, for_s: float) -> None:
+        """Look whether a component has been well for so long; raises `InstallerError` if not."""
         word = f"check-{_produced(operation).index(component_id)}"
-        await self._run(self._side_job(operation, Action.CHECK, word, component_id=component_id))
+        job = self._side_job(
+            operation, Action.CHECK, word, component_id=component_id, params=f"{for_s:g}"
+        )
+        await self._run(job)
 
     async def undo(self, operation: Operation, step: StepKind) -> None:
         """Bring back what a step's job replaced; raises `InstallerError` if that fails."""

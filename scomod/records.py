@@ -7,18 +7,23 @@ import fcntl
 from typing import TYPE_CHECKING
 
 from scomod import config
+from scomod.admission import needs_admission
 from scomod.clock import SystemClock
 from scomod.db import Database
 from scomod.enrolment import Enrolment
+from scomod.extras import extras_for
 from scomod.facade import Refused
 from scomod.journal import Journal
 from scomod.mo import devdetail, devinfo, dmacc, inbox
 from scomod.mo.blob import BlobStore
-from scomod.mo.inventory import Inventory
+from scomod.mo.components import Components
+from scomod.mo.inventory import Inventory, policy_of
+from scomod.mo.ownership import component_acl
 from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT, INBOX_ROOT, Registry, load_ddf
 from scomod.mo.scomo import Scomo
 from scomod.mo.store import NodeStore
 from scomod.mo.tree import Tree
+from scomod.operation import Branch
 from scomod.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -37,14 +42,30 @@ class Records:
         clock = SystemClock()
         self.db = Database.open(paths.database)
         registry = Registry()
-        ddf = load_ddf(settings.scomo.root)
+        ddf = load_ddf(settings.scomo.root, settings.scomo.version)
         blobs = BlobStore(paths.values_dir, reserve_bytes=settings.session.reserve_bytes)
         nodes = NodeStore(self.db, blobs)
         self.tree = Tree(nodes, ddf, registry, devdetail.LIMITS, clock)
-        self.journal = Journal(self.db)
+        self.journal = Journal(self.db, settings.history.keep_count)
         self.outbox = Outbox(self.db)
-        self.scomo = Scomo(self.tree, self.journal, clock, settings.scomo.root, on_queued)
-        self.inventory = Inventory(self.tree, self.scomo)
+        self.scomo = Scomo(
+            self.tree,
+            self.journal,
+            clock,
+            settings,
+            extras_for=extras_for(
+                settings, lambda operation: needs_admission(settings.admission, operation)
+            ),
+            on_queued=on_queued,
+        )
+        self.inventory = Inventory(
+            self.tree,
+            self.scomo,
+            self.db,
+            Components(self.db, f"{settings.scomo.root}/{Branch.DEPLOYED}"),
+            acl_of=lambda item: component_acl(settings, item.owner),
+            policy=policy_of(settings),
+        )
         registry.register(settings.scomo.root, self.scomo)
         for root in (DMACC_ROOT, DMACC11_ROOT):
             registry.register(root, dmacc.DmAcc(self.tree))
@@ -55,7 +76,7 @@ class Records:
             devdetail.install(self.tree, settings.device)
             dmacc.install(self.tree, settings.bootstrap.account_servers)
             inbox.install(self.tree, settings.subtree.inbox_servers)
-            self.scomo.install(settings.scomo.version)
+            self.scomo.install()
 
     def _device_id(self, settings: Settings) -> str:
         """Return the configured identity, or one made up once and kept."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping  # noqa: TC003 - `config` reads the types at
 from dataclasses import dataclass, field
 
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
+from scomod.quirk import Quirk
 from scomod.shapes import (
     GIB,
     GLOB_SHAPE,
@@ -19,6 +20,7 @@ from scomod.shapes import (
     PIN_SHAPE,
     PROXY_SHAPE,
     PROXY_WORDS,
+    SERVER_ID_SHAPE,
     SERVER_IDS_SHAPE,
     SERVER_IDS_WORDS,
     SERVER_PROXY_SHAPE,
@@ -89,7 +91,8 @@ class Server:
     protocol: str = one_of("1.2", "1.1")
     auth: str = one_of("", "basic", "digest", "hmac")
     nonce_resync: bool = False
-    quirks: tuple[str, ...] = shaped((), "[a-z0-9-]+", "names of quirks")
+    manages: tuple[str, ...] = shaped((), SERVER_ID_SHAPE, "server identifiers")
+    quirks: tuple[str, ...] = shaped((), "|".join(Quirk), "words of docs/scomo.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +166,7 @@ class Confirm:
 
     default: str = one_of("ask", "inform", "silent", "refuse")
     rule: tuple[Rule, ...] = ()
+    inventory: str = one_of("silent", "inform", "ask", "refuse")
     no_agent: str = one_of("defer", "accept", "decline")
     server_confirmation: str = one_of("ignore", "counts")
     deadline_s: float = within(7 * 86400.0, 0.1, 365 * 86400.0)
@@ -198,6 +202,7 @@ class Download:
     total_timeout_s: float = within(86400.0, 1.0, 30 * 86400.0)
     attempts_count: int = within(3, 1, 5)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
+    retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,12 +223,31 @@ class Dpkg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Limits of a package of several components."""
+
+    max_components_count: int = within(32, 1, 64)
+    max_manifest_bytes: int = within(64 * 1024, 1024, MIB)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systemd:
+    """The program that starts and stops services, and how long one run of it may take."""
+
+    command: str = "systemctl"
+    timeout_s: float = within(120.0, 1.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Install:
     """How software is installed: by the root helper ("spool") or in this process ("direct")."""
 
     runner: str = one_of("spool", "direct")
     result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
+    allow_downgrade: str = one_of("server", "refuse", "always")
     dpkg: Dpkg = field(default_factory=Dpkg)
+    bundle: Bundle = field(default_factory=Bundle)
+    systemd: Systemd = field(default_factory=Systemd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,14 +259,28 @@ class Inventory:
 
     show: tuple[str, ...] = shaped(("*",), GLOB_SHAPE, GLOB_WORDS)
     hide: tuple[str, ...] = shaped((), GLOB_SHAPE, GLOB_WORDS)
+    max_baseline_bytes: int = within(MIB, 1024, 64 * MIB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scomo:
-    """The SCOMO management object; `root` is its URI."""
+    """The SCOMO management object; `root` is its URI.
+
+    `factory_owner` is the server that owns what nobody brought, "*" for all, "" for none;
+    the limits are those of single leaves.
+    """
 
     root: str = "./SCOMO"
     version: str = one_of("1.0", "1.1")
+    request_alerts: str = one_of("auto", "scomo", "fumo", "off")
+    factory_owner: str = shaped("*", SERVER_IDS_SHAPE, 'a server identifier or "*"')
+    download_nodes: tuple[str, ...] = shaped((), "[A-Za-z0-9_-]{1,32}", "names of nodes")
+    max_pkg_id_bytes: int = within(256, 16, 65536)
+    max_name_bytes: int = within(128, 16, 65536)
+    max_description_bytes: int = within(512, 16, 65536)
+    max_url_bytes: int = within(2048, 16, 65536)
+    max_params_bytes: int = within(16384, 16, 65536)
+    max_type_bytes: int = within(100, 16, 65536)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +289,7 @@ class Health:
 
     time_s: float = within(0.0, 0.0, 86400.0)
     checks_dir: str = "usr/lib/scomod/checks"
+    check_timeout_s: float = within(30.0, 1.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

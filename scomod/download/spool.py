@@ -68,6 +68,12 @@ class Spool:
         """Remove the leftovers of all operations that are not live any more."""
         self._remove(lambda found: found not in live_ids)
 
+    def keep_only(self, wanted: Callable[[], Collection[str]]) -> None:
+        """Remove the payloads that are not `wanted`, by digest; asks only if there are any."""
+        found = {path.name for path in self._delivered.iterdir() if DIGEST.fullmatch(path.name)}
+        for name in found.difference(wanted()) if found else ():
+            (self._delivered / name).unlink(missing_ok=True)
+
     def _remove(self, is_unwanted: Callable[[int], bool]) -> None:
         for path in self._directory.iterdir():
             match = PART_NAME.fullmatch(path.name)

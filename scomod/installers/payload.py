@@ -35,7 +35,7 @@ class Payloads:
 
     def __init__(self, *, paths: Paths, work_dir: Path, max_bytes: int) -> None:
         self._state_dir = paths.state_dir
-        self._sources = (paths.spool_dir, paths.delivered_dir)
+        self._sources = (paths.spool_dir, paths.delivered_dir, paths.values_dir)
         self._work_dir = work_dir
         self._max_bytes = max_bytes
 
@@ -43,7 +43,7 @@ class Payloads:
         """Give the payload's place in our own directory; may be called again after a kill.
 
         Raises `InstallerError`: NOT_PRESENT when it is neither there nor here,
-        POLICY when it is not a regular file of the daemon in one of its two
+        POLICY when it is not a regular file of the daemon in one of its three
         directories or exceeds the size limit.  `OSError` when the disk fails.
         """
         folder = self._work_dir / job.id

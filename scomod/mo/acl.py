@@ -66,6 +66,13 @@ class Acl:
         ids = self.entries.get(right, ())
         return EVERYONE in ids or server_id in ids
 
+    def joined(self, other: Self) -> Self:
+        """Return the ACL that grants what either grants."""
+        entries = dict(self.entries)
+        for right, ids in other.entries.items():
+            entries[right] = _merged(entries.get(right, ()), ids)
+        return type(self)(entries)
+
     def without(self, server_id: str) -> Self:
         """Return the ACL after that server has gone; emptied entries disappear."""
         kept = {

@@ -22,8 +22,9 @@ from scomod.mo.ddf import AccessType
 from scomod.mo.node import Blob, Format, Node, check_value, decode_base64, is_long
 
 if TYPE_CHECKING:
-    from scomod.mo.acl import Right
+    from scomod.mo.acl import Acl, Right
     from scomod.mo.ddf import Ddf, Rule
+    from scomod.mo.handler import Handlers
     from scomod.mo.store import NodeStore
 
 BINARY_TYPE: Final = "application/octet-stream"  # of a binary leaf that nobody gave a type
@@ -32,9 +33,10 @@ BINARY_TYPE: Final = "application/octet-stream"  # of a binary leaf that nobody 
 class Judge:
     """Answers by raising the `CommandError` that says why not."""
 
-    def __init__(self, store: NodeStore, ddf: Ddf) -> None:
+    def __init__(self, store: NodeStore, ddf: Ddf, handlers: Handlers) -> None:
         self._store = store
         self._ddf = ddf
+        self._handlers = handlers
 
     def existing(self, path: str) -> Node:
         """Return the node; raises `NodeNotFound`."""
@@ -53,7 +55,27 @@ class Judge:
 
     def allows(self, right: Right, path: str, server_id: str) -> bool:
         """Tell whether the effective ACL of a node grants a right."""
-        return acl.effective(self._store.acl_chain(path)).allows(right, server_id)
+        return self.grants(acl.effective(self._store.acl_chain(path)), right, path, server_id)
+
+    def grants(self, known: Acl, right: Right, path: str, server_id: str) -> bool:
+        """Tell whether the ACL in force at a node grants a right, also through another server."""
+        if known.allows(right, server_id):
+            return True
+        others = self._handlers.handler_for(path).stands_for(server_id)
+        return any(known.allows(right, other) for other in others)
+
+    def readable_children(self, path: str, server_id: str) -> list[str]:
+        """Return the names below a node that a server may Get, by ACL."""
+        inherited = acl.effective(self._store.acl_chain(path))
+        judged: dict[str, bool] = {}  # most have the same few ACLs
+        names = []
+        for name, own in self._store.children_acls(path):
+            if own not in judged:
+                known = acl.Acl.parse(own) if own else inherited
+                judged[own] = self.grants(known, acl.Right.GET, path, server_id)
+            if judged[own]:
+                names.append(name)
+        return names
 
     def require(self, right: Right, path: str, server_id: str) -> None:
         """Raise `PermissionDenied` unless the effective ACL grants the right."""

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING
 
 from scomod.mo import acl as acls
 from scomod.mo import uri
-from scomod.mo.acl import Acl, Right
+from scomod.mo.acl import Acl
 from scomod.mo.ddf import AccessType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from scomod.mo.ddf import Ddf, Place
+    from scomod.mo.ddf import Ddf
     from scomod.mo.node import Node
     from scomod.mo.nodes import Nodes
     from scomod.mo.store import NodeStore
 
 
-def walk(store: NodeStore, ddf: Ddf, nodes: Nodes, start: Node, server_id: str) -> Iterator[Node]:
+def walk(
+    store: NodeStore, ddf: Ddf, nodes: Nodes, start: Node, may_get: Callable[[Acl, str], bool]
+) -> Iterator[Node]:
     """Yield the start node, which the caller has judged, and all below that the server may Get.
 
-    Parents come before children, values are those of this moment.  A node is left out
+    `may_get` judges the ACL in force at a path.  Parents come before children, values are
+    those of this moment.  A node is left out
     if the ACL or the DDF excludes Get; what lies below it is judged for itself.
     """
     yield nodes.computed(start)
@@ -41,15 +44,8 @@ def walk(store: NodeStore, ddf: Ddf, nodes: Nodes, start: Node, server_id: str) 
             continue
         own = Acl.parse(node.acl) if node.acl else acl
         at = place.below(uri.name(node.path)) if place else None
-        if _is_shown(own, at, server_id):
+        can_be_read = at is not None and AccessType.GET in at.rule.access
+        if can_be_read and may_get(own, node.path):
             yield nodes.computed(node)
         if node.is_interior:
             open_levels.append((store.below(node.path), own, at))
-
-
-def _is_shown(acl: Acl, place: Place | None, server_id: str) -> bool:
-    return (
-        place is not None
-        and AccessType.GET in place.rule.access
-        and acl.allows(Right.GET, server_id)
-    )

@@ -8,7 +8,7 @@ version.  No rights and no rules: those are judged before anything comes here.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from scomod.mo import acl as acls
 from scomod.mo import uri as uris
@@ -16,16 +16,9 @@ from scomod.mo.node import Format, Node, next_verno
 
 if TYPE_CHECKING:
     from scomod.clock import Clock
-    from scomod.mo.handler import Handler
+    from scomod.mo.handler import Handlers
     from scomod.mo.judge import Judge
     from scomod.mo.store import NodeStore
-
-
-class Handlers(Protocol):
-    """Who answers for a path: the registry, which lies above this layer."""
-
-    def handler_for(self, path: str) -> Handler:
-        """Return the handler with the longest matching prefix."""
 
 
 class Nodes:
@@ -65,9 +58,13 @@ class Nodes:
     def write(self, node: Node) -> None:
         """Insert, or update what changed: time stamp and version follow, equal costs no write.
 
-        A long binary value goes into a file; raises `DeviceFull`, `StorageFailed`.
+        A long binary value goes into a file, as does one whose handler wants that; raises
+        `DeviceFull`, `StorageFailed`.
         """
-        node = self._store.settled(node)
+        wants_file = False
+        if node.format is Format.BIN:
+            wants_file = self._handlers.handler_for(node.path).wants_file(node.path)
+        node = self._store.settled(node, wants_file=wants_file)
         now_s = int(self._clock.wall_s())
         old = self._store.get(node.path)
         if old is None:

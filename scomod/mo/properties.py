@@ -26,8 +26,9 @@ from scomod.mo.node import TITLE_OCTETS, Node, Property, property_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scomod.mo.handler import Handlers
     from scomod.mo.judge import Judge
-    from scomod.mo.nodes import Handlers, Nodes
+    from scomod.mo.nodes import Nodes
     from scomod.mo.store import NodeStore
     from scomod.mo.uri import UriLimits
 
@@ -106,7 +107,7 @@ class Properties:
             return
         if self._store.get(new_path) is not None:
             raise NodeExists(f"{new_path} exists")
-        self._handlers.handler_for(node.path).guard_delete(node.path)
+        self._handlers.handler_for(node.path).guard_rename(node.path)
         self._store.rename(node.path, new_path)
 
 

@@ -6,9 +6,11 @@ them by URI prefix and reads the definitions, which are fixed but for their plac
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scomod.codes import MO_SCOMO_1_0
 from scomod.errors import LocalProtocolError
 from scomod.mo import ddf, uri
 from scomod.mo.handler import Handler
@@ -32,12 +34,16 @@ SCOMO_DEFINITION: Final = "scomo.xml"
 DEFINITIONS_DIR: Final = Path(__file__).with_name("definitions")
 
 
-def load_ddf(scomo_root: str) -> ddf.Ddf:
+def load_ddf(scomo_root: str, scomo_version: str = "1.1") -> ddf.Ddf:
     """Read our DDF files; `scomo_root` is the canonical path of the SCOMO object."""
     rules = ddf.Ddf()
-    for path, name in {**DEFINITIONS, scomo_root: SCOMO_DEFINITION}.items():
+    for path, name in DEFINITIONS.items():
         rules.mount(path, ddf.parse(definition(name)))
-    return rules
+    scomo = ddf.parse(definition(SCOMO_DEFINITION))
+    if scomo_version == "1.0":
+        del scomo.children["Download"].children[None].children["Reboot"]  # scomo §1.3
+        scomo.rule = dataclasses.replace(scomo.rule, type=MO_SCOMO_1_0)
+    return rules.mount(scomo_root, scomo)
 
 
 def definition(name: str) -> bytes:

@@ -35,6 +35,7 @@ UPDATE: Final = (
 )
 CHILDREN: Final = "SELECT path FROM node WHERE parent = ? ORDER BY path"
 NODES_BELOW: Final = f"SELECT {COLUMNS} FROM node WHERE parent = ? ORDER BY path"  # noqa: S608 - constants only
+CHILDREN_ACLS: Final = "SELECT path, acl FROM node WHERE parent = ? ORDER BY path"
 COUNT_CHILDREN: Final = "SELECT COUNT(*) FROM node WHERE parent = ?"
 DESCENDANTS: Final = f"SELECT path FROM node WHERE {BELOW} ORDER BY path"  # noqa: S608 - constants only
 DELETE: Final = f"DELETE FROM node WHERE path = :path OR ({BELOW})"  # noqa: S608 - constants only
@@ -90,6 +91,11 @@ class NodeStore:
         """Return the names below a node, sorted."""
         return [uri.name(row[0]) for row in self._db.execute(CHILDREN, (path,))]
 
+    def children_acls(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield the names below a node with their own ACLs, sorted."""
+        for row in self._db.execute(CHILDREN_ACLS, (path,)):
+            yield uri.name(row[0]), row[1]
+
     def count_children(self, path: str) -> int:
         """Return how many nodes are directly below."""
         return int(self._db.execute(COUNT_CHILDREN, (path,)).fetchone()[0])
@@ -126,9 +132,14 @@ class NodeStore:
         """Open a long value; raises `StorageFailed`."""
         return self._blobs.body(blob)
 
-    def settled(self, node: Node) -> Node:
-        """Return the node with a long binary value moved into a file; raises `DeviceFull`."""
-        if node.format is not Format.BIN or node.value is None or not is_long(len(node.value)):
+    def settled(self, node: Node, *, wants_file: bool) -> Node:
+        """Return the node with its value in a file if that is long or wanted there.
+
+        Only binary values move, and none that is empty; raises `DeviceFull`.
+        """
+        if node.format is not Format.BIN or not node.value:
+            return node
+        if not wants_file and not is_long(len(node.value)):
             return node
         return dataclasses.replace(node, value=None, blob=self._blobs.keep(node.value))
 

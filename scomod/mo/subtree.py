@@ -20,9 +20,10 @@ from scomod.mo.registry import INBOX_ROOT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scomod.mo.handler import Handlers
     from scomod.mo.judge import Judge
     from scomod.mo.node import Node
-    from scomod.mo.nodes import Handlers, Nodes
+    from scomod.mo.nodes import Nodes
     from scomod.mo.properties import Properties
     from scomod.mo.store import NodeStore
     from scomod.mo.tnds import TndsNode

@@ -8,16 +8,15 @@ is a `LocalProtocolError`.
 
 Nothing here opens a transaction: the caller has one, and a caller that goes on after
 an error wraps the command in a savepoint, for a handler may raise half way.
-Sub-trees have rooms of their own: `listing`, `subtree`.
+Reading and sub-trees have rooms of their own: `reading`, `listing`, `subtree`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from scomod.errors import (
     CommandError,
@@ -32,37 +31,22 @@ from scomod.mo import uri as uris
 from scomod.mo.acl import Acl, Right
 from scomod.mo.ddf import AccessType, Ddf
 from scomod.mo.judge import Judge
-from scomod.mo.node import Blob, Format, Node, check_value, decoded_bytes, is_long
+from scomod.mo.node import Blob, Node, check_value, decoded_bytes, is_long
 from scomod.mo.nodes import Nodes
 from scomod.mo.properties import Properties
+from scomod.mo.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from scomod.clock import Clock
     from scomod.mo.blob import FileBody, Incoming
-    from scomod.mo.handler import ExecRequest
-    from scomod.mo.nodes import Handlers
+    from scomod.mo.handler import ExecRequest, Handlers
+    from scomod.mo.reading import Reading
     from scomod.mo.store import NodeStore
     from scomod.mo.subtree import Subtrees
     from scomod.mo.tnds import TndsNode
-    from scomod.mo.uri import UriLimits
-
-CHILD_LIST_TYPE: Final = "text/plain"  # omadm §7.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Answer to a Get; `uri` as asked, `format` and `type` are "" for a property.
-
-    A long value is not in `value` but in `body`, to be read piece by piece.
-    """
-
-    uri: str
-    format: str
-    type: str
-    value: bytes = field(repr=False)  # it may be a secret (I19)
-    body: FileBody | None = None
+    from scomod.mo.uri import Uri, UriLimits
 
 
 class Tree:
@@ -74,9 +58,10 @@ class Tree:
         self._store = store
         self._ddf = ddf
         self._registry = registry
-        self._judge = Judge(store, ddf)
+        self._judge = Judge(store, ddf, registry)
         self._nodes = Nodes(store, self._judge, registry, clock)
         self._properties = Properties(store, self._judge, self._nodes, registry, limits)
+        self._reader = Reader(store, self._judge, self._nodes, self._properties, registry)
         self.limits = limits
 
     @cached_property
@@ -96,22 +81,12 @@ class Tree:
 
     def get(self, uri: str, server_id: str) -> Reading:
         """Read a value, the names of the children, or a property (omadm §7.3)."""
-        address = uris.parse(uri, self.limits)
+        address = self._address(uri, server_id)
         if address.list is not None:
             raise NotSupported(f"?list={address.list} is not supported")
-        node = self._readable(address.path, server_id)
         if address.prop is not None:
-            text = self._properties.read(node, address.prop)
-            return Reading(uri=uri, format="", type="", value=text.encode())
-        self._judge.require_access(AccessType.GET, node.path)
-        if node.is_interior:
-            names = "/".join(self._store.children(node.path)).encode()
-            return Reading(uri=uri, format=Format.NODE, type=CHILD_LIST_TYPE, value=names)
-        now = self._nodes.computed(node)
-        body = self._store.body(now.blob) if now.blob else None
-        return Reading(
-            uri=uri, format=node.format, type=node.type, value=now.value or b"", body=body
-        )
+            return self._reader.property(uri, address.path, address.prop, server_id)
+        return self._reader.value(uri, address.path, server_id)
 
     def listing(self, uri: str, server_id: str) -> Iterator[Node]:
         """Return the nodes from one on that a server may Get, parents first (omadm §7.3).
@@ -120,10 +95,21 @@ class Tree:
         """
         from scomod.mo.listing import walk  # noqa: PLC0415 - few servers ask for sub-trees
 
-        address = uris.parse(uri, self.limits)
-        node = self._readable(address.path, server_id)
+        node = self._reader.readable(self._address(uri, server_id).path, server_id)
         self._judge.require_access(AccessType.GET, node.path)
-        return walk(self._store, self._ddf, self._nodes, node, server_id)
+
+        def may_get(acl: Acl, path: str) -> bool:
+            return self._judge.grants(acl, Right.GET, path, server_id)
+
+        found = walk(self._store, self._ddf, self._nodes, node, may_get)
+        handler_for = self._registry.handler_for
+        return (handler_for(each.path).shown(each, server_id) for each in found)
+
+    def shows_below(self, uri: str, server_id: str, place: str) -> bool:
+        """Tell whether a Get of a URI is about a place: at it, below it, or a list of both."""
+        address = self._address(uri, server_id)
+        is_list = address.list is not None and uris.is_below(place, address.path)
+        return is_list or uris.is_below(address.path, place)
 
     def body(self, node: Node) -> FileBody | None:
         """Open the long value of a node that `listing` gave; None if its value is short."""
@@ -131,11 +117,11 @@ class Tree:
 
     def add_tnds(self, uri: str, server_id: str, document: Sequence[TndsNode]) -> None:
         """Make all nodes of a document, at or below a node (omadm §7.6)."""
-        self._subtrees.add(self._plain(uri), server_id, document)
+        self._subtrees.add(self._plain(uri, server_id), server_id, document)
 
     def replace_tnds(self, uri: str, server_id: str, document: Sequence[TndsNode]) -> None:
         """Make a sub-tree what a document says (omadm §7.6)."""
-        self._subtrees.replace(self._plain(uri), server_id, document)
+        self._subtrees.replace(self._plain(uri, server_id), server_id, document)
 
     def add(
         self,
@@ -152,7 +138,7 @@ class Tree:
         base64 text; it is decoded here, where the node's format is known.  A long value
         that came by `receive` is a `Blob`.
         """
-        path = self._plain(uri)
+        path = self._plain(uri, server_id)
         if self._store.get(path) is not None:
             raise NodeExists(f"{path} exists")
         ancestor = self._judge.nearest(path)
@@ -175,6 +161,7 @@ class Tree:
             self._nodes.write(
                 dataclasses.replace(made, type=node.type, value=node.value, blob=node.blob)
             )
+            self._registry.handler_for(path).written(path)
 
     def replace(
         self,
@@ -186,7 +173,7 @@ class Tree:
         value: bytes | Blob | None,
     ) -> None:
         """Change the value of a leaf, or with ?prop= the ACL, Name or Title of any node."""
-        address = uris.parse(uri, self.limits)
+        address = self._address(uri, server_id)
         node = self._judge.existing(address.path)
         if address.prop is not None:
             if isinstance(value, Blob):
@@ -198,13 +185,15 @@ class Tree:
             raise NotAllowed("only a leaf or a property can be replaced")
         self._judge.require_access(AccessType.REPLACE, node.path)
         new = self._judge.described(node.path, format, type, value)
-        self._registry.handler_for(node.path).guard_value(node.path, new.value or b"")
+        handler = self._registry.handler_for(node.path)
+        handler.guard_value(node.path, new.value or b"")
         new_type = node.type if type is None else new.type
         self._nodes.write(dataclasses.replace(node, type=new_type, value=new.value, blob=new.blob))
+        handler.written(node.path)
 
     def delete(self, uri: str, server_id: str) -> None:
         """Delete a node with all below it, or nothing (omadm §7.5)."""
-        path = self._plain(uri)
+        path = self._plain(uri, server_id)
         self._judge.existing(path)
         self._judge.require(Right.DELETE, path, server_id)
         self._judge.require_access(AccessType.DELETE, path)
@@ -216,8 +205,8 @@ class Tree:
 
     def copy(self, target: str, source: str, server_id: str) -> None:
         """Copy a leaf to a new or an existing leaf, with the rights of Get and Add or Replace."""
-        node = self._judge.existing(self._plain(source))
-        path = self._plain(target)
+        node = self._judge.existing(self._plain(source, server_id))
+        path = self._plain(target, server_id)
         self._judge.require(Right.GET, node.path, server_id)
         self._judge.require_access(AccessType.GET, node.path)
         self._judge.require_access(AccessType.COPY, node.path)
@@ -228,12 +217,16 @@ class Tree:
         put(path, server_id, format=node.format, type=node.type, value=now.blob or now.value)
 
     def execute(self, uri: str, request: ExecRequest) -> bool:
-        """Start what a node stands for: True when done, False when a report will follow."""
-        path = self._plain(uri)
+        """Start what a node stands for: True when done, False when a report will follow.
+
+        The handler is told the path as the server wrote it, for the report names it so.
+        """
+        path = self._plain(uri, request.server_id)
         self._judge.existing(path)
         self._judge.require(Right.EXEC, path, request.server_id)
         self._judge.require_access(AccessType.EXEC, path)
-        return self._registry.handler_for(path).execute(path, request)
+        asked = uris.parse(uri, self.limits).path
+        return self._registry.handler_for(path).execute(asked, request)
 
     def receive(
         self,
@@ -249,7 +242,7 @@ class Tree:
         `right` tells for which command, `size_bytes` is the whole as carried (omadm §5).
         What is certain to fail later fails here already, before anything is stored.
         """
-        path = self._plain(uri)
+        path = self._plain(uri, server_id)
         node = (self._judge.nearest if right is Right.ADD else self._judge.existing)(path)
         self._judge.require(right, node.path, server_id)
         if right is Right.EXEC:
@@ -301,14 +294,15 @@ class Tree:
         *,
         format: str | None = None,  # noqa: A002 - the word of the standard
         type: str | None = None,  # noqa: A002 - the word of the standard
-        value: str | bytes | None = None,
+        value: str | bytes | Blob | None = None,
         acl: str | None = None,
     ) -> None:
         """Create or change a node, making its parents; writes only what changes.
 
         What is None stays as it is, or comes from the DDF in a new node.  Raises
         `LocalProtocolError` where the DDF allows no such node, `BadFormat` for a value
-        that is none, `BadRequest` for an ACL that is none.
+        that is none, `BadRequest` for an ACL that is none.  A `Blob` is a value that is a
+        file already, here or wherever the object keeps its own.
         """
         rule = self._ddf.rule_for(path)
         if rule is None or format not in (None, rule.format):
@@ -319,7 +313,9 @@ class Tree:
             node = self._nodes.fresh(path)
         if type is not None:
             node = dataclasses.replace(node, type=type)
-        if value is not None:
+        if isinstance(value, Blob):
+            node = dataclasses.replace(node, value=None, blob=value)
+        elif value is not None:
             octets = value.encode() if isinstance(value, str) else value
             check_value(rule.format, octets)
             node = dataclasses.replace(node, value=octets, blob=None)
@@ -343,16 +339,15 @@ class Tree:
 
     # Parts of the above.
 
-    def _readable(self, path: str, server_id: str) -> Node:
-        """Return a node that the ACL lets a server Get."""
-        self._registry.handler_for(path).guard_get(path)
-        node = self._judge.existing(path)
-        self._judge.require(Right.GET, path, server_id)
-        return node
-
-    def _plain(self, uri: str) -> str:
-        """Return the path of a URI that must name the node itself."""
+    def _address(self, uri: str, server_id: str) -> Uri:
+        """Return what a server means by a URI."""
         address = uris.parse(uri, self.limits)
+        path = self._registry.handler_for(address.path).real_path(address.path, server_id)
+        return dataclasses.replace(address, path=path)
+
+    def _plain(self, uri: str, server_id: str) -> str:
+        """Return the path of a URI that must name the node itself."""
+        address = self._address(uri, server_id)
         if not address.is_plain:
             raise NotAllowed("the command takes no property and no list")
         return address.path

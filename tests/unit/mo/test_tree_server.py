@@ -20,7 +20,7 @@ from scomod.errors import (
     UriTooLong,
 )
 from scomod.mo.handler import ExecRequest
-from scomod.mo.tree import Reading
+from scomod.mo.reading import Reading
 from scomod.mo.uri import UriLimits
 from tests.support.trees import MONDAY_S, Bench, tree_bench
 
