@@ -87,6 +87,10 @@ class Client:
         """`Facade.inventory`."""
         return dict(await self._call(STATUS_INTERFACE, "GetInventory"))
 
+    async def baseline(self) -> Record:
+        """`Facade.baseline`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetBaseline"))
+
     async def operations(self) -> list[Record]:
         """`Facade.operations`."""
         return list(await self._call(STATUS_INTERFACE, "GetOperations"))

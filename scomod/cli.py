@@ -68,6 +68,7 @@ _ID: Final = Argument(
 COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "status": ("show the device, its servers and what is under way", ()),
     "inventory": ("show the software that the servers see", ()),
+    "baseline": ("show the build that left the factory, and what has changed since", ()),
     "operations": (
         "show what servers asked for and how it went",
         (
@@ -133,6 +134,17 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     ),
     "confirm": ("accept what a prompt asks", (_ID,)),
     "decline": ("decline what a prompt asks", (_ID,)),
+    "defer": (
+        "put off what a prompt asks",
+        (
+            _ID,
+            Argument(
+                "when",
+                "when it is asked again: tonight, 22:00, 30m, 1h, 2d",
+                (("metavar", "WHEN"),),
+            ),
+        ),
+    ),
     "watch": ("show what happens, until interrupted", ()),
     "bootstrap": (
         "make accounts from a bootstrap document, with or without a running daemon",

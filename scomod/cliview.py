@@ -56,30 +56,18 @@ INVENTORY: Final[tuple[tuple[str, str, Columns], ...]] = (
         (("PKGID", "pkg_id"), ("NAME", "name"), ("STATUS", "status")),
     ),
 )
-ASKED: Final[Mapping[str, tuple[str, str]]] = {
-    Primitive.DOWNLOAD: (
-        "download",
-        "It is fetched, checked and kept; nothing is installed yet.",
-    ),
-    Primitive.DOWNLOAD_INSTALL: (
-        "install",
-        "It is fetched, checked and installed, and can be used at once.",
-    ),
-    Primitive.DOWNLOAD_INSTALL_INACTIVE: (
-        "install, switched off,",
-        "It is fetched, checked and installed, but stays off until it is activated.",
-    ),
-    Primitive.INSTALL: (
-        "install",
-        "It is on the device already, is installed now, and can be used at once.",
-    ),
-    Primitive.INSTALL_INACTIVE: (
-        "install, switched off,",
-        "It is on the device already and is installed, but stays off until it is activated.",
-    ),
-    Primitive.REMOVE: ("remove", "It is taken off this device; getting it back needs the server."),
-    Primitive.ACTIVATE: ("switch on", "It is on the device already and can be used at once."),
-    Primitive.DEACTIVATE: ("switch off", "It stays on the device but cannot be used."),
+VERBS: Final[Mapping[str, str]] = {
+    Primitive.DOWNLOAD: "download",
+    Primitive.DOWNLOAD_INSTALL: "install",
+    Primitive.DOWNLOAD_INSTALL_INACTIVE: "install, switched off,",
+    Primitive.INSTALL: "install",
+    Primitive.INSTALL_INACTIVE: "install, switched off,",
+    Primitive.REMOVE: "remove",
+    Primitive.ACTIVATE: "switch on",
+    Primitive.DEACTIVATE: "switch off",
+    Primitive.START: "start",
+    Primitive.STOP: "stop",
+    "Inventory": "read",
 }
 
 
@@ -93,7 +81,7 @@ def status(record: Record, style: Style, width: int | None) -> Iterator[str]:
             "session": record.get("session") or "none",
             "operations under way": record.get("operations_live"),
             "prompts waiting": record.get("prompts_waiting"),
-            "alerts waiting": record.get("alerts_waiting"),
+            "alerts waiting": _alerts_waiting(record),
             "agent": record.get("agent"),
         }
     )
@@ -106,6 +94,19 @@ def status(record: Record, style: Style, width: int | None) -> Iterator[str]:
     for server in servers:
         if last := server.get("last_session"):
             yield f"last {session(last)}"
+
+
+def _alerts_waiting(record: Record) -> str:
+    """Say how many alerts servers have not taken yet, and since when."""
+    count, since_s = record.get("alerts_waiting"), record.get("alerts_since")
+    return (
+        f"{count}, the oldest since {moment(since_s)}" if since_s is not None else printable(count)
+    )
+
+
+def moment(at_s: float) -> str:
+    """Show a point of time, local."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 def inventory(record: Record, style: Style, width: int | None) -> Iterator[str]:
@@ -162,13 +163,16 @@ def session(record: Record) -> str:
 def prompt_change(record: Record) -> str:
     """Show that a question came up or was closed."""
     if verdict := record.get("verdict"):
-        return printable(f"operation {record.get('operation')}: prompt closed, {verdict}")
+        until = f" until {moment(record['until'])}" if record.get("until") else ""
+        by = f" by {record['by']}" if record.get("by") else ""
+        what = f"operation {record.get('operation')}: prompt closed, {verdict}{until}{by}"
+        return printable(what)
     return printable(f"operation {record.get('operation')} asks: {request(record)}")
 
 
 def request(record: Record) -> str:
     """Say who asks for what: `Example asks to install Hello 1.2`."""
-    verb, _ = ASKED.get(record.get("primitive", ""), (record.get("primitive", ""), ""))
+    verb = VERBS.get(record.get("primitive", ""), record.get("primitive", ""))
     who = record.get("server_name") or record.get("server")
     what = record.get("name") or record.get("what")
     return printable(f"{who} asks to {verb} {what} {record.get('version') or ''}".rstrip())
@@ -184,10 +188,31 @@ def prompt(record: Record, style: Style) -> Iterator[str]:
         facts["from"] = record["url"]
     facts["asked by"] = record.get("server")
     if record.get("deadline"):
-        facts["until"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["deadline"]))
+        facts["until"] = moment(record["deadline"])
+    if record.get("deferrals_left"):
+        facts["can be deferred"] = (
+            f"{record['deferrals_left']} times, tonight is {record['tonight']}"
+        )
     yield from (f"  {line}" for line in fields(facts))
-    if meaning := ASKED.get(record.get("primitive", ""), ("", ""))[1]:
-        yield f"  {meaning}"
+    yield from (f"  {printable(line)}" for line in _effects(record))
+
+
+def completion(record: Record, style: Style) -> str:
+    """Say how an operation ended that the person was asked or told about."""
+    kind = "good" if record.get("phase") == "succeeded" else "bad"
+    return style.paint(kind, printable(record.get("text") or operation(record)))
+
+
+def _effects(record: Record) -> Iterator[str]:
+    """Say what follows from a yes."""
+    if record.get("effect"):
+        yield record["effect"]
+    if record.get("units"):
+        yield f"These services stop, at least for a moment: {', '.join(record['units'])}."
+    if record.get("reboot"):
+        yield "The device is restarted for it."
+    if record.get("reversible") is False:
+        yield "That cannot be undone here."
 
 
 def settings(record: Mapping[str, Any], origins: Mapping[str, Any]) -> Iterator[str]:

@@ -39,6 +39,9 @@ class Facade(Protocol):
     def inventory(self) -> Record:
         """`{"deployed": [record...], "delivered": [record...], "download": [record...]}`."""
 
+    async def baseline(self) -> Record:
+        """What the factory left on the device, and what has changed since."""
+
     def operations(self) -> list[Record]:
         """All operations of the journal, oldest first."""
 

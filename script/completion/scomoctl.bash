@@ -2,7 +2,7 @@
 
 _scomoctl() {
     local word command="" options="--root --json --help" i
-    local commands="status inventory operations session tree get confirm decline watch bootstrap ddf agent trace syncml config"
+    local commands="status inventory baseline operations history request session tree get confirm decline defer watch bootstrap ddf agent trace syncml config"
     COMPREPLY=()
     word=${COMP_WORDS[COMP_CWORD]}
     if [[ ${COMP_WORDS[COMP_CWORD-1]} == --root ]]; then
@@ -19,7 +19,16 @@ _scomoctl() {
     done
     case $command in
         "") mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$word") ;;
+        operations) mapfile -t COMPREPLY < <(compgen -W "show cancel --help" -- "$word") ;;
+        history) mapfile -t COMPREPLY < <(compgen -W "--server --since --failed --help" -- "$word") ;;
+        request)
+            case ${COMP_WORDS[COMP_CWORD-1]} in
+                request) mapfile -t COMPREPLY < <(compgen -W "install update --help" -- "$word") ;;
+                *) mapfile -t COMPREPLY < <(compgen -W "--server --device --help" -- "$word") ;;
+            esac
+            ;;
         tree) mapfile -t COMPREPLY < <(compgen -W "--recursive --help" -- "$word") ;;
+        defer) mapfile -t COMPREPLY < <(compgen -W "tonight 1h --help" -- "$word") ;;
         agent)
             if [[ ${COMP_WORDS[COMP_CWORD-1]} == --answer ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$word")

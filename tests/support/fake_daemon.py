@@ -52,7 +52,20 @@ PROMPT: Record = {
     "server": "srv1",
     "server_name": "Example",
     "url": "https://pkg.example.org/hello.deb",
+    "effect": "It is fetched, checked and installed, and can be used at once.",
     "deadline": 1_700_086_400.0,
+}
+BASELINE: Record = {
+    "is_known": True,
+    "problem": "",
+    "taken": 1_700_000_000.0,
+    "digest": "ab" * 32,
+    "count": 3,
+    "identity": {"ID": "example", "PRETTY_NAME": "Example OS 2"},
+    "now": {"ID": "example", "PRETTY_NAME": "Example OS 3"},
+    "added": [{"id": "editor", "version": "1.0"}],
+    "removed": [{"id": "game", "version": "2"}],
+    "changed": [{"id": "libgreet", "from": "1.0", "to": "1.1", "how": "upgraded"}],
 }
 INVENTORY: Record = {
     "deployed": [
@@ -102,6 +115,7 @@ class FakeDaemon:
         self.records = [dict(OPERATION)]
         self.waiting = {7: dict(PROMPT)}
         self.inventory_record: Record = dict(INVENTORY)
+        self.baseline_record: Record = dict(BASELINE)
         self.profiles: list[bytes] = []
         self.callers: list[str] = []
         self.past: list[Record] = []
@@ -127,6 +141,9 @@ class FakeDaemon:
 
     def inventory(self) -> Record:
         return self.inventory_record
+
+    async def baseline(self) -> Record:
+        return self.baseline_record
 
     def operations(self) -> list[Record]:
         return self.records
