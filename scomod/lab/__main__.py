@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     order.add_argument("kind", choices=ORDERS)
     order.add_argument("params", nargs="*", metavar="KEY=VALUE", help="file=X.deb fills the rest")
     order.set_defaults(action=_order)
+    offer = commands.add_parser("offer", help="have a package ready for when the device asks")
+    offer.add_argument("name", help="user or device id")
+    offer.add_argument("file", type=Path, help="a .deb")
+    offer.set_defaults(action=_offer)
     push = commands.add_parser("push", help="ask a device for a session (package #0 by UDP)")
     push.add_argument("name", help="user or device id")
     push.add_argument("address", metavar="HOST[:PORT]")
@@ -134,6 +138,13 @@ def _order(arguments: argparse.Namespace) -> None:
         arguments, f"devices/{arguments.name}/orders", {"kind": arguments.kind, "params": params}
     )
     print(f"order {order['id']} is queued, correlator {order['correlator']}")
+
+
+def _offer(arguments: argparse.Namespace) -> None:
+    params = _publish(arguments, arguments.file)
+    wanted = {"component": params["name"], "params": params}
+    _call(arguments, f"devices/{arguments.name}/offers", wanted)
+    print(f"{params['pkg_id']} is ready for {arguments.name}")
 
 
 def _publish(arguments: argparse.Namespace, archive: Path) -> dict[str, str]:

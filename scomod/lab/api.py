@@ -9,6 +9,7 @@ profile alone.
     GET  /api/devices/NAME/records     everything it ever said
     GET  /api/devices/NAME/orders      its orders, with what came back
     POST /api/devices/NAME/orders      {"kind", "params": {...}}
+    POST /api/devices/NAME/offers      {"component", "params"}: for when the device asks for it
     POST /api/devices/NAME/push        {"host", "port"?, "ui_mode"?}
     GET  /api/devices/NAME/profile     the provisioning document (XML, with secrets)
     POST /api/packages/NAME/fault      {"fault": "404"|...|"none", "count"?}
@@ -63,6 +64,7 @@ class Api:
             web.get("/api/devices/{name}/records", self._records),
             web.get("/api/devices/{name}/orders", self._orders),
             web.post("/api/devices/{name}/orders", self._order),
+            web.post("/api/devices/{name}/offers", self._offer),
             web.post("/api/devices/{name}/push", self._push),
             web.get("/api/devices/{name}/profile", self._profile),
             web.post("/api/packages/{name}/fault", self._fault),
@@ -88,15 +90,19 @@ class Api:
 
     async def _order(self, request: web.Request) -> web.Response:
         wanted = await _json_of(request, "kind", "params")
-        params = wanted.get("params", {})
-        if not isinstance(params, dict):
-            raise RequestError("params must be an object of texts")
-        texts = {str(name): _text(params, name) for name in params}
-        kind = _text(wanted, "kind")
+        kind, texts = _text(wanted, "kind"), _texts(wanted, "params")
         scomo.check(kind, texts)
         return web.json_response(
             asdict(self._register.enqueue(self._account(request), kind, texts))
         )
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, "component", "params")
+        account, texts = self._account(request), _texts(wanted, "params")
+        scomo.check("install", texts)
+        account.offers[_text(wanted, "component")] = texts
+        self._register.save(account)
+        return web.json_response(account.offers)
 
     async def _push(self, request: web.Request) -> web.Response:
         wanted = await _json_of(request, "host", "port", "ui_mode")
@@ -172,3 +178,10 @@ def _text(values: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise RequestError(f"{name} must be a text")
     return value
+
+
+def _texts(values: dict[str, Any], name: str) -> dict[str, str]:
+    inner = values.get(name, {})
+    if not isinstance(inner, dict):
+        raise RequestError(f"{name} must be an object of texts")
+    return {str(key): _text(inner, key) for key in inner}

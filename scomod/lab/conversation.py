@@ -28,9 +28,9 @@ from scomod.dmclient.model import (
     name_of,
 )
 from scomod.lab import reports
+from scomod.lab.commands import Value
 from scomod.lab.doorkeeper import Doorkeeper, Envelope
 from scomod.lab.outgoing import Outgoing, as_text
-from scomod.lab.scomo import Value
 from scomod.lab.worker import Worker
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Conversation:
             self._register.record(account, "abort", session=self.session_id)
             self.is_over = True
         elif alert.code != AlertCode.NEXT_MESSAGE:
-            reports.take_alert(self._register, account, self.session_id, alert)
+            return reports.take_alert(self._register, account, self.session_id, alert)
         return DmStatus.OK
 
     def _take_status(self, account: Account, status: Status) -> None:

@@ -82,7 +82,8 @@ class Account:
     `device_id` is "" until the first device with the right user and password
     comes; from then on only that one is let in.  `client_nonce` is what the
     device must use next, `server_nonce` what it told us to use.  `auth` is how both
-    sides prove themselves: one of `AUTHS`.
+    sides prove themselves: one of `AUTHS`.  `offers` are parameters of `install` orders
+    for a device that asks, by component (`offers.py`).
     """
 
     user: str
@@ -96,6 +97,7 @@ class Account:
     session_id: int = 0
     devinfo: dict[str, str] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
+    offers: dict[str, dict[str, str]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
 
     def due(self) -> Order | None:
@@ -214,7 +216,10 @@ class Register:
 def _to_json(account: Account) -> str:
     values = {
         name: getattr(account, name)
-        for name in ("user", "server_id", "device_id", "auth", "session_id", "devinfo", "records")
+        for name in (
+            *("user", "server_id", "device_id", "auth", "session_id"),
+            *("devinfo", "offers", "records"),
+        )
     }
     values |= {
         "password": account.password.reveal(),

@@ -9,7 +9,9 @@ of the digest.
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
+import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING
 from scomod.errors import ScomodError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from scomod.lab.pki import Pki
 
@@ -30,6 +32,9 @@ READ_BYTES = 1 << 20
 EXECUTABLE = 0o755
 PLAIN = 0o644
 PROGRAM_DIRS = ("usr/bin/",)
+BUNDLE = "bundle"
+BUNDLE_TYPE = "application/vnd.scomod.bundle+tar"
+MANIFEST = "manifest.json"
 
 
 class PackageError(ScomodError):
@@ -49,7 +54,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """A package file and what proves it."""
+    """A package file and what proves it; `env_type` and `pkg_type` only where they must be said."""
 
     path: Path
     name: str
@@ -57,6 +62,8 @@ class Payload:
     size_bytes: int
     sha256: str
     signature: str
+    env_type: str = ""
+    pkg_type: str = ""
 
     @property
     def install_params(self) -> str:
@@ -72,6 +79,8 @@ class Payload:
             "name": self.name,
             "params": self.install_params,
             "description": description,
+            "env_type": self.env_type,
+            "pkg_type": self.pkg_type,
         }
 
 
@@ -113,18 +122,53 @@ def build(recipe: Recipe, directory: Path, pki: Pki) -> Payload:
 def payload_of(archive: Path, pki: Pki) -> Payload:
     """Say what a device must be told of any .deb; raises `PackageError` when it is none."""
     name, version = query(archive, "${Package}\n${Version}").splitlines()
-    digest = hashlib.sha256()
-    with archive.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
+    return _signed(archive, name, version, pki)
+
+
+def bundle(
+    name: str,
+    version: str,
+    archives: Sequence[Path],
+    directory: Path,
+    pki: Pki,
+    *,
+    scope: str = "whole",
+) -> Payload:
+    """Put .debs into one package, in the order of their installation; `scope` whole or part."""
+    target = directory / f"{name}_{version}.bundle"
+    rows = [
+        {"file": each.name, "environment": "deb", "sha256": _digest(each).hex()}
+        for each in archives
+    ]
+    manifest = json.dumps({"bundle": 1, "scope": scope, "components": rows})
+    with tempfile.TemporaryDirectory(prefix="scomod-lab-") as scratch:
+        listing = Path(scratch) / MANIFEST
+        listing.write_text(manifest)
+        with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for file in (listing, *archives):
+                tar.add(file, file.name)
+    return _signed(target, name, version, pki, env_type=BUNDLE, pkg_type=BUNDLE_TYPE)
+
+
+def _signed(file: Path, name: str, version: str, pki: Pki, **kind: str) -> Payload:
+    digest = _digest(file)
     return Payload(
-        path=archive,
+        path=file,
         name=name,
         version=version,
-        size_bytes=archive.stat().st_size,
-        sha256=digest.hexdigest(),
-        signature=pki.sign(digest.digest()),
+        size_bytes=file.stat().st_size,
+        sha256=digest.hex(),
+        signature=pki.sign(digest),
+        **kind,
     )
+
+
+def _digest(file: Path) -> bytes:
+    digest = hashlib.sha256()
+    with file.open("rb") as octets:
+        while block := octets.read(READ_BYTES):
+            digest.update(block)
+    return digest.digest()
 
 
 def query(archive: Path, wanted: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE, AlertCode, ResultCode
+from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE, AlertCode, DmStatus, ResultCode
+from scomod.lab import offers
 from scomod.lab.devices import Account, Phase, Record, Register
 
 if TYPE_CHECKING:
@@ -15,15 +16,22 @@ RESULT: Final = re.compile(rb"<ResultCode>\s*(\d{3,5})\s*</ResultCode>")
 IDENTIFIER: Final = re.compile(rb"<Identifier>(.*?)</Identifier>", re.DOTALL)
 
 
-def take_alert(register: Register, account: Account, session: str, alert: Alert) -> None:
-    """Note an alert, item by item; the report of an order also ends that order."""
+def take_alert(register: Register, account: Account, session: str, alert: Alert) -> DmStatus:
+    """Note an alert, item by item, and return what it is answered with.
+
+    The report of an order also ends that order; a request may bring one.
+    """
+    code = DmStatus.OK
     for item in alert.items:
         record = _read(alert, item)
         register.record(account, "alert", session=session, **record)
         if record["type"] == ALERT_TYPE_OPERATION_COMPLETE and record["result"] is not None:
             _settle(account, record)
+        elif record["type"] in offers.REQUESTS:
+            code = offers.answer(register, account, record["identifier"])
     if not alert.items:
         register.record(account, "alert", session=session, code=alert.code)
+    return code
 
 
 def _read(alert: Alert, item: Item) -> Record:

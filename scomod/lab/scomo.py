@@ -1,34 +1,46 @@
 """What a server wants of a device: orders, each a small generator of DM commands.
 
 An order yields a batch of commands and is sent what came back for each, in the
-same order; so it can react (read an interior node, then its children).  It knows
-nothing of messages, credentials or packages: `conversation.py` does that.
-Sequences as servers in the field send them: scomo §3.5.
+same order; so it can react (read an interior node, then its children).  The words
+it uses are in `commands.py`.  Sequences as servers in the field send them: scomo §3.5.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import AlertCode, DmStatus, is_success
-from scomod.dmclient.model import Add, Alert, Delete, Exec, Get, Item, Meta, Replace
-from scomod.errors import ScomodError
-from scomod.lab.outgoing import Sendable
+from scomod.codes import AlertCode, DmStatus
+from scomod.dmclient.model import Add, Alert, Delete, Item, Meta
+from scomod.lab.commands import (
+    ROOT,
+    OrderError,
+    Plan,
+    Steps,
+    demand,
+    execute,
+    get,
+    replace,
+    walk,
+    write,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from scomod.lab.devices import Order
 
-TEXT: Final = Meta(format="chr", type="text/plain")
-ROOT: Final = "./SCOMO"
 STANDARD_READ: Final = ("./DevInfo", "./DevDetail", f"{ROOT}/Inventory")
-NOT_READ: Final = ("Operations", "Data")  # nothing to see, and Data has no Get (scomo §1.2)
-MAX_NODES_COUNT: Final = 20000
-COMPONENT_LEAVES: Final = ("ID", "PkgIDRef", "Name", "Version", "State", "Status", "EnvType")
-
-
+DEB_TYPE: Final = "application/vnd.debian.binary-package"
+EXTENSIONS: Final = ("Start", "Stop")  # of scomod's own, below Operations/Ext
+# what an order may say of a package, and the leaf that it becomes
+DESCRIPTION: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "params": "InstallParams",
+    "description": "Description",
+    "env_type": "EnvType",
+    "pkg_type": "PkgType",
+}
 ALERTS: Final[Mapping[str, AlertCode]] = {
     "display": AlertCode.DISPLAY,
     "confirm": AlertCode.CONFIRM_OR_REJECT,
@@ -36,108 +48,6 @@ ALERTS: Final[Mapping[str, AlertCode]] = {
     "choice": AlertCode.SINGLE_CHOICE,
     "choices": AlertCode.MULTIPLE_CHOICE,
 }
-
-
-class OrderError(ScomodError):
-    """An order cannot be carried out; the text says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """The value of one node as a device reported it."""
-
-    format: str = "chr"
-    type: str = "text/plain"
-    data: bytes = b""
-
-    @property
-    def text(self) -> str:
-        """The value for people."""
-        return self.data.decode("utf-8", "replace")
-
-    @property
-    def children(self) -> list[str]:
-        """Names below an interior node (omadm §7.3); [] for a leaf."""
-        return [name for name in self.text.split("/") if name] if self.format == "node" else []
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came back for one command; `code` is 0 when the device never answered it."""
-
-    command: Sendable
-    code: int = 0
-    values: Mapping[str, Value] = field(default_factory=dict)
-
-    @property
-    def uri(self) -> str:
-        """The node that the command was for."""
-        return self.command.items[0].target or ""
-
-    @property
-    def is_ok(self) -> bool:
-        """Tell whether the device did it."""
-        return is_success(self.code)
-
-
-Batch = list[Sendable]
-Plan = Generator[Batch, list[Outcome], str]  # what it returns is a sentence for people
-
-
-def get(uri: str) -> Get:
-    """Read a node."""
-    return Get(items=(Item(target=uri),))
-
-
-def add(uri: str, value: str) -> Add:
-    """Create a text leaf."""
-    return Add(items=(Item(target=uri, meta=TEXT, data=value.encode()),))
-
-
-def replace(uri: str, value: str) -> Replace:
-    """Change a text leaf."""
-    return Replace(items=(Item(target=uri, meta=TEXT, data=value.encode()),))
-
-
-def execute(uri: str, correlator: str) -> Exec:
-    """Start what a node stands for."""
-    return Exec(correlator=correlator or None, items=(Item(target=uri),))
-
-
-def walk(*roots: str) -> Generator[Batch, list[Outcome], dict[str, Value]]:
-    """Read everything below some nodes, level by level; returns URI → value.
-
-    What a device refuses to show is left out.
-    """
-    found: dict[str, Value] = {}
-    level = list(roots)
-    while level:
-        outcomes = yield [get(uri) for uri in level]
-        level = []
-        for outcome in outcomes:
-            found |= outcome.values
-            level += [
-                f"{uri}/{name}"
-                for uri, value in outcome.values.items()
-                for name in value.children
-                if name not in NOT_READ
-            ]
-        if len(found) + len(level) > MAX_NODES_COUNT:
-            raise OrderError(f"more than {MAX_NODES_COUNT} nodes below {', '.join(roots)}")
-    return found
-
-
-def components(found: Mapping[str, Value]) -> list[dict[str, str]]:
-    """Make a table of a walked inventory: one row per deployed component, by ID."""
-    base = f"{ROOT}/Inventory/Deployed"
-    names = found[base].children if base in found else []
-    empty = Value()
-    rows = [
-        {"node": f"{base}/{name}"}
-        | {leaf: found.get(f"{base}/{name}/{leaf}", empty).text for leaf in COMPONENT_LEAVES}
-        for name in names
-    ]
-    return sorted(rows, key=lambda row: row["ID"])
 
 
 def _read(order: Order) -> Plan:
@@ -150,15 +60,18 @@ def _read(order: Order) -> Plan:
 def _fill_and_exec(order: Order) -> Plan:
     """Announce a package and start an operation on it (indirect delivery, scomo §6.4)."""
     node = f"{ROOT}/Download/{order.params['node']}"
-    yield from _write(
-        node,
-        PkgID=order.params["pkg_id"],
-        PkgURL=order.params["url"],
-        Name=order.params.get("name", ""),
-        InstallParams=order.params.get("params", ""),
-        Description=order.params.get("description", ""),
-        EnvType=order.params.get("env_type", ""),
-    )
+    leaves = {"PkgID": order.params["pkg_id"], "PkgURL": order.params["url"]}
+    leaves |= {"Reboot": order.params.get("reboot", "")}
+    yield from write(node, **leaves, **_description(order))
+    primitive = order.params.get("primitive", "DownloadInstall")
+    return (yield from _start(f"{node}/Operations/{primitive}", order))
+
+
+def _refill_and_exec(order: Order) -> Plan:
+    """Use a download node that is there for ever: nothing is added (scomo §3.5, fixed DP node)."""
+    node = f"{ROOT}/Download/{order.params['node']}"
+    values = {"PkgURL": order.params["url"], "InstallParams": order.params.get("params", "")}
+    demand((yield [replace(f"{node}/{leaf}", value) for leaf, value in values.items() if value]))
     primitive = order.params.get("primitive", "DownloadInstall")
     return (yield from _start(f"{node}/Operations/{primitive}", order))
 
@@ -167,17 +80,9 @@ def _deliver(order: Order) -> Plan:
     """Write a package into the tree itself (direct delivery, scomo §6.3), then start on it."""
     node = f"{ROOT}/Inventory/Delivered/{order.params['node']}"
     data = base64.b64decode(order.params["data"])
-    mime = order.params.get("type", "application/vnd.debian.binary-package")
-    yield from _write(
-        node,
-        PkgID=order.params["pkg_id"],
-        Name=order.params.get("name", ""),
-        InstallParams=order.params.get("params", ""),
-        EnvType=order.params.get("env_type", ""),
-    )
-    item = Item(target=f"{node}/Data", meta=Meta(format="bin", type=mime), data=data)
-    outcomes = yield [Add(items=(item,))]
-    _demand(outcomes)
+    yield from write(node, PkgID=order.params["pkg_id"], **_description(order))
+    meta = Meta(format="bin", type=order.params.get("type", DEB_TYPE))
+    demand((yield [Add(items=(Item(target=f"{node}/Data", meta=meta, data=data),))]))
     primitive = order.params.get("primitive", "Install")
     return (yield from _start(f"{node}/Operations/{primitive}", order))
 
@@ -185,13 +90,14 @@ def _deliver(order: Order) -> Plan:
 def _component(order: Order) -> Plan:
     """Find a deployed component by its ID and start an operation on it."""
     wanted, primitive = order.params["id"], order.params["primitive"]
+    leaf = f"Ext/{primitive}" if primitive in EXTENSIONS else primitive
     base = f"{ROOT}/Inventory/Deployed"
-    listing = _demand((yield [get(base)]))
+    listing = demand((yield [get(base)]))
     names = listing[0].values[base].children if base in listing[0].values else []
     outcomes = yield [get(f"{base}/{name}/ID") for name in names]
     for name, outcome in zip(names, outcomes, strict=True):
         if any(value.text == wanted for value in outcome.values.values()):
-            return (yield from _start(f"{base}/{name}/Operations/{primitive}", order))
+            return (yield from _start(f"{base}/{name}/Operations/{leaf}", order))
     raise OrderError(f"no component {wanted!r} is deployed; there are {len(names)} others")
 
 
@@ -204,14 +110,14 @@ def _put(order: Order) -> Plan:
     """Create or change one text leaf."""
     uri = order.params["uri"]
     parent, _, leaf = uri.rpartition("/")
-    yield from _write(parent, **{leaf: order.params.get("value", "")})
+    yield from write(parent, **{leaf: order.params.get("value", "")})
     return f"{uri} written"
 
 
 def _delete(order: Order) -> Plan:
     """Delete a node with all below it."""
     uri = order.params["uri"]
-    _demand((yield [Delete(items=(Item(target=uri),))]))
+    demand((yield [Delete(items=(Item(target=uri),))]))
     return f"{uri} deleted"
 
 
@@ -219,8 +125,7 @@ def _ask(order: Order) -> Plan:
     """Have a user alert shown (omadm §1.4); `choices` stand on lines of their own."""
     texts = [order.params.get("options", ""), order.params["text"]]
     texts += order.params.get("choices", "").splitlines()
-    items = tuple(Item(data=text.encode()) for text in texts)
-    (outcome,) = yield [Alert(code=ALERTS[order.params["alert"]], items=items)]
+    (outcome,) = yield [_alert(ALERTS[order.params["alert"]], *texts)]
     answers = [value.text for value in outcome.values.values()]
     return f"answered with {outcome.code} {' '.join(answers)}".rstrip()
 
@@ -228,6 +133,7 @@ def _ask(order: Order) -> Plan:
 ORDERS: Final[Mapping[str, Callable[[Order], Plan]]] = {
     "read": _read,
     "install": _fill_and_exec,
+    "refill": _refill_and_exec,
     "deliver": _deliver,
     "component": _component,
     "exec": _exec,
@@ -239,6 +145,7 @@ ORDERS: Final[Mapping[str, Callable[[Order], Plan]]] = {
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "read": (),
     "install": ("node", "pkg_id", "url"),
+    "refill": ("node", "url"),
     "deliver": ("node", "pkg_id", "data"),
     "component": ("id", "primitive"),
     "exec": ("uri",),
@@ -265,26 +172,25 @@ def plan_of(order: Order) -> Plan:
     return ORDERS[order.kind](order)
 
 
-def _write(parent: str, **leaves: str) -> Generator[Batch, list[Outcome], None]:
-    """Add leaves, and replace those that are there already; empty ones are left out."""
-    wanted = {f"{parent}/{name}": value for name, value in leaves.items() if value}
-    outcomes = yield [add(uri, value) for uri, value in wanted.items()]
-    known = [outcome.uri for outcome in outcomes if outcome.code == DmStatus.ALREADY_EXISTS]
-    _demand([outcome for outcome in outcomes if outcome.uri not in known])
-    if known:
-        _demand((yield [replace(uri, wanted[uri]) for uri in known]))
+def _description(order: Order) -> dict[str, str]:
+    return {leaf: order.params.get(name, "") for name, leaf in DESCRIPTION.items()}
 
 
 def _start(uri: str, order: Order) -> Plan:
-    (outcome,) = _demand((yield [execute(uri, order.correlator)]))
+    """Exec, after the person's yes if the order has a question of its own (scomo §7.1)."""
+    if question := order.params.get("confirm", ""):
+        yield from _confirm(question)
+    (outcome,) = demand((yield [execute(uri, order.correlator)]))
     accepted = outcome.code == DmStatus.ACCEPTED_FOR_PROCESSING
     return "accepted, a report will follow" if accepted else "done"
 
 
-def _demand(outcomes: list[Outcome]) -> list[Outcome]:
-    """Raise `OrderError` unless the device did everything."""
-    for outcome in outcomes:
-        if not outcome.is_ok:
-            verb = type(outcome.command).__name__
-            raise OrderError(f"{verb} {outcome.uri} was answered with {outcome.code}")
-    return outcomes
+def _confirm(question: str) -> Steps:
+    """Ask the person through the device; raises `OrderError` unless the answer is yes."""
+    (outcome,) = yield [_alert(AlertCode.CONFIRM_OR_REJECT, "", question)]
+    if outcome.code != DmStatus.OK:
+        raise OrderError(f"the person did not agree: {outcome.code}")
+
+
+def _alert(code: AlertCode, *texts: str) -> Alert:
+    return Alert(code=code, items=tuple(Item(data=text.encode()) for text in texts))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from scomod.codes import AlertCode, ComponentState, ResultCode
 from scomod.explain import code_name
 from scomod.lab import packages, profile, push
+from scomod.lab.commands import ROOT, Value, components
 from scomod.lab.devices import Phase
 from scomod.lab.packageserver import Fault
-from scomod.lab.scomo import ROOT, Value, components
 from scomod.lab.show import DEVICE, LAB
 from scomod.lab.stage import LOOPBACK, StageError
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from scomod.codes import DmStatus
 from scomod.dmclient.model import name_of
+from scomod.lab.commands import OrderError, Outcome, Value
 from scomod.lab.devices import Phase
-from scomod.lab.scomo import OrderError, Outcome, Value, plan_of
+from scomod.lab.scomo import plan_of
 
 if TYPE_CHECKING:
+    from scomod.lab.commands import Batch, Plan
     from scomod.lab.devices import Account, Order, Register
     from scomod.lab.outgoing import Sendable
-    from scomod.lab.scomo import Batch, Plan
 
 
 @dataclass(slots=True)

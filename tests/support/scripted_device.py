@@ -61,6 +61,7 @@ class ScriptedDevice:
     executed: list[tuple[str, str | None]] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
     alert_answers: list[int] = field(default_factory=list)
+    says: DmStatus = DmStatus.OK  # to whatever the person is asked
     is_server_trusted: bool = False
     rounds: int = 0
 
@@ -138,7 +139,7 @@ class ScriptedDevice:
 
     def _obey(self, answer: Message, command: Command, chunks: dict[str, bytes]) -> list[Command]:
         if isinstance(command, Alert):
-            return [self._status(answer, command, DmStatus.OK)]
+            return [self._status(answer, command, self.says)]
         assert isinstance(command, ItemCommand)
         (item,) = command.items
         uri = item.target or ""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scomod.clock import SystemClock
 from scomod.codes import (
     ALERT_TYPE_OPERATION_COMPLETE,
     AlertCode,
@@ -19,61 +17,17 @@ from scomod.codes import (
 from scomod.dmclient.auth import AuthType
 from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Alert, Item, ItemCommand, Meta, Status
-from scomod.lab.devices import Phase, Register
-from scomod.lab.dmserver import DmServer
-from scomod.lab.doorkeeper import Envelope
-from scomod.lab.scomo import OrderError, Value, check, components
+from scomod.lab.commands import OrderError, Value, components
+from scomod.lab.devices import Phase
+from scomod.lab.scomo import check
 from scomod.secret import Secret
-from tests.support.scripted_device import ScriptedDevice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scomod.dmclient.model import Message
-    from scomod.lab.devices import Account, Order, Record
+    from tests.support.lab_stand import Stand
 
 URI = "https://localhost/dm"
 HELLO = "./SCOMO/Inventory/Deployed/hello"
-
-
-class Stand:
-    """A server and one device that has an account there."""
-
-    def __init__(self, directory: Path, encoding: Encoding) -> None:
-        counter = itertools.count(1)
-        self.directory = directory
-        self.random = lambda size: next(counter).to_bytes(size, "big")
-        self.restart()
-        account = self.register.add("dev1", password="client pw", server_password="server pw")
-        self.device = ScriptedDevice(
-            post=lambda body, encoding: self.server.exchange(Envelope(body), encoding, URI).body,
-            user=account.user,
-            password=Secret("client pw"),
-            server_id=account.server_id,
-            server_password=Secret("server pw"),
-            client_nonce=account.client_nonce,
-            server_nonce=account.server_nonce,
-            encoding=encoding,
-        )
-
-    def restart(self) -> None:
-        self.register = Register(self.directory, SystemClock(), self.random)
-        self.server = DmServer(self.register, SystemClock())
-
-    @property
-    def account(self) -> Account:
-        return self.register.get("dev1")
-
-    def order(self, kind: str, **params: str) -> Order:
-        return self.register.enqueue(self.account, kind, params)
-
-    def records(self, what: str) -> list[Record]:
-        return [record for record in self.account.records if record["what"] == what]
-
-
-@pytest.fixture(params=list(Encoding), ids=lambda encoding: encoding.name)
-def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
-    return Stand(tmp_path / "devices", request.param)
 
 
 def header_status(message: Message) -> Status:
