@@ -5,8 +5,8 @@
 
 The unprivileged daemon reads the index; the archives are read by nobody else.
 An entry is written after the tool has done its work and says what is so; an
-archive that no entry names is rubbish of an interrupted or replaced job and is
-swept after the next one.
+archive that neither an entry nor a plan (`plan.py`) names is rubbish of an
+interrupted or replaced job and is swept after the next one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.errors import InstallerError, Reason
+from scomod import verify
+from scomod.errors import InstallerError, Reason, VerifyError
 from scomod.installers import durable
-from scomod.installers.base import InstalledItem
+from scomod.installers.base import InstalledItem, stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -33,7 +36,11 @@ _PRIVATE_DIR: Final = 0o700
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is kept about one component; `digest` names its archive."""
+    """What is kept about one component; `digest` names its archive.
+
+    `owner` is the server that brought it, `place` its place in the order of its
+    package, `units` its services while it is active.
+    """
 
     id: str
     version: str
@@ -43,6 +50,14 @@ class Entry:
     environment: str
     package_id: str = ""
     description: str = ""
+    owner: str = ""
+    place: int = 0
+    units: tuple[str, ...] = ()
+
+    @property
+    def archive(self) -> str:
+        """Name of its archive in the store."""
+        return f"{self.digest}.{self.environment}"
 
     def item(self) -> InstalledItem:
         """Show the entry as a piece of installed software."""
@@ -55,12 +70,29 @@ class Entry:
             description=self.description,
             digest=self.digest,
             package_id=self.package_id,
+            owner=self.owner,
+            units=self.units,
         )
 
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Entry | None:
+        """Read an entry that was JSON; None for anything of another shape."""
+        types = {name: type(item) for name, item in value.items()}
+        if types.keys() - _LATER_FIELDS != _FIELD_TYPES.keys() - _LATER_FIELDS:
+            return None
+        if any(_FIELD_TYPES[name] is not kind for name, kind in types.items()):
+            return None
+        units = tuple(map(str, value.get("units", ())))
+        return cls(**{**value, "units": units})
 
-_FIELD_TYPES: Final = {
-    field.name: bool if field.name == "is_active" else str for field in fields(Entry)
+
+_FIELD_TYPES: Final = {field.name: str for field in fields(Entry)} | {
+    "is_active": bool,
+    "place": int,
+    "units": list,
 }
+# What entries of an earlier version do not have.
+_LATER_FIELDS: Final = frozenset({"owner", "place", "units"})
 
 
 class Archives:
@@ -102,6 +134,10 @@ class Archives:
         found = (_read_entry(path) for path in sorted(self._index_dir.glob("[!.]*.json")))
         return [entry for entry in found if entry is not None]
 
+    def mark(self) -> str:
+        """Return what is another text after any change of an entry: they are renamed into place."""
+        return stamp(self._index_dir)
+
     def record(self, entry: Entry) -> None:
         """Write an entry, replacing the one of the same component."""
         durable.write_json(self._entry_path(entry.id), asdict(entry), mode=_PUBLIC_FILE)
@@ -110,9 +146,24 @@ class Archives:
         """Forget a component; its archive goes with the next sweep."""
         durable.discard(self._entry_path(component_id))
 
-    def sweep(self) -> None:
-        """Delete every archive that no entry names."""
-        named = {f"{entry.digest}.{entry.environment}" for entry in self.entries()}
+    def checked(self, entry: Entry) -> Path:
+        """Give the archive of an entry if it is still what it was; flash forgets.
+
+        Raises `InstallerError(NOT_PRESENT)`, `VerifyError(DIGEST)`.
+        """
+        place = self.path(entry.digest, entry.environment)
+        if not place.exists():
+            raise InstallerError(
+                Reason.NOT_PRESENT, f"the archive of {entry.id} {entry.version} is gone"
+            )
+        with place.open("rb") as file:
+            if verify.sha256_of(file) != entry.digest:
+                raise VerifyError(Reason.DIGEST, f"the kept archive of {entry.id} is damaged")
+        return place
+
+    def sweep(self, spared: AbstractSet[str] = frozenset()) -> None:
+        """Delete every archive that no entry names and that is not spared (file names)."""
+        named = {entry.archive for entry in self.entries()} | spared
         rubbish = [path for path in self._store_dir.iterdir() if path.name not in named]
         for path in rubbish:
             path.unlink()
@@ -130,6 +181,4 @@ def _read_entry(path: Path) -> Entry | None:
         value: dict[str, Any] = durable.read_json(path, max_bytes=_ENTRY_LIMIT_BYTES)
     except InstallerError:
         return None
-    if {name: type(item) for name, item in value.items()} != _FIELD_TYPES:
-        return None
-    return Entry(**value)
+    return Entry.of(value)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# What an order says instead of a backend when its payload holds several components.
+BUNDLE: Final = "bundle"
 
 
 class Action(StrEnum):
@@ -80,7 +84,8 @@ class Job:
     `keep_payload` leaves the payload where it is (it stays Delivered).
     `owner` is the server that orders; besides its own components the job may change
     those of the owners in `touches` ("" is the factory, "*" everybody).
-    `undoes` is the id of the job that UNDO takes back.
+    `undoes` is the id of the job that UNDO takes back.  `params` is InstallParams,
+    for CHECK the seconds for which all must have been well, for REBOOT the boot to end.
     """
 
     id: str
@@ -114,6 +119,24 @@ class JobResult:
     wants_reboot: bool = False
 
 
+def ignore(boundary: str) -> None:
+    """Observe nothing; what a real device does at the named boundaries."""
+    del boundary
+
+
+def stamp(path: Path) -> str:
+    """Return what is another text after any write to a file or directory, "-" if it is not there.
+
+    The tools replace their files by renaming, so that the inode tells too what the
+    clock of a file system is too coarse for.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return "-"
+    return f"{found.st_ino}.{found.st_size}.{found.st_mtime_ns}.{found.st_ctime_ns}"
+
+
 class Backend(Protocol):
     """One kind of system package.  Every verb may be called twice with the same end.
 
@@ -142,8 +165,17 @@ class Backend(Protocol):
     def probe(self, component_id: str, version: str) -> Presence:
         """Say what is really there; "" as version means any."""
 
+    def version(self, component_id: str) -> str:
+        """Say which version is installed and works, "" where none does."""
+
+    def units(self, component_id: str) -> tuple[str, ...]:
+        """Name the services that an installed component brought ("hello.service")."""
+
     def inventory(self) -> list[InstalledItem]:
         """List what is installed (the active items)."""
+
+    def mark(self) -> str:
+        """Return what is another text after any change of what is installed; a stat, no more."""
 
 
 class Runner(Protocol):
@@ -154,6 +186,15 @@ class Runner(Protocol):
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends, without privileges."""
+
+    def mark(self) -> str:
+        """Return what is another text after any change of those items; costs a few stats."""
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take an order back; True if it was there and nobody will carry it out.
+
+        Whoever waits for its result gets one with CANCELLED.
+        """
 
     def forget(self, job_id: str) -> None:
         """Drop the kept result of a job that the journal has taken over."""

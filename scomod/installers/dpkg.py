@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers import dpkg_output, proc
-from scomod.installers.base import Facts, InstalledItem, Presence
+from scomod.installers.base import Facts, InstalledItem, Presence, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,20 @@ class DpkgBackend:
         row = self._row(component_id)
         return Presence.ABSENT if row is None else row.presence(version)
 
+    def version(self, component_id: str) -> str:
+        """Say which version is installed and works, "" where none does."""
+        row = self._row(component_id)
+        return row.version if row is not None and row.is_installed else ""
+
+    def units(self, component_id: str) -> tuple[str, ...]:
+        """Name the services among a package's files; needs no privilege."""
+        row = self._row(component_id)
+        if row is None or not row.is_installed:
+            return ()
+        admin_dir = self._root / ADMIN_DIR
+        done = self._ask("dpkg-query", f"--admindir={admin_dir}", "-L", row.argument)
+        return dpkg_output.services_in(done.stdout)
+
     def inventory(self) -> list[InstalledItem]:
         """List what is installed and usable; needs no privilege."""
         rows = [row for row in self._query() if row.is_installed]
@@ -122,6 +136,11 @@ class DpkgBackend:
             )
             for row in rows
         ]
+
+    def mark(self) -> str:
+        """Return the mark of the package database, and of what a killed dpkg left beside it."""
+        admin_dir = self._root / ADMIN_DIR
+        return f"{stamp(admin_dir / 'status')} {stamp(admin_dir / 'updates')}"
 
     # -- changes ---------------------------------------------------------------
 

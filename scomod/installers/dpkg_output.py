@@ -31,6 +31,12 @@ _VERSION: Final = re.compile(r"(?:[0-9]{1,9}:)?[A-Za-z0-9][A-Za-z0-9+.~:-]{0,126
 # configuration"; `installed` with no error flag is the only good one.
 _ABSENT_STATES: Final = frozenset({"not-installed", "config-files"})
 
+# A template (name@.service) is none: it runs for no instance by itself.
+_SERVICE: Final = re.compile(
+    r"^/(?:usr/)?lib/systemd/system/([A-Za-z0-9][A-Za-z0-9:_.\\-]{0,200}\.service)$", re.MULTILINE
+)
+_DESCRIPTION_CHARACTERS: Final = 200
+
 _OWN_LINE: Final = re.compile(r"dpkg(-deb|-query|-split)?( \(subprocess\))?: | ")
 _DETAIL_LINES: Final = 4
 _DETAIL_CHARACTERS: Final = 400
@@ -124,9 +130,14 @@ def parse_fields(text: str, native: str) -> Facts:
         id=component_id(name, architecture, native),
         version=version,
         architecture=architecture,
-        description=fields.get("Description", ""),
+        description=fields.get("Description", "")[:_DESCRIPTION_CHARACTERS],
         installed_bytes=int(size) * 1024 if re.fullmatch(r"[0-9]{1,12}", size) else 0,
     )
+
+
+def services_in(listing: str) -> tuple[str, ...]:
+    """Name the services in what `dpkg-query -L` printed, sorted."""
+    return tuple(sorted(set(_SERVICE.findall(listing))))
 
 
 def component_id(name: str, architecture: str, native: str) -> str:

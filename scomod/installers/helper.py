@@ -6,7 +6,8 @@ directory, checks everything again and answers with a result file.  Started by
 
 Start-up is recovery: orders that an earlier run left unfinished come first.  How
 often an order was begun is on disk before it is begun again, so one that keeps
-killing us ends with CRASH_LOOP (I7).
+killing us is taken back, and one that does so even then is left; both end with
+CRASH_LOOP (I7).
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from scomod import config
 from scomod.clock import SystemClock
 from scomod.errors import ConfigError, InstallerError, Reason
 from scomod.installers import durable, jobfile, registry
-from scomod.installers.base import Job, JobResult
+from scomod.installers.base import Job, JobResult, ignore
 from scomod.installers.intake import Intake
 from scomod.installers.layout import Layout
-from scomod.installers.work import ignore
 from scomod.settings import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from scomod.installers.work import Workshop
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +97,19 @@ class Helper:
 
     def _attempt(self, job: Job, counter: Path) -> JobResult:
         begun_count = _read_count(counter)
-        if begun_count >= MAX_ATTEMPTS_COUNT:
-            text = f"ended without an answer {begun_count} times"
+        text = f"ended without an answer {begun_count} times"
+        if begun_count >= 2 * MAX_ATTEMPTS_COUNT:
             return JobResult(id=job.id, is_ok=False, reason=Reason.CRASH_LOOP, detail=text)
         durable.write_json(counter, {"begun_count": begun_count + 1}, mode=0o600)
         try:
-            return self._perform(job)
+            workshop = self._workshop()
+            workshop.make_dirs()
+            if begun_count >= MAX_ATTEMPTS_COUNT:
+                return workshop.give_up(job, text)
+            return workshop.perform(job)
+        except ConfigError as error:
+            # Without the policy nothing may be installed.
+            return JobResult(id=job.id, is_ok=False, reason=Reason.POLICY, detail=str(error))
         except Exception as error:
             # Seam: whatever it is, the daemon gets an answer and the next order its turn.
             log.exception("internal error: order %s", job.id)
@@ -111,15 +120,9 @@ class Helper:
                 detail=f"internal error: {type(error).__name__}",
             )
 
-    def _perform(self, job: Job) -> JobResult:
-        try:
-            settings = config.load(self._paths)
-        except ConfigError as error:
-            # Without the policy nothing may be installed.
-            return JobResult(id=job.id, is_ok=False, reason=Reason.POLICY, detail=str(error))
-        workshop = registry.workshop(settings, self._paths, SystemClock(), self._observer)
-        workshop.make_dirs()
-        return workshop.perform(job)
+    def _workshop(self) -> Workshop:
+        settings = config.load(self._paths)
+        return registry.workshop(settings, self._paths, SystemClock(), self._observer)
 
 
 def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ignore) -> int:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 KEPT_RESULTS_COUNT: Final = 100
 KEPT_REFUSED_COUNT: Final = 20
+KEPT_PLANS_COUNT: Final = 20
 
 
 class Intake:
@@ -65,9 +66,10 @@ class Intake:
         durable.sync_dir(taken.parent)
 
     def sweep(self) -> None:
-        """Keep the newest answers and refused orders only, and no payload without an order."""
+        """Keep the newest answers, refused orders and plans, and no payload without an order."""
         _keep_newest(self._layout.results_dir, KEPT_RESULTS_COUNT)
         _keep_newest(self._layout.refused_dir, KEPT_REFUSED_COUNT)
+        _keep_newest(self._layout.plans_dir, KEPT_PLANS_COUNT)
         for folder in self._layout.work_dir.iterdir():
             if not (self._layout.taken_dir / f"{folder.name}{jobfile.SUFFIX}").exists():
                 shutil.rmtree(folder)
@@ -98,7 +100,7 @@ class Intake:
                 continue
             job_id = name.removesuffix(jobfile.DONE_SUFFIX)
             if jobfile.is_job_id(job_id):
-                durable.discard(self._layout.results_dir / f"{job_id}{jobfile.SUFFIX}")
+                jobfile.forget(self._layout.results_dir, self._layout.plans_dir, job_id)
             try:
                 os.unlink(name, dir_fd=jobs_fd)
             except OSError as error:

@@ -90,6 +90,12 @@ def kept_result(folder: Path, job_id: str) -> JobResult | None:
     return read_result(path) if path.exists() else None
 
 
+def forget(results_dir: Path, plans_dir: Path, job_id: str) -> None:
+    """Delete the result of a job, and its plan first: without a result it would be resumed."""
+    for folder in (plans_dir, results_dir):
+        durable.discard(_place(folder, job_id))
+
+
 def _place(folder: Path, job_id: str) -> Path:
     if not is_job_id(job_id):
         raise InstallerError(Reason.MALFORMED, f"{job_id!r:.80} cannot name a job")

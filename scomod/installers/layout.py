@@ -2,6 +2,7 @@
 
 taken/    orders being worked on, how often each was begun   private
 refused/  the last orders that made no sense, for people     private
+plans/    what orders change, to go on or back (plan.py)     private
 work/     payloads on their way into the store               private
 store/    kept archives (archive.py)                         private
 index/    what is kept about components (archive.py)         readable
@@ -42,6 +43,11 @@ class Layout:
         return self.install_dir / "refused"
 
     @property
+    def plans_dir(self) -> Path:
+        """What orders change, one file each."""
+        return self.install_dir / "plans"
+
+    @property
     def work_dir(self) -> Path:
         """One directory per order, for its payload."""
         return self.install_dir / "work"
@@ -53,7 +59,7 @@ class Layout:
 
     def make_dirs(self) -> None:
         """Make the directories with their modes; for the side that writes."""
-        private = (self.taken_dir, self.refused_dir, self.work_dir)
+        private = (self.taken_dir, self.refused_dir, self.plans_dir, self.work_dir)
         modes = {self.install_dir: _PUBLIC, self.results_dir: _PUBLIC} | dict.fromkeys(
             private, _PRIVATE
         )

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
@@ -70,6 +71,17 @@ def run(
         raise InstallerError(Reason.TIMEOUT, f"{argv[0]} was ended after {timeout_s:g} s")
     out, err = tails
     return Completed(child.wait(), out.text(), err.text(), out.is_cut or err.is_cut)
+
+
+def below(root: Path, program: Sequence[str]) -> tuple[str, ...]:
+    """Give the words that run a program for the device below `root`.
+
+    A bare name is looked for in the device, so that the services of a device in a
+    directory are never those of the machine it lies on; a path is taken as it is.
+    """
+    name, *rest = program
+    is_elsewhere = root != Path("/") and "/" not in name
+    return (str(root / "usr/bin" / name) if is_elsewhere else name, *rest)
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:

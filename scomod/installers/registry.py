@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers.archive import Archives
+from scomod.installers.base import BUNDLE
 from scomod.installers.dpkg import DpkgBackend
-from scomod.installers.layout import Layout
-from scomod.installers.payload import Payloads
-from scomod.installers.stock import Stock
-from scomod.installers.work import SignaturePolicy, Workshop
+from scomod.installers.stock import Stock, shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +23,22 @@ if TYPE_CHECKING:
 
     from scomod.clock import Clock
     from scomod.installers.base import Backend
+    from scomod.installers.reboot import Reboot
+    from scomod.installers.services import Services
+    from scomod.installers.work import Workshop
     from scomod.settings import Install, Paths, Settings
 
-_ENVIRONMENTS: Final[Mapping[str, str]] = {"deb": "dpkg", "dpkg": "dpkg", "debian": "dpkg"}
+_ENVIRONMENTS: Final[Mapping[str, str]] = {
+    "deb": "dpkg",
+    "dpkg": "dpkg",
+    "debian": "dpkg",
+    "bundle": BUNDLE,
+}
 _CONTENT_TYPES: Final[Mapping[str, str]] = {
     "application/vnd.debian.binary-package": "dpkg",
     "application/x-debian-package": "dpkg",
     "application/x-deb": "dpkg",
+    "application/vnd.scomod.bundle+tar": BUNDLE,
 }
 # What a server writes that does not care or does not know.
 _ANY_CONTENT: Final = frozenset({"", "application/octet-stream"})
@@ -65,7 +72,7 @@ def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     return Stock(
         backends=backends(settings.install, paths.root, clock).values(),
         archives=Archives(paths.install_dir),
-        is_managed_only=settings.install.dpkg.inventory == "managed",
+        is_shown=shown_by(settings),
     )
 
 
@@ -73,17 +80,62 @@ def workshop(
     settings: Settings, paths: Paths, clock: Clock, observer: Callable[[str], None]
 ) -> Workshop:
     """Make what carries out orders, for the helper and for a runner in this process."""
-    layout = Layout(paths.install_dir)
+    # The daemon that only orders needs none of it.
+    from scomod.installers.layout import Layout  # noqa: PLC0415 - as said
+    from scomod.installers.mover import Mover  # noqa: PLC0415 - as said
+    from scomod.installers.payload import Payloads  # noqa: PLC0415 - as said
+    from scomod.installers.plan import Plans  # noqa: PLC0415 - as said
+    from scomod.installers.planner import Planner, SignaturePolicy  # noqa: PLC0415 - as said
+    from scomod.installers.work import Workshop  # noqa: PLC0415 - as said
+
+    layout, archives = Layout(paths.install_dir), Archives(paths.install_dir)
+    made = backends(settings.install, paths.root, clock)
+    payloads = Payloads(
+        paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
+    )
+    policy = SignaturePolicy(
+        is_required=settings.verify.signature == "required",
+        key_dir=paths.below_root(settings.verify.key_dir),
+    )
     return Workshop(
         layout=layout,
-        archives=Archives(paths.install_dir),
-        payloads=Payloads(
-            paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
+        archives=archives,
+        payloads=payloads,
+        plans=Plans(layout.plans_dir),
+        planner=Planner(
+            archives=archives,
+            payloads=payloads,
+            backends=made,
+            policy=policy,
+            limits=settings.install.bundle,
+            observer=observer,
         ),
-        backends=backends(settings.install, paths.root, clock),
-        policy=SignaturePolicy(
-            is_required=settings.verify.signature == "required",
-            key_dir=paths.below_root(settings.verify.key_dir),
-        ),
+        mover=Mover(archives=archives, backends=made, observer=observer),
+        services=_services(settings, paths),
+        reboot=_reboot(settings, paths),
+        backends=made,
+        downgrade=settings.install.allow_downgrade,
         observer=observer,
+    )
+
+
+def _services(settings: Settings, paths: Paths) -> Services:
+    from scomod.installers.services import Services  # noqa: PLC0415 - as in `workshop`
+
+    return Services(
+        root=paths.root,
+        command=settings.install.systemd.command,
+        timeout_s=settings.install.systemd.timeout_s,
+        checks_dir=paths.below_root(settings.health.checks_dir),
+        check_timeout_s=settings.health.check_timeout_s,
+    )
+
+
+def _reboot(settings: Settings, paths: Paths) -> Reboot:
+    from scomod.installers.reboot import Reboot  # noqa: PLC0415 - as in `workshop`
+
+    return Reboot(
+        root=paths.root,
+        program=settings.reboot.program,
+        timeout_s=settings.install.systemd.timeout_s,
     )

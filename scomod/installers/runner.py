@@ -12,10 +12,9 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
-from scomod.installers import durable, jobfile, registry
-from scomod.installers.base import JobResult
+from scomod.installers import jobfile, registry
+from scomod.installers.base import JobResult, ignore
 from scomod.installers.layout import Layout
-from scomod.installers.work import ignore
 
 if TYPE_CHECKING:
     from scomod.clock import Clock
@@ -55,10 +54,20 @@ class DirectRunner:
         """List active and inactive items of all backends."""
         return self._stock.items()
 
+    def mark(self) -> str:
+        """Return the mark of those items."""
+        return self._stock.mark()
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take an order back: never possible, it begins when it is given."""
+        del job_id
+        return False
+
     def forget(self, job_id: str) -> None:
         """Drop the kept result of a job that the journal has taken over."""
-        if jobfile.is_job_id(job_id) and self._workshop.layout.results_dir.is_dir():
-            durable.discard(self._workshop.layout.results_dir / f"{job_id}{jobfile.SUFFIX}")
+        layout = self._workshop.layout
+        if jobfile.is_job_id(job_id) and layout.plans_dir.is_dir():
+            jobfile.forget(layout.results_dir, layout.plans_dir, job_id)
 
     def _run(self, job: Job) -> JobResult:
         try:
@@ -81,6 +90,7 @@ class SpoolRunner:
         self._results_dir = Layout(paths.install_dir).results_dir
         self._stock = stock
         self._timeout_s = timeout_s
+        self._withdrawn: set[str] = set()
 
     async def run(self, job: Job) -> JobResult:
         """Order a job and wait for its result; a job already done gives it again.
@@ -98,6 +108,19 @@ class SpoolRunner:
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends; needs no privilege."""
         return self._stock.items()
+
+    def mark(self) -> str:
+        """Return the mark of those items."""
+        return self._stock.mark()
+
+    def withdraw(self, job_id: str) -> bool:
+        """Take an order back, unless the helper has taken it: both do it by its name."""
+        try:
+            (self._jobs_dir / f"{job_id}{jobfile.SUFFIX}").unlink()
+        except FileNotFoundError:
+            return False
+        self._withdrawn.add(job_id)
+        return True
 
     def forget(self, job_id: str) -> None:
         """Mark a result as taken over; the helper deletes both when it runs next."""
@@ -122,6 +145,9 @@ class SpoolRunner:
         give_up_s = loop.time() + self._timeout_s
         wait_s = _FIRST_WAIT_S
         while (result := self._result(job_id)) is None and loop.time() < give_up_s:
+            if job_id in self._withdrawn:
+                self._withdrawn.discard(job_id)
+                return _withdrawn(job_id)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * _GROWTH, _LONGEST_WAIT_S)
         return result
@@ -135,6 +161,12 @@ class SpoolRunner:
             reason=Reason.TIMEOUT,
             detail=f"no answer from scomod-install within {self._timeout_s:g} s",
         )
+
+
+def _withdrawn(job_id: str) -> JobResult:
+    return JobResult(
+        id=job_id, is_ok=False, reason=Reason.CANCELLED, detail="the order was taken back"
+    )
 
 
 def _disk_failure(job: Job, error: OSError) -> InstallerError:

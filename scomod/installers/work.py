@@ -1,13 +1,12 @@
-"""The work of one order: from a payload to a system package, an index entry, a result.
+"""The work of one order: a plan, its changes one after the other, an answer.
 
-Each action is a short list of deeds, each of which asks first what is so already.
-The order of the deeds makes a kill at any point harmless: the payload moves by
-renames (spool, work, store), the tool runs from the store, the index is written
-after the tool, and rubbish is swept last.  The same order performed again finds
-its place in that list (I6).
+The plan is on disk before anything changes (`plan`), every change may be made
+twice (`mover`), and rubbish is swept last.  So a kill at any point is harmless:
+the same order performed again finds its place (I6).
 
-A deed that fails is taken back as far as the kept archive of the earlier version
-reaches; the first failure is the one reported.
+All or nothing: when a change fails, the plan is turned back and every component
+returns to where it was, in reverse, as far as the kept archives reach.  The first
+failure is the one reported.
 """
 
 from __future__ import annotations
@@ -18,19 +17,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from scomod import verify
-from scomod.errors import InstallerError, OperationError, Reason, VerifyError
+from scomod.errors import InstallerError, OperationError, Reason
 from scomod.installers import jobfile
-from scomod.installers.archive import DIGEST, Entry
-from scomod.installers.base import Action, JobResult, Presence
+from scomod.installers.base import Action, InstalledItem, JobResult
+from scomod.installers.plan import Direction
+from scomod.installers.planner import backend_of, may_touch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from scomod.installers.archive import Archives
-    from scomod.installers.base import Backend, Facts, InstalledItem, Job
+    from scomod.installers.base import Backend, Job
     from scomod.installers.layout import Layout
+    from scomod.installers.mover import Mover
     from scomod.installers.payload import Payloads
+    from scomod.installers.plan import Change, Plan, Plans
+    from scomod.installers.planner import Planner
+    from scomod.installers.reboot import Reboot
+    from scomod.installers.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -38,33 +42,33 @@ ALLOW_DOWNGRADE: Final = ("allow-downgrade", "yes")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def ignore(boundary: str) -> None:
-    """Observe nothing; what a real device does at the named boundaries."""
-    del boundary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignaturePolicy:
-    """What a payload must prove, from [verify]."""
-
-    is_required: bool
-    key_dir: Path
+def is_downgrade_allowed(policy: str, params: str) -> bool:
+    """Tell whether an older version may take a newer one's place: policy, then InstallParams."""
+    if policy == "server":
+        key, value = ALLOW_DOWNGRADE
+        return verify.parse_install_params(params).rest.get(key) == value
+    return policy == "always"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """Everything an order needs; the rights are those of the process.
 
-    `observer` is told the boundaries "payload", "verified", "before-tool",
-    "after-tool" and "indexed" as they are reached.
+    `observer` is told the boundaries "planned", "turned" and "taken-back" here, the
+    others come from `planner` and `mover`.  `downgrade` is `[install] allow_downgrade`.
     """
 
     layout: Layout
     archives: Archives
     payloads: Payloads
+    plans: Plans
+    planner: Planner
+    mover: Mover
+    services: Services
+    reboot: Reboot
     backends: Mapping[str, Backend]
-    policy: SignaturePolicy
-    observer: Callable[[str], None] = ignore
+    downgrade: str
+    observer: Callable[[str], None]
 
     def make_dirs(self) -> None:
         """Make the directories that this side owns."""
@@ -82,201 +86,184 @@ class Workshop:
 
     def perform(self, job: Job) -> JobResult:
         """Do what an order says, or what is left of it after a kill."""
-        try:
-            components = self._do(job)
-            self.payloads.drop(job.id)
-            self.archives.sweep()
-        except OperationError as error:
-            return self._failed(job, error.reason, str(error))
-        except OSError as error:
-            reason = Reason.NO_SPACE if error.errno in _FULL else Reason.INTERNAL
-            return self._failed(job, reason, f"{error.strerror}: {error.filename}")
-        return JobResult(id=job.id, is_ok=True, components=components)
+        return self._guarded(job, self._do)
 
-    def _failed(self, job: Job, reason: Reason, text: str) -> JobResult:
-        log.info("order %s (%s) failed: %s", job.id, job.action, text)
+    def give_up(self, job: Job, detail: str) -> JobResult:
+        """Take back what was begun of an order that keeps killing us."""
+
+        def turn(job: Job) -> JobResult:
+            plan = self.plans.of(job)
+            if plan is None:
+                raise InstallerError(Reason.CRASH_LOOP, detail)
+            return self._fail(plan, Reason.CRASH_LOOP, detail)
+
+        return self._guarded(job, turn)
+
+    def _guarded(self, job: Job, deed: Callable[[Job], JobResult]) -> JobResult:
+        """Turn errors into answers, and sweep."""
         try:
-            self.payloads.drop(job.id)
-            self.archives.sweep()
+            result = deed(job)
+        except (OperationError, OSError) as error:
+            result = _failure(job.id, *_reason_and_text(error))
+        if not result.is_ok:
+            log.info("order %s (%s) failed: %s", job.id, job.action, result.detail)
+        try:
+            self._sweep(job)
         except OSError as error:
             log.warning("rubbish of order %s stays: %s", job.id, error)
-        return JobResult(id=job.id, is_ok=False, reason=reason, detail=text)
+        return result
 
-    def _do(self, job: Job) -> tuple[InstalledItem, ...]:
-        backend = self.backends.get(job.backend)
-        if backend is None:
-            raise InstallerError(Reason.UNSUPPORTED_ENV, f"no backend {job.backend!r:.80} here")
+    def _sweep(self, job: Job) -> None:
+        self.payloads.drop(job.id)
+        self.archives.sweep(self.plans.archives())
+
+    def _do(self, job: Job) -> JobResult:
         match job.action:
-            case Action.INSTALL:
-                return (self._install(job, backend).item(),)
-            case Action.INSTALL_INACTIVE:
-                return (self._install_inactive(job, backend).item(),)
-            case Action.ACTIVATE:
-                return (self._activate(job, backend).item(),)
-            case Action.DEACTIVATE:
-                return (self._deactivate(job, backend).item(),)
-            case Action.REMOVE:
-                self._remove(job, backend)
-                return ()
+            case Action.START | Action.STOP | Action.CHECK:
+                return JobResult(id=job.id, is_ok=True, components=(self._serve(job),))
+            case Action.UNDO:
+                return self._undo(job)
+            case Action.REBOOT:
+                self.reboot.restart(job.params)
+                return JobResult(id=job.id, is_ok=True)
             case _:
-                raise InstallerError(Reason.NOT_IMPLEMENTED, f"{job.action} is not known here")
+                return self._change(job)
 
-    # -- the actions -----------------------------------------------------------
+    # -- changes -----------------------------------------------------------------
 
-    def _install(self, job: Job, backend: Backend) -> Entry:
-        done = self._already(job, is_active=True)
-        if done and backend.probe(done.id, done.version) is Presence.ACTIVE:
-            return self._record(replace(done, package_id=job.package_id))
-        archive, facts = self._kept_archive(job, backend)
-        self._run_tool(job, backend, archive, facts)
-        return self._record(_entry(job, backend, facts, is_active=True))
+    def _change(self, job: Job) -> JobResult:
+        plan = self.plans.of(job)
+        if plan is None:
+            plan = self.planner.plan(job, self.reboot.mark())
+            self.plans.write(plan)
+            self.observer("planned")
+        # All that it brings is in the store now, so the room of the rest is free.
+        self.payloads.drop(job.id)
+        if plan.direction is Direction.BACK:
+            return self._fail(plan, Reason(plan.reason), plan.detail)
+        try:
+            self._go_forward(job, plan)
+        except (OperationError, OSError) as error:
+            return self._fail(plan, *_reason_and_text(error))
+        if job.action is Action.REMOVE:
+            # Room is what software is removed for: its archive does not wait for an undo.
+            self.plans.drop(job.id)
+        return self._success(job.id, plan)
 
-    def _install_inactive(self, job: Job, backend: Backend) -> Entry:
-        done = self._already(job, is_active=False)
-        if done and backend.probe(done.id, "") is Presence.ABSENT:
-            return self._record(replace(done, package_id=job.package_id))
-        _, facts = self._kept_archive(job, backend)
-        if backend.probe(facts.id, "") is not Presence.ABSENT:
+    def _go_forward(self, job: Job, plan: Plan) -> None:
+        may_downgrade = is_downgrade_allowed(self.downgrade, job.params)
+        for change in plan.changes:
+            self.mover.forward(change, may_downgrade=may_downgrade)
+
+    def _fail(self, plan: Plan, reason: Reason, detail: str) -> JobResult:
+        """Turn a plan back, go back, and say why."""
+        if plan.direction is Direction.FORWARD:
+            plan = replace(plan, direction=Direction.BACK, reason=reason, detail=detail)
+            self._turn(plan)
+        troubles = self._go_back(plan)
+        return _failure(plan.job_id, reason, "; ".join([detail, *map(str, troubles)]))
+
+    def _turn(self, plan: Plan) -> None:
+        try:
+            self.plans.write(plan)
+            self.archives.sweep(self.plans.archives())
+        except OSError as error:
+            # A full disk: without the note a kill from here on means one more attempt.
+            log.warning("order %s goes back without a note: %s", plan.job_id, error)
+        self.observer("turned")
+
+    def _go_back(self, plan: Plan) -> list[OperationError]:
+        """Bring every component back, whatever becomes of the others; gives what went wrong."""
+        troubles: list[OperationError] = []
+        for change in reversed(plan.changes):
+            try:
+                self.mover.back(change)
+            except (OperationError, OSError) as error:
+                reason, text = _reason_and_text(error)
+                text = f"going back to {_before(change)} failed: {text}"
+                troubles.append(InstallerError(reason, text))
+        self.observer("taken-back")
+        return troubles
+
+    def _undo(self, job: Job) -> JobResult:
+        """Bring back what another order replaced; once more ends the same."""
+        plan = self.plans.read(job.undoes)
+        if plan is None:
             raise InstallerError(
-                Reason.CONFLICT, f"{facts.id} is active; it cannot be installed inactive as well"
+                Reason.NOT_PRESENT, f"nothing is kept that order {job.undoes!r:.80} replaced"
             )
-        return self._record(_entry(job, backend, facts, is_active=False))
+        for change in plan.changes:
+            self.planner.check_owner(job, change)
+        if plan.direction is Direction.FORWARD:
+            text = f"taken back by order {job.id}"
+            plan = replace(plan, direction=Direction.BACK, reason=Reason.CANCELLED, detail=text)
+            self._turn(plan)
+        if troubles := self._go_back(plan):
+            raise InstallerError(troubles[0].reason, "; ".join(map(str, troubles)))
+        return self._success(job.id, plan)
 
-    def _activate(self, job: Job, backend: Backend) -> Entry:
-        entry = self._entry(job)
-        if backend.probe(entry.id, entry.version) is not Presence.ACTIVE:
-            archive = self._checked_archive(entry)
-            self._run_tool(job, backend, archive, backend.inspect(archive))
-        return self._record(replace(entry, is_active=True))
+    def _success(self, job_id: str, plan: Plan) -> JobResult:
+        entries = [self.archives.entry(change.id) for change in plan.changes]
+        names = [change.id for change in plan.changes]
+        return JobResult(
+            id=job_id,
+            is_ok=True,
+            components=tuple(entry.item() for entry in entries if entry is not None),
+            wants_reboot=self.reboot.is_wanted(plan.reboot_mark, names),
+        )
 
-    def _deactivate(self, job: Job, backend: Backend) -> Entry:
-        entry = self._entry(job)
-        if backend.probe(entry.id, "") is not Presence.ABSENT:
-            if backend.probe(entry.id, entry.version) is Presence.ABSENT:
-                raise InstallerError(
-                    Reason.NOT_PRESENT,
-                    f"kept is {entry.id} {entry.version}, installed is another version",
-                )
-            self._checked_archive(entry)
-            self._take_off(backend, backend.withdraw, entry.id)
-        return self._record(replace(entry, is_active=False))
+    # -- services ----------------------------------------------------------------
 
-    def _remove(self, job: Job, backend: Backend) -> None:
-        self._take_off(backend, backend.remove, job.component_id)
-        self.archives.drop(job.component_id)
-        self.observer("indexed")
+    def _serve(self, job: Job) -> InstalledItem:
+        """Start, stop or look after the services of a component; gives the component."""
+        item = self._active(job)
+        if job.action is Action.CHECK:
+            self.services.check(item.id, item.units, for_s=_seconds(job.params))
+        elif not item.units:
+            raise InstallerError(Reason.NOT_IMPLEMENTED, f"{item.id} has nothing to {job.action}")
+        elif job.action is Action.START:
+            self.services.start(item.units)
+        else:
+            self.services.stop(item.units)
+        return item
 
-    # -- their parts -----------------------------------------------------------
-
-    def _already(self, job: Job, *, is_active: bool) -> Entry | None:
-        """Find the entry that says the order was carried out before."""
-        for entry in self.archives.entries():
-            if (entry.digest, entry.backend, entry.is_active) == (
-                job.digest.lower(),
-                job.backend,
-                is_active,
-            ):
-                return entry
-        return None
-
-    def _entry(self, job: Job) -> Entry:
+    def _active(self, job: Job) -> InstalledItem:
+        # An order that concerns a whole bundle names no backend of its components.
         entry = self.archives.entry(job.component_id)
-        if entry is None or entry.backend != job.backend:
-            raise InstallerError(
-                Reason.NOT_PRESENT, f"no archive of {job.component_id} is kept on this device"
-            )
-        return entry
-
-    def _kept_archive(self, job: Job, backend: Backend) -> tuple[Path, Facts]:
-        """Bring the payload into the store, checked, and read what it is."""
-        digest = job.digest.lower()
-        if not DIGEST.fullmatch(digest):
-            raise InstallerError(Reason.MALFORMED, "the order names no digest")
-        place = self.archives.path(digest, backend.environment)
-        try:
-            payload = self.payloads.take(job)
-        except InstallerError as error:
-            # After a kill it may have gone all the way already.
-            if error.reason is not Reason.NOT_PRESENT or not place.exists():
-                raise
-            payload = place
-        self.observer("payload")
-        with payload.open("rb") as file:
-            verify.verify(
-                file,
-                digest=digest,
-                signature=job.signature,
-                signature_required=self.policy.is_required,
-                key_dir=self.policy.key_dir,
-            )
-        self.observer("verified")
-        facts = backend.inspect(payload)
-        if payload != place:
-            self.archives.keep(payload, digest, backend.environment)
-        return place, facts
-
-    def _checked_archive(self, entry: Entry) -> Path:
-        """Give a kept archive that is still what it was; flash forgets."""
-        place = self.archives.path(entry.digest, entry.environment)
-        if not place.exists():
-            raise InstallerError(Reason.NOT_PRESENT, f"the archive of {entry.id} is gone")
-        with place.open("rb") as file:
-            if verify.sha256_of(file) != entry.digest:
-                raise VerifyError(Reason.DIGEST, f"the kept archive of {entry.id} is damaged")
-        return place
-
-    def _run_tool(self, job: Job, backend: Backend, archive: Path, facts: Facts) -> None:
-        key, value = ALLOW_DOWNGRADE
-        may_downgrade = verify.parse_install_params(job.params).rest.get(key) == value
-        self.observer("before-tool")
-        try:
-            backend.install(archive, facts, may_downgrade=may_downgrade)
-        except InstallerError as error:
-            self._go_back(backend, facts.id, error)
-            raise
-        self.observer("after-tool")
-
-    def _take_off(self, backend: Backend, verb: Callable[[str], None], component_id: str) -> None:
-        self.observer("before-tool")
-        try:
-            verb(component_id)
-        except InstallerError as error:
-            self._go_back(backend, component_id, error)
-            raise
-        self.observer("after-tool")
-
-    def _go_back(self, backend: Backend, component_id: str, failure: InstallerError) -> None:
-        """Bring a component to what the index says of it, where the failure broke it."""
-        entry = self.archives.entry(component_id)
-        if entry is None or backend.probe(component_id, "") is Presence.ACTIVE:
-            return
-        try:
-            if entry.is_active:
-                archive = self._checked_archive(entry)
-                backend.install(archive, backend.inspect(archive), may_downgrade=True)
-            else:
-                backend.withdraw(component_id)
-        except OperationError as second:
-            raise InstallerError(
-                failure.reason, f"{failure}; going back to {entry.version} failed: {second}"
-            ) from failure
-        log.info("%s is %s again after: %s", component_id, entry.version, failure)
-
-    def _record(self, entry: Entry) -> Entry:
-        if self.archives.entry(entry.id) != entry:
-            self.archives.record(entry)
-        self.observer("indexed")
-        return entry
+        backend = self.backends[entry.backend] if entry else backend_of(self.backends, job)
+        owner = self.planner.owner_of(backend.name, job.component_id)
+        version = backend.version(job.component_id)
+        if not version:
+            raise InstallerError(Reason.NOT_PRESENT, f"{job.component_id} is not active")
+        if owner is not None and not may_touch(job, owner):
+            raise InstallerError(Reason.POLICY, f"{job.component_id} belongs to {owner!r}")
+        return InstalledItem(
+            id=job.component_id,
+            version=version,
+            environment=backend.environment,
+            owner=owner or "",
+            units=backend.units(job.component_id),
+        )
 
 
-def _entry(job: Job, backend: Backend, facts: Facts, *, is_active: bool) -> Entry:
-    return Entry(
-        id=facts.id,
-        version=facts.version,
-        digest=job.digest.lower(),
-        is_active=is_active,
-        backend=backend.name,
-        environment=backend.environment,
-        package_id=job.package_id,
-        description=facts.description,
-    )
+def _failure(job_id: str, reason: Reason, detail: str) -> JobResult:
+    return JobResult(id=job_id, is_ok=False, reason=reason, detail=detail)
+
+
+def _reason_and_text(error: OperationError | OSError) -> tuple[Reason, str]:
+    if isinstance(error, OperationError):
+        return error.reason, str(error)
+    reason = Reason.NO_SPACE if error.errno in _FULL else Reason.INTERNAL
+    return reason, f"{error.strerror}: {error.filename}"
+
+
+def _before(change: Change) -> str:
+    return change.was or (change.before.version if change.before else f"no {change.id}")
+
+
+def _seconds(text: str) -> float:
+    """Read the time of a CHECK; none is a look at this moment."""
+    try:
+        return float(text or 0)
+    except ValueError as error:
+        raise InstallerError(Reason.MALFORMED, f"{text!r:.80} is no time in seconds") from error

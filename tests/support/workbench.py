@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from scomod.clock import SystemClock
 from scomod.installers import registry
-from scomod.installers.base import Action, Job
-from scomod.installers.work import ignore
+from scomod.installers.base import Action, Job, ignore
 from scomod.settings import Dpkg, Install, Paths, Settings, Verify
 from tests.support.backends import FakeBackend
 from tests.support.debs import sha256
@@ -55,7 +54,13 @@ class Workbench:
     def workshop(self, observer: Callable[[str], None] = ignore) -> Workshop:
         made = registry.workshop(self.settings, self.paths, SystemClock(), observer)
         if self.backend == "fake":
-            made = replace(made, backends={"fake": self.fake})
+            fakes = {"fake": self.fake}
+            made = replace(
+                made,
+                backends=fakes,
+                planner=replace(made.planner, backends=fakes),
+                mover=replace(made.mover, backends=fakes),
+            )
         made.make_dirs()
         return made
 
@@ -85,7 +90,17 @@ class Workbench:
         return self.workshop().perform(job)
 
     def do(self, action: Action, archive: Path | None = None, **values: object) -> JobResult:
-        return self.perform(self.order(action, archive, **values))
+        """Order, perform, and let go of it, as a whole operation does."""
+        job = self.order(action, archive, **values)
+        result = self.perform(job)
+        self.forget(job.id)
+        return result
+
+    def forget(self, job_id: str) -> None:
+        """Let go of an order, and sweep as the next one would."""
+        workshop = self.workshop()
+        workshop.plans.drop(job_id)
+        workshop.archives.sweep(workshop.plans.archives())
 
     def entries(self) -> list[Entry]:
         return self.workshop().archives.entries()

@@ -72,6 +72,7 @@ def test_the_same_order_after_a_killed_dpkg_ends_right(
     action = Action.REMOVE if kind == "remove" else Action.INSTALL
     archive = None if kind == "remove" else new
     perform_killed(bench, bench.order(action, archive, id="2"), delay_s)
+    bench.forget("2")
     result = bench.do(action, archive, id="3")
     assert result.is_ok, result.detail
     assert_sound(bench, None if kind == "remove" else "2.0")

@@ -52,6 +52,7 @@ def assert_answered(device: HelperDevice, job: Job) -> None:
     assert device.pending() == []
     assert device.names("taken") == device.names("work") == []
     assert [entry.item() for entry in device.entries()] == list(result.components)
+    device.forget(job.id)
     assert device.store() == {item.digest for item in result.components}
     backend = device.workshop().backends["dpkg"]
     active = {item.id: item.version for item in result.components if item.is_active}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BOUNDARIES = ("payload", "verified", "before-tool", "after-tool", "indexed")
+BOUNDARIES = ("payload", "verified", "planned", "before-tool", "after-tool", "indexed")
 
 
 @pytest.fixture
@@ -300,6 +300,7 @@ def test_an_install_killed_anywhere_is_finished_by_the_next_run(
         bench.workshop(dying_at(boundary)).perform(job)
     except Killed:
         assert bench.perform(job).is_ok
+    bench.forget(job.id)
     is_active = action is Action.INSTALL
     assert presence(bench, "2.0") is (Presence.ACTIVE if is_active else Presence.ABSENT)
     assert [(entry.version, entry.is_active) for entry in bench.entries()] == [("2.0", is_active)]
