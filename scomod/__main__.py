@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None, observer: Callable[[str], None] | None =
     slim.import_asyncio()
     import asyncio  # noqa: PLC0415 - as above
 
-    from scomod.daemon import log, serve  # noqa: PLC0415 - `--help` needs none of it
+    from scomod.serve import log, serve  # noqa: PLC0415 - `--help` needs none of it
 
     paths = Paths(Path(options.root).resolve())
     try:

@@ -50,7 +50,7 @@ class Watch:
         if left_s > 0:
             return Wait(again_s=left_s)
         for component_id in component_ids(operation) or [operation.subject.component_id]:
-            await self._orders.check(operation, component_id)
+            await self._orders.check(operation, component_id, self._policy.time_s)
         return Done()
 
     def _begin(self, boots: int) -> Wait:

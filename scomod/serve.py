@@ -1,0 +1,55 @@
+"""One life of a daemon as a process: its lock, its tasks, how it ends.
+
+`kill -9` is a normal way to stop, and so is this: nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from scomod import config
+from scomod.busaddress import find_address
+from scomod.daemon import Daemon
+from scomod.errors import ScomodError
+from scomod.log import setup as set_up_log
+from scomod.records import owner_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.settings import Paths
+
+log = logging.getLogger(__name__)
+
+
+async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], None]) -> None:
+    """Run a daemon on a device's directories; never returns, the process ends.
+
+    Raises `ScomodError` when it cannot start.
+    """
+    settings = config.load(paths)
+    set_up_log(settings.log.level, sys.stderr)
+    address = find_address(os.environ, paths.root)
+    code = 0
+    with owner_lock(paths):
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                daemon = Daemon(settings, paths, tasks, observer)
+                await daemon.run(address, is_resident=is_resident)
+                _leave(0)
+        except* ScomodError as group:
+            for error in group.exceptions:
+                log.error("%s", error)
+            code = 1
+        _leave(code)
+
+
+def _leave(code: int) -> None:
+    """End the process at once: a thread may still fetch or install, and may be cut anywhere."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,72 @@
+"""What sessions need, put together: imported when the first one begins.
+
+A part of the composition root (`daemon.py`) in a room of its own, as a waiting daemon
+has no memory for it (I16).  Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from scomod.dmclient.client import DmClient
+from scomod.dmclient.transport import transport_for
+from scomod.inquiry import Inquiry
+from scomod.interview import Interview
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    from scomod.clock import Clock
+    from scomod.dmclient.transport import Transport
+    from scomod.facade import AlertPort
+    from scomod.mo.dmacc import Account
+    from scomod.records import Records
+    from scomod.settings import Paths, Settings
+    from scomod.trace import Traces
+
+
+def make_client(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    records: Records,
+    *,
+    agent: AlertPort | None,
+    traces: Traces,
+    user_agent: str,
+    nonce_bytes: int,
+    server_name: Callable[[str], str],
+    inform: Callable[[Mapping[str, Any]], None],
+    look: Callable[[], Awaitable[None]],
+) -> DmClient:
+    """Put the client of DM servers together."""
+
+    def fresh_nonce() -> bytes:
+        return os.urandom(nonce_bytes)
+
+    def open_transport(account: Account) -> Transport:
+        return transport_for(
+            account, settings, paths.below_root, user_agent=user_agent, fresh_nonce=fresh_nonce
+        )
+
+    interview = Interview(settings.session, clock)
+    interview.agent = agent
+    inquiry = Inquiry(settings.confirm, interview, inform=inform, look=look)
+    return DmClient(
+        db=records.db,
+        tree=records.tree,
+        outbox=records.outbox,
+        settings=settings,
+        device_id=records.device_id,
+        clock=clock,
+        open_transport=open_transport,
+        fresh_nonce=fresh_nonce,
+        traces=traces,
+        ask_person=lambda account, question: inquiry.answer(
+            question,
+            server_id=account.server_id,
+            server_name=server_name(account.server_id),
+        ),
+    )
