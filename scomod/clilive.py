@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scomod import clialert, cliview
+from scomod import clialert, cliview, daytime
+from scomod.clialert import WORDS
 from scomod.clicall import EXIT_OK, UsageError
 from scomod.clifmt import progress
+from scomod.facade import Deferred, Refused
 from scomod.terminal import read_line
 
 if TYPE_CHECKING:
@@ -82,17 +86,27 @@ async def agent(call: Call) -> int:
 
     async def ask(prompt: Record) -> bool:
         _show_prompt(screen, "ask", prompt)
-        is_accepted = fixed == "yes" if fixed else await _ask_person()
+        try:
+            is_accepted = fixed == "yes" if fixed else await _ask_person(prompt)
+        except asyncio.CancelledError:
+            screen.write([] if screen.is_json else ["", "  This is not asked any longer."])
+            raise
         screen.write([] if screen.is_json else ["accepted" if is_accepted else "declined"])
         return is_accepted
 
     def inform(prompt: Record) -> None:
         _show_prompt(screen, "inform", prompt)
 
+    def completed(operation: Record) -> None:
+        document = json.dumps({"event": "completed", **operation})
+        line = document if screen.is_json else cliview.completion(operation, screen.style)
+        screen.write([line])
+
     def ready() -> None:
         screen.write([] if screen.is_json else ["waiting for prompts; Ctrl-C ends"])
 
-    await call.client.serve_agent(ask, inform, ready, partial(clialert.show, screen, fixed))
+    show = partial(clialert.show, screen, fixed)
+    await call.client.serve_agent(ask, inform, ready, show, completed)
     return EXIT_OK
 
 
@@ -104,7 +118,20 @@ def _show_prompt(screen: Screen, kind: str, prompt: Record) -> None:
         screen.write([*cliview.prompt(prompt, screen.style), *note])
 
 
-async def _ask_person() -> bool:
-    """Ask on the terminal; anything but y or yes is no."""
-    answer = await read_line("Allow it? [y/N] ")
-    return (answer or "").strip().lower() in ("y", "yes")
+async def _ask_person(prompt: Record) -> bool:
+    """Ask on the terminal; anything but y or yes, or a time where one may defer, is no.
+
+    Raises `Deferred` with what was typed.
+    """
+    may_defer = bool(prompt.get("deferrals_left"))
+    hint = ", or later: 1h, tonight, 22:00" if may_defer else ""
+    while True:
+        word = (await read_line(f"Allow it? [y/N{hint}] ") or "").strip().lower()
+        if not may_defer or word in WORDS or not word:
+            return WORDS.get(word, False)
+        try:
+            daytime.until_s(word, time.time(), prompt["tonight"])
+        except Refused as problem:
+            sys.stderr.write(f"  {problem}\n")
+            continue
+        raise Deferred(word)

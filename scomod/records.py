@@ -7,7 +7,6 @@ import fcntl
 from typing import TYPE_CHECKING
 
 from scomod import config
-from scomod.admission import needs_admission
 from scomod.clock import SystemClock
 from scomod.db import Database
 from scomod.enrolment import Enrolment
@@ -29,6 +28,7 @@ from scomod.outbox import Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scomod.operation import Operation
     from scomod.secret import Secret
     from scomod.settings import Paths, Settings
 
@@ -53,9 +53,7 @@ class Records:
             self.journal,
             clock,
             settings,
-            extras_for=extras_for(
-                settings, lambda operation: needs_admission(settings.admission, operation)
-            ),
+            extras_for=extras_for(settings, lambda each: _needs_admission(settings, each)),
             on_queued=on_queued,
         )
         self.inventory = Inventory(
@@ -87,6 +85,12 @@ class Records:
             kept = f"urn:uuid:{uuid.uuid4()}"
             self.db.set_meta("device-id", kept)
         return kept
+
+
+def _needs_admission(settings: Settings, operation: Operation) -> bool:
+    from scomod.admission import needs_admission  # noqa: PLC0415 - only an Exec asks
+
+    return needs_admission(settings.admission, operation)
 
 
 @contextlib.contextmanager

@@ -152,7 +152,7 @@ def test_an_agent_that_dies_while_asked_leaves_the_question_open(tmp_path: Path,
 @pytest.mark.parametrize("is_asked", [True, False], ids=["agent is silent", "no agent"])
 def test_no_answer_in_time_is_a_no(tmp_path: Path, is_asked: bool) -> None:
     with Rig(tmp_path) as rig:
-        started(rig, "timeout_s = 0.5")
+        started(rig, "deadline_s = 0.5")
         agent = mute_agent(rig)[0] if is_asked else None
         order = rig.order_install(deb_of(rig, HELLO))
         check_failed(rig, order, ResultCode.USER_CANCELLED, UNANSWERED)

@@ -23,6 +23,7 @@ from scomod.dmclient.model import (
     Unknown,
 )
 from scomod.dmclient.useralert import UserAnswer, Verdict
+from scomod.operation import CONFIRMED
 from tests.support.executing import (
     GO,
     LIMITS,
@@ -400,3 +401,31 @@ def test_alert_without_cmd_id_in_an_atomic_asks_nobody(device: Device) -> None:
         DmStatus.ATOMIC_FAILED, DmStatus.ATOMIC_ROLL_BACK_OK, DmStatus.BAD_REQUEST, NOT_DONE,
     ]  # fmt: skip
     assert device.asked == []
+
+
+# -- what a yes means for an Exec after it (adc-2) --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("commands", "person", "is_confirmed"),
+    [
+        ((ask("1"), execute(GO, cmd_id="2")), (YES,), True),
+        ((ask("1"), execute(GO, cmd_id="2")), (NO,), False),
+        ((ask("1"), execute(GO, cmd_id="2")), (NOBODY,), False),
+        ((ask("1"), ask("2"), execute(GO, cmd_id="3")), (YES, NO), False),
+        ((ask("1"), ask("2"), execute(GO, cmd_id="3")), (NO, YES), True),
+        ((sequence(ask("2"), execute(GO, cmd_id="3")),), (YES,), True),
+        ((atomic(ask("2"), execute(GO, cmd_id="3")),), (YES,), True),
+        ((execute(GO, cmd_id="1"), ask("2")), (YES,), False),
+        ((alert(AlertCode.TEXT_INPUT, "", "Name?"), execute(GO, cmd_id="2")), (YES,), False),
+    ],
+)
+def test_last_confirmation_of_the_session_goes_along_with_an_order(
+    device: Device,
+    commands: tuple[Command, ...],
+    person: tuple[UserAnswer, ...],
+    is_confirmed: bool,
+) -> None:
+    device.answers(*commands, person=person)
+    (operation,) = device.records.journal.all()
+    assert (operation.data.get(CONFIRMED) is True) is is_confirmed

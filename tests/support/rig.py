@@ -240,6 +240,9 @@ class Rig(ServerSide):
     def inventory(self) -> Any:
         return self.ask("inventory")
 
+    def prompts(self) -> Any:
+        return self._ask("prompts")
+
     def operations(self) -> Any:
         return self.ask("operations")
 

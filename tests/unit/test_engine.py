@@ -294,6 +294,50 @@ def test_verdict_ends_the_wait(
     assert shop.operation.result == result
 
 
+@pytest.mark.parametrize("verdict", [Verdict.GRANTED, Verdict.REFUSED, Verdict.UNANSWERED])
+def test_who_answered_and_when_is_kept(make: Callable[..., Workshop], verdict: Verdict) -> None:
+    shop = make(consent=[Wait()])
+    shop.order()
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    shop.clock.advance(60)
+    shop.engine.answered(shop.operation.id, Answer(verdict=verdict, by=":1.7 of user 0"))
+    shop.run()
+    consent = {"verdict": verdict, "by": ":1.7 of user 0", "how": "person", "at": 60.0}
+    assert shop.operation.data["consent"] == consent
+
+
+def test_deferral_is_kept_and_the_step_says_when_it_goes_on(make: Callable[..., Workshop]) -> None:
+    shop = make(consent=[Wait(data={"asked_s": 0.0})])
+    shop.order()
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    for count in (1, 2):
+        shop.steps.answers["consent"] = [Wait(again_s=3600)]
+        until_s = 3600.0 * count
+        shop.engine.answered(
+            shop.operation.id, Answer(verdict=Verdict.DEFERRED, by="me", until_s=until_s)
+        )
+        shop.run(until=lambda: not shop.steps.answers["consent"])
+        data = shop.operation.data
+        assert (data["deferrals"], data["deferred_until_s"]) == (count, until_s)
+        assert data["asked_s"] == 0.0
+        assert shop.operation.phase is Phase.WAITING
+    shop.clock.advance(3600)
+    shop.engine.wake()
+    shop.run()
+    assert shop.operation.result == 1200
+
+
+def test_looking_again_in_vain_writes_nothing(make: Callable[..., Workshop]) -> None:
+    shop = make(consent=[Wait(data={"asked_s": 1.0})] * 60)
+    shop.order()
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    stores = shop.operation.stores
+    for left in range(58, 48, -1):
+        shop.engine.nudge()
+        shop.run(until=lambda left=left: len(shop.steps.answers["consent"]) == left)
+    assert shop.operation.stores == stores
+
+
 def test_waiting_operation_is_asked_again_after_a_restart(make: Callable[..., Workshop]) -> None:
     shop = make(consent=[Wait(), Wait()])
     shop.order()

@@ -1,6 +1,8 @@
 """The agent on a real bus: who is it, what reaches it, what happens when it goes."""
 
 import asyncio
+import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -267,3 +269,53 @@ def test_strangers_cannot_ask_the_person(bus: PrivateBus, running: RunningDaemon
         return person
 
     assert asyncio.run(work()).asked == []
+
+
+def test_agent_is_known_by_its_name_and_user(bus: PrivateBus, running: RunningDaemon) -> None:
+    async def work() -> str:
+        async def look() -> str:
+            return str(running.do(running.bus.identity))
+
+        return str(await with_person(Person(True), bus.address, look))
+
+    assert re.fullmatch(rf":\d+\.\d+ of user {os.geteuid()}", asyncio.run(work()))
+
+
+def test_prompt_and_alert_of_one_number_are_taken_back_each_for_itself(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    """Both are numbered from one."""
+
+    class Slow(Person):
+        def __init__(self) -> None:
+            super().__init__(None)
+            self.is_withdrawn = asyncio.Event()
+
+        async def ask(self, prompt: Record) -> bool:
+            try:
+                return await super().ask(prompt)
+            except asyncio.CancelledError:
+                self.is_withdrawn.set()
+                raise
+
+        async def show(self, method: str, _alert: Record) -> bool:
+            return method == "Confirm"
+
+        async def serve(self, address: str) -> None:
+            async with await Client.connect(address) as client:
+                await client.serve_agent(self.ask, self.inform, self.ready.set, self.show)
+
+    async def work() -> bool:
+        person = Slow()
+
+        async def story() -> bool:
+            prompt = running.ask({**PROMPT, "operation": 1})
+            await person.seen.wait()
+            alert = running.show("Confirm", {"id": 1, "text": "now?", "deadline": 0.0})
+            prompt.cancel()
+            await person.is_withdrawn.wait()
+            return bool(await asyncio.wrap_future(alert))
+
+        return bool(await with_person(person, bus.address, story))
+
+    assert asyncio.run(work())

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from scomod import clitrace
 from scomod.clifmt import Style
 from tests.support.fake_daemon import (
+    BASELINE,
     INVENTORY,
     OPERATION,
     PROMPT,
@@ -108,6 +110,21 @@ def test_inventory(bus: PrivateBus, running: RunningDaemon) -> None:
     assert said(bus, "inventory") == "nothing delivered, deployed or to download\n"
 
 
+def test_baseline(bus: PrivateBus, running: RunningDaemon) -> None:
+    text = said(bus, "baseline")
+    assert "Example OS 2 (ID=example)" in text
+    assert "Example OS 3" in text
+    rows = [line.split() for line in text.splitlines()[-3:]]
+    assert rows == [
+        ["upgraded", "libgreet", "1.0", "1.1"],
+        ["added", "editor", "1.0"],
+        ["removed", "game", "2"],
+    ]
+    assert document(bus, "baseline") == BASELINE
+    running.daemon.baseline_record = {"is_known": False, "problem": "never read", "now": {}}
+    assert said(bus, "baseline").splitlines()[0] == "never read"
+
+
 def test_operations(bus: PrivateBus, running: RunningDaemon) -> None:
     [heading, line] = said(bus, "operations").splitlines()
     assert heading.split() == [
@@ -167,6 +184,22 @@ def test_confirm_finds_the_only_prompt(bus: PrivateBus, running: RunningDaemon) 
 def test_decline(bus: PrivateBus, running: RunningDaemon) -> None:
     assert document(bus, "decline", "7") == {"operation": 7, "is_accepted": False}
     assert running.daemon.records[0]["reason"] == "cancelled"
+
+
+def test_defer_says_until_when_and_the_daemon_hears_who(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    assert document(bus, "defer", "7", "1h") == {"operation": 7, "until": 1_700_003_600.0}
+    (caller,) = running.daemon.callers
+    assert re.fullmatch(rf":\d+\.\d+ of user {os.geteuid()}", caller)
+
+
+def test_defer_finds_the_only_prompt_and_is_told_what_is_no_time(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    assert refusal(ctl(bus, "defer", "soon")) == (4, "scomoctl: 'soon' is no time")
+    assert said(bus, "defer", "1h").startswith("operation 7 deferred until 2023-11-1")
+    assert running.daemon.waiting == {}
 
 
 def test_answer_needs_a_number_when_several_wait(bus: PrivateBus, running: RunningDaemon) -> None:
@@ -304,6 +337,7 @@ def test_config_needs_no_daemon(bus: PrivateBus, tmp_path: Path) -> None:
     [
         ("status",),
         ("inventory",),
+        ("baseline",),
         ("operations",),
         ("session",),
         ("tree",),
@@ -449,7 +483,7 @@ def test_watch_shows_events_as_sentences(bus: PrivateBus, running: RunningDaemon
         assert until_heard(process, running) == asks
         progress = {"id": 7, "done": 512, "total": 1024}
         running.do(lambda: running.bus.emit("Progress", progress))
-        running.do(lambda: running.daemon.answer(7, is_accepted=False))
+        running.do(lambda: running.daemon.answer(7, is_accepted=False, by="me"))
         lines = [line for line in (line_of(process) for _ in range(3)) if line != asks]
         while len(lines) < 3:
             if (line := line_of(process)) != asks:

@@ -1,4 +1,4 @@
-"""`scomoctl agent` at a real terminal: what a person sees of a user alert and can type."""
+"""`scomoctl agent` at a real terminal: what a person sees of alerts and prompts and can type."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from scomod import clialert
 from scomod.clicall import Screen
 from scomod.clifmt import Style
-from scomod.facade import Cancelled, NotShown, Record
+from scomod.facade import Cancelled, Deferred, NotShown, Record
 from tests.support.at_terminal import END, INTERRUPT, Terminal, scomoctl_at_terminal
-from tests.support.fake_daemon import RunningDaemon, running_daemon
+from tests.support.fake_daemon import PROMPT, RunningDaemon, running_daemon
 from tests.support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
@@ -174,6 +174,80 @@ def test_question_taken_back_leaves_the_terminal_as_it_was(
     person.terminal.until("not asked any longer")
     assert person.terminal.is_echoing()
     assert person.answer("Confirm", ALERT, "y\n") is True
+
+
+# -- prompts -----------------------------------------------------------------------
+
+
+class Prompts:
+    """Questions about operations, at the same terminal."""
+
+    def __init__(self, running: RunningDaemon, terminal: Terminal) -> None:
+        self.running = running
+        self.terminal = terminal
+        self.shown = ""
+
+    def answer(self, prompt: Record, *typed: str) -> bool:
+        asked = self.running.ask(prompt)
+        for text in typed:
+            self.shown += self.terminal.until("] ")
+            self.terminal.type(text)
+        return asked.result(PATIENCE_S)
+
+
+@pytest.fixture
+def prompts(running: RunningDaemon, terminal: Terminal) -> Prompts:
+    return Prompts(running, terminal)
+
+
+LATER: Record = {**PROMPT, "deferrals_left": 2, "tonight": "22:00"}
+
+
+def test_prompt_says_what_it_implies(prompts: Prompts) -> None:
+    more = {"units": ["hello.service", "x.service"], "reboot": True, "reversible": False}
+    assert prompts.answer({**LATER, **more}, "y\n") is True
+    for text in (
+        "Example asks to install Hello 1.2",
+        "can be deferred  2 times, tonight is 22:00",
+        "It is fetched, checked and installed, and can be used at once.",
+        "These services stop, at least for a moment: hello.service, x.service.",
+        "The device is restarted for it.",
+        "That cannot be undone here.",
+    ):
+        assert text in prompts.shown
+
+
+def test_prompt_is_deferred_by_a_time_and_asked_again_after_nonsense(prompts: Prompts) -> None:
+    with pytest.raises(Deferred) as caught:
+        prompts.answer(LATER, "soon\n", " Tonight\n")
+    assert caught.value.when == "tonight"
+    assert "'soon' is no time: say tonight" in prompts.shown
+
+
+@pytest.mark.parametrize(("typed", "verdict"), [("\n", False), ("n\n", False), ("yes\n", True)])
+def test_prompt_that_could_be_deferred_is_answered(
+    prompts: Prompts, typed: str, verdict: bool
+) -> None:
+    assert prompts.answer(LATER, typed) is verdict
+
+
+def test_prompt_that_cannot_be_deferred_is_declined_by_anything_but_yes(prompts: Prompts) -> None:
+    assert prompts.answer({**LATER, "deferrals_left": 0}, "1h\n") is False
+    assert "later" not in prompts.shown
+
+
+def test_prompt_taken_back_is_not_asked_any_longer(prompts: Prompts) -> None:
+    asked = prompts.running.ask(LATER)
+    prompts.terminal.until("] ")
+    asked.cancel()
+    prompts.terminal.until("not asked any longer")
+    assert prompts.answer(LATER, "y\n") is True
+
+
+def test_end_of_an_operation_is_told(prompts: Prompts) -> None:
+    record = {"id": 7, "phase": "succeeded", "text": "Hello 1.2 is\x1b installed."}
+    prompts.running.do(lambda: prompts.running.bus.completed(record))
+    assert "Hello 1.2 is\ufffd installed." in prompts.terminal.until("installed.")
 
 
 # -- without a person ---------------------------------------------------------------
