@@ -48,6 +48,10 @@ async def _run_session(bus: BusServer, _: str, server_id: str) -> Any:
     return pack(await bus.facade.run_session(server_id))
 
 
+async def _baseline(bus: BusServer, _: str) -> Any:
+    return pack(await bus.facade.baseline())
+
+
 async def _request(bus: BusServer, _: str, kind: str, component: str, server: str) -> Any:
     return pack(await bus.facade.request(kind, component, server))
 
@@ -71,6 +75,7 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     (STATUS_INTERFACE, "GetInventory"): Export(
         (), (("inventory", "a{sv}"),), lambda bus, _: pack(bus.facade.inventory())
     ),
+    (STATUS_INTERFACE, "GetBaseline"): Export((), (("baseline", "a{sv}"),), _baseline),
     (STATUS_INTERFACE, "GetOperations"): Export(
         (),
         (("operations", "aa{sv}"),),

@@ -33,6 +33,11 @@ class Paths:
         return self.state_dir / "scomod.db"
 
     @property
+    def baseline(self) -> Path:
+        """What the factory left on the device, compressed."""
+        return self.state_dir / "baseline.z"
+
+    @property
     def spool_dir(self) -> Path:
         """Part files and verified payloads on their way."""
         return self.state_dir / "spool"

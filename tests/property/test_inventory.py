@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scomod.mo.inventory import InventoryItem
 from scomod.records import Records
-from scomod.settings import Paths, Settings
+from scomod.paths import Paths
+from scomod.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
