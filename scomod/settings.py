@@ -279,7 +279,7 @@ class Scomo:
     max_name_bytes: int = within(128, 16, 65536)
     max_description_bytes: int = within(512, 16, 65536)
     max_url_bytes: int = within(2048, 16, 65536)
-    max_params_bytes: int = within(16384, 16, 65536)
+    max_params_bytes: int = within(65536, 16, 65536)
     max_type_bytes: int = within(100, 16, 65536)
 
 

@@ -258,7 +258,7 @@ def test_a_reply_beyond_a_limit_names_the_key(
 
 def test_where_the_disk_fails_the_server_is_told_and_nothing_is_answered(tmp_path: Path) -> None:
     with open_pair(tmp_path) as pair:
-        order = pair.order("put", uri="./SCOMO/Download/a/PkgID", value="v" * 30000)
+        order = pair.order("put", uri="./SCOMO/Download/a/InstallParams", value="v" * 30000)
         (pages,) = pair.records.db.execute("PRAGMA page_count").fetchone()
         pair.records.db.execute(f"PRAGMA max_page_count={pages + 2}")
         report = pair.run()

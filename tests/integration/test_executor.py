@@ -142,10 +142,10 @@ def test_a_package_of_another_server_is_out_of_reach(device: Device, command: Co
     assert device.picture() == before
 
 
-def test_a_package_at_work_is_not_deleted_nor_started_again(device: Device) -> None:
+def test_a_package_at_work_is_not_renamed_nor_started_again(device: Device) -> None:
     assert device.codes(execute(GO)) == [DmStatus.ACCEPTED_FOR_PROCESSING]
     before = device.picture()
-    assert device.codes(delete(X)) == [DmStatus.FORBIDDEN]
+    assert device.codes(replace(f"{X}?prop=Name", "z")) == [DmStatus.FORBIDDEN]
     assert device.codes(execute(GO, "c-2")) == [DmStatus.COMMAND_FAILED]
     assert device.codes(execute(f"{X}/Operations/Download", "c-3")) == [DmStatus.COMMAND_FAILED]
     assert device.picture() == before
@@ -165,8 +165,8 @@ def test_too_many_packages_fill_the_device(device: Device) -> None:
 
 
 def test_a_value_that_the_server_does_not_take_is_not_sent(device: Device) -> None:
-    device.do(add(f"{X}/Description", "d" * (MAX_OBJECT_BYTES - 1)))
-    (answer,) = device.answers(get(f"{X}/Description"))
+    device.do(add(f"{X}/InstallParams", "d" * (MAX_OBJECT_BYTES - 1)))
+    (answer,) = device.answers(get(f"{X}/InstallParams"))
     assert isinstance(answer, Status)
     assert answer.code == DmStatus.ENTITY_TOO_LARGE
 
@@ -188,7 +188,7 @@ def test_a_full_disk_loses_the_message_as_a_whole(device: Device) -> None:
     db, before = device.records.db, device.picture()
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count={pages + 4}")
-    commands = [add(f"./SCOMO/Download/f{number}/PkgID", "v" * 4000) for number in range(20)]
+    commands = [add(f"./SCOMO/Download/f{number}/InstallParams", "v" * 4000) for number in range(20)]
     with pytest.raises(StoreFull):
         device.answers(*commands)
     assert device.picture() == before

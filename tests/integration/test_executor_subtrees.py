@@ -224,7 +224,7 @@ def test_elements_in_the_message_are_a_sub_tree_whatever_their_type(device: Devi
 
 
 def test_a_sub_tree_may_come_in_chunks(device: Device) -> None:
-    long = TndsNode(path="new/Description", format=Format.CHR, value=b"d" * 3000)
+    long = TndsNode(path="new/InstallParams", format=Format.CHR, value=b"d" * 3000)
     whole = document([*PACKAGE, long])
     assert whole.data is not None
     assert whole.meta is not None
@@ -242,7 +242,7 @@ def test_a_sub_tree_may_come_in_chunks(device: Device) -> None:
             answers = executor.tree_commands.execute("1", Add(cmd_id="1", items=(item,)))
         found += [each.code for each in answers if isinstance(each, Status)]
     assert found == [DmStatus.CHUNKED_ITEM_ACCEPTED, DmStatus.OK]
-    assert device.records.tree.value(f"{NEW}/Description") == "d" * 3000
+    assert device.records.tree.value(f"{NEW}/InstallParams") == "d" * 3000
 
 
 def test_replace_makes_a_package_what_the_document_says(device: Device) -> None:

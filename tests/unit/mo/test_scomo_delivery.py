@@ -13,6 +13,7 @@ from scomod.operation import Branch
 from tests.support.scomos import D, scomo_object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 INSTALL = f"{D}/Operations/Install"
@@ -104,11 +105,12 @@ def test_data_stays_as_it_is_while_an_operation_works_on_it(tmp_path: Path) -> N
     with scomo_object(tmp_path) as scomo:
         scomo.bring()
         scomo.start(INSTALL)
-        for act in (
+        acts: list[Callable[[], object]] = [
             lambda: scomo.replace(f"{D}/Data", b"other"),
             lambda: scomo.tree.delete(D, "srv"),
             lambda: scomo.replace(f"{D}?prop=Name", b"e"),
-        ):
+        ]
+        for act in acts:
             with pytest.raises(errors.Forbidden):
                 act()
 

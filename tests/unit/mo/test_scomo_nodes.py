@@ -13,6 +13,7 @@ from scomod.settings import Scomo
 from tests.support.scomos import DEPLOYED, GO, X, Y, component, scomo_object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RB = "./SCOMO/Download/RB_DP"
@@ -75,7 +76,7 @@ def test_start_leaves_come_and_go_with_the_services(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("leaf", "limit"),
     [("PkgID", 256), ("Name", 128), ("Description", 512), ("PkgURL", 2048),
-     ("InstallParams", 16384), ("EnvType", 100), ("PkgType", 100), ("Reboot", 100)],
+     ("InstallParams", 65536), ("EnvType", 100), ("PkgType", 100), ("Reboot", 100)],
 )  # fmt: skip
 def test_value_longer_than_its_leaf_is_too_large(tmp_path: Path, leaf: str, limit: int) -> None:
     with scomo_object(tmp_path, Scomo(version="1.1")) as scomo:
@@ -94,11 +95,12 @@ def test_predefined_node_is_complete_and_stays(tmp_path: Path) -> None:
     with scomo_object(tmp_path, Scomo(download_nodes=("RB_DP",))) as scomo:
         assert scomo.names("./SCOMO/Download") == ["RB_DP"]
         assert (scomo.read(f"{RB}/PkgID"), scomo.read(f"{RB}/Status")) == ("RB_DP", "10")
-        for act in (
+        acts: list[Callable[[], object]] = [
             lambda: scomo.tree.delete(RB, "srv"),
             lambda: scomo.replace(f"{RB}?prop=Name", b"mine"),
             lambda: scomo.replace(f"{RB}?prop=ACL", b"Get=srv"),
-        ):
+        ]
+        for act in acts:
             with pytest.raises((errors.NotAllowed, errors.PermissionDenied)):
                 act()
 
