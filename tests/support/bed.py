@@ -17,6 +17,7 @@ from scomod.busclient import Client
 from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE, AlertCode, ResultCode
 from tests.support.debs import Deb
 from tests.support.failing import deb_of
+from tests.support.kills import kill_group
 from tests.support.rig import Rig
 from tests.support.witness import Witness
 
@@ -28,25 +29,35 @@ if TYPE_CHECKING:
     from scomod.lab.packages import Payload
 
 ROOT = "./SCOMO"
+KEPT = "var/lib/scomod/delivered"
 IDLE = 10  # in all three branches
 MARKS = {True: "informational", False: "critical"}
 # A script fails as long as the device holds a file that says so.
-FAILING = '! test -e "$DPKG_ROOT/$DPKG_MAINTSCRIPT_PACKAGE-$DPKG_MAINTSCRIPT_NAME-fails"'
-SCRIPTS = dict.fromkeys(("postinst", "prerm"), FAILING)
+FAILING = '! test -e "$DPKG_ROOT/$DPKG_MAINTSCRIPT_PACKAGE-{version}-$DPKG_MAINTSCRIPT_NAME-fails"'
+
+
+CONFIG = """
+[download]
+idle_timeout_s = 1
+retry_wait_s = 0.05
+[scomo]
+request_alerts = "scomo"
+"""
 
 
 class Bed:
     """Entered, the device is up and knows its server."""
 
-    def __init__(self, directory: Path, more: str = "") -> None:
-        self.rig = Rig(directory, confirm="ask", more=more)
+    def __init__(self, directory: Path) -> None:
+        self.rig = Rig(directory, confirm="ask")
         self.unwanted: set[str] = set()  # packages and components the person says no to
         self.prompts: list[Mapping[str, Any]] = []
         self._stack = contextlib.ExitStack()
+        self._boots = 0
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.rig)
-        self.rig.override("[download]\nidle_timeout_s = 1\nretry_wait_s = 0.05\n")
+        self.rig.override(CONFIG)
         self.rig.bootstrap()
         self.witness = Witness(self.rig.root / "var/lib/scomod/scomod.db")
         self.start()
@@ -62,6 +73,18 @@ class Bed:
         """Start daemon and helper; waits until the daemon answers."""
         self.daemon, self.helper = self.rig.start_daemon(), self.rig.start_helper()
         self.rig.until_up()
+
+    def reboot(self, group: int | None = None) -> None:
+        """Kill daemon, helper and the package tool in `group`; then the device comes up again."""
+        for process in (self.daemon, self.helper):
+            self.rig.kill(process)
+        if group is not None:
+            kill_group(group)
+        self._boots += 1
+        place = self.rig.root / "run/scomod"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "boot-id").write_text(f"boot {self._boots}\n")
+        self.start()
 
     def _attend(self) -> Any:
         """Put the person at the device, over D-Bus; gives what sends them away."""
@@ -91,19 +114,24 @@ class Bed:
 
     def package(self, name: str, version: str = "1.0", **more: Any) -> Payload:
         """Build a package whose scripts can be made to fail."""
-        return deb_of(self.rig, Deb(name=name, version=version, scripts=SCRIPTS, **more))
+        scripts = dict.fromkeys(("postinst", "prerm"), FAILING.format(version=version))
+        return deb_of(self.rig, Deb(name=name, version=version, scripts=scripts, **more))
 
-    def spoil(self, name: str, script: str) -> None:
+    def spoil(self, name: str, script: str, version: str = "1.0") -> None:
         """Have a script of a package fail from now on."""
-        (self.rig.root / f"{name}-{script}-fails").touch()
+        (self.rig.root / f"{name}-{version}-{script}-fails").touch()
 
     def exec(self, item: str, primitive: str) -> Order:
         """Order one of the operations of a package or component that is there."""
         return self.rig.order("exec", uri=f"{ROOT}/{item}/Operations/{primitive}")
 
+    def session(self) -> None:
+        """Hold a session that goes well."""
+        assert self.rig.session()["outcome"] == "ok", self.rig.logs()
+
     def run(self, *orders: Order) -> None:
         """Hold a session and wait until all orders are reported."""
-        assert self.rig.session()["outcome"] == "ok", self.rig.logs()
+        self.session()
         for order in orders:
             assert order.phase != "failed", order.detail
             self.rig.result_of(order)
@@ -133,6 +161,20 @@ class Bed:
         pairs = zip(found, [*found[1:], IDLE], strict=False)
         # Idle right before the end is of the same transaction: nobody ever read it.
         return [status for status, after in pairs if (status, after) != (IDLE, None)]
+
+    def installed(self) -> set[str]:
+        """Return the names of all packages that dpkg has installed."""
+        command = ["dpkg-query", f"--admindir={self.rig.root}/var/lib/dpkg", "-W"]
+        listing = subprocess.run(
+            [*command, "-f", "${db:Status-Abbrev}|${Package}\n"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        rows = (line.split("|") for line in listing.stdout.splitlines())
+        return {name for state, name in rows if state[1] == "i"}
+
+    def kept(self) -> list[str]:
+        """Return the files of delivered packages that the daemon keeps."""
+        return sorted(path.name for path in (self.rig.root / KEPT).iterdir())
 
     def device(self, name: str) -> str:
         """Return what dpkg has of a package ("i 1.0"), "" for nothing but configuration."""

@@ -241,7 +241,7 @@ class Rig(ServerSide):
         return self.ask("inventory")
 
     def prompts(self) -> Any:
-        return self._ask("prompts")
+        return self.ask("prompts")
 
     def operations(self) -> Any:
         return self.ask("operations")
