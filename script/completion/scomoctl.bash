@@ -23,7 +23,7 @@ _scomoctl() {
         history) mapfile -t COMPREPLY < <(compgen -W "--server --since --failed --help" -- "$word") ;;
         request)
             case ${COMP_WORDS[COMP_CWORD-1]} in
-                request) mapfile -t COMPREPLY < <(compgen -W "install update --help" -- "$word") ;;
+                request) mapfile -t COMPREPLY < <(compgen -W "install update --server --device --help" -- "$word") ;;
                 *) mapfile -t COMPREPLY < <(compgen -W "--server --device --help" -- "$word") ;;
             esac
             ;;

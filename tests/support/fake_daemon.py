@@ -190,6 +190,13 @@ class FakeDaemon:
         self.emit("SessionEnded", result)
         return result
 
+    def cancel(self, operation_id: int, *, by: str) -> str:
+        if operation_id not in self.waiting:
+            raise Refused(f"operation {operation_id} is over")
+        self.callers.append(by)
+        del self.waiting[operation_id]
+        return "cancelled"
+
     def defer(self, operation_id: int, when: str, *, by: str) -> float:
         if operation_id not in self.waiting:
             raise Unknown(f"operation {operation_id} asks nothing")

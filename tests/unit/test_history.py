@@ -70,7 +70,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def test_all_that_a_bill_needs_is_kept_from_order_to_acknowledgement(office: Office) -> None:
     office.has(editor="1.0", tools="7")
     operation = office.order()
-    journey = (
+    journey: tuple[tuple[str, dict[str, object]], ...] = (
         ("consent", {"consent": {"by": "jo", "how": "agent", "at": 1.0}}),
         ("acquire", {"sha256": "ab" * 32, "size": 4096}),
         ("verify", {}),

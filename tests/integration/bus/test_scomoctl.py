@@ -136,6 +136,35 @@ def test_operations(bus: PrivateBus, running: RunningDaemon) -> None:
     assert said(bus, "operations") == "no operations yet\n"
 
 
+def test_operation_in_full_and_cancelled(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert document(bus, "operations", "show", "7") == OPERATION
+    assert said(bus, "operations", "cancel", "7") == "operation 7: cancelled\n"
+    assert running.daemon.waiting == {}
+    assert refusal(ctl(bus, "operations", "cancel", "7"))[0] == 4
+    assert refusal(ctl(bus, "operations", "show"))[0] == 2
+
+
+def test_history_is_filtered(bus: PrivateBus, running: RunningDaemon) -> None:
+    done = {**OPERATION, "phase": "succeeded", "finished": 1_700_000_100.0}
+    failed = {**done, "id": 8, "phase": "failed", "finished": 1_700_000_200.0, "server": "srv2"}
+    running.daemon.past = [done, failed]
+    assert document(bus, "history") == [done, failed]
+    assert document(bus, "history", "--server", "srv1") == [done]
+    assert document(bus, "history", "--failed", "--since", "2023-11-14") == [failed]
+    assert said(bus, "history", "--since", "1m") == "nothing in the history\n"
+
+
+def test_request_says_what_the_server_answered(bus: PrivateBus, running: RunningDaemon) -> None:
+    assert said(bus, "request", "install", "hello") == "srv1 will look at it later (202)\n"
+    running.daemon.request_answer = {"is_waiting": True, "detail": "no route"}
+    done = ctl(bus, "request", "update", "--server", "srv2", "--device")
+    assert (done.returncode, done.stdout) == (
+        1, "srv2 was not reached: the request is kept and sent again\n",
+    )  # fmt: skip
+    assert done.stderr == "scomoctl: the session failed: no route\n"
+    assert running.daemon.requests == [("user", "hello", ""), ("device", "", "srv2")]
+
+
 def test_session(bus: PrivateBus, running: RunningDaemon) -> None:
     text = said(bus, "session", "srv1")
     assert text.startswith("session with srv1: ok; 4 messages, 3 commands, 1 alerts delivered")
