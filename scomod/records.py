@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 from typing import TYPE_CHECKING
 
 from scomod import config
@@ -13,7 +14,7 @@ from scomod.enrolment import Enrolment
 from scomod.extras import extras_for
 from scomod.facade import Refused
 from scomod.journal import Journal
-from scomod.mo import devdetail, devinfo, dmacc, inbox
+from scomod.mo import devdetail, devinfo, dmacc, inbox, leftovers
 from scomod.mo.blob import BlobStore
 from scomod.mo.components import Components
 from scomod.mo.inventory import Inventory, policy_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from scomod.operation import Operation
     from scomod.secret import Secret
     from scomod.settings import Paths, Settings
+
+log = logging.getLogger(__name__)
 
 
 class Records:
@@ -75,6 +78,9 @@ class Records:
             dmacc.install(self.tree, settings.bootstrap.account_servers)
             inbox.install(self.tree, settings.subtree.inbox_servers)
             self.scomo.install()
+            left = leftovers.mend(nodes, self.tree, self.scomo.layout, self.journal.live())
+        if left:
+            log.warning("nothing works any more on: %s", ", ".join(left))
 
     def _device_id(self, settings: Settings) -> str:
         """Return the configured identity, or one made up once and kept."""

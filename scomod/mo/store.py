@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.errors import StoreError
@@ -16,7 +17,7 @@ from scomod.mo import uri
 from scomod.mo.node import Blob, Format, Node, is_long
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from scomod.db import Database, SqlValue
     from scomod.mo.blob import BlobStore, FileBody, Incoming
@@ -38,6 +39,11 @@ NODES_BELOW: Final = f"SELECT {COLUMNS} FROM node WHERE parent = ? ORDER BY path
 CHILDREN_ACLS: Final = "SELECT path, acl FROM node WHERE parent = ? ORDER BY path"
 COUNT_CHILDREN: Final = "SELECT COUNT(*) FROM node WHERE parent = ?"
 DESCENDANTS: Final = f"SELECT path FROM node WHERE {BELOW} ORDER BY path"  # noqa: S608 - constants only
+VALUES_BELOW: Final = (
+    f"SELECT path, CAST(value AS TEXT) FROM node WHERE {BELOW}"  # noqa: S608 - constants only
+    " AND substr(path, -length(:end)) = :end"
+    " AND CAST(value AS TEXT) IN (SELECT value FROM json_each(:any))"
+)
 DELETE: Final = f"DELETE FROM node WHERE path = :path OR ({BELOW})"  # noqa: S608 - constants only
 RENAME: Final = f"""
     UPDATE node SET
@@ -103,6 +109,12 @@ class NodeStore:
     def descendants(self, path: str) -> list[str]:
         """Return the paths of all nodes below, parents first."""
         return [row[0] for row in self._db.execute(DESCENDANTS, {"path": path})]
+
+    def values_below(self, path: str, name: str, values: Iterable[str]) -> list[tuple[str, str]]:
+        """Return (path, value) of the nodes of a name below one that have one of the values."""
+        wanted = json.dumps([str(value) for value in values])
+        found = self._db.execute(VALUES_BELOW, {"path": path, "end": f"/{name}", "any": wanted})
+        return [(str(row[0]), str(row[1])) for row in found]
 
     def acl_chain(self, path: str) -> list[str]:
         """Return the own ACLs of a node and its ancestors, the root last."""

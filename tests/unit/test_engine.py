@@ -601,3 +601,27 @@ def test_fetch_that_nobody_wished_away_is_done_again(make: Callable[..., Worksho
     shop.run()
     assert shop.steps.did.count("acquire") == 2
     assert shop.operation.phase is Phase.SUCCEEDED
+
+
+# -- a journal that is gone --------------------------------------------------------------
+
+
+@pytest.mark.spec("scomo 2.6")
+@pytest.mark.parametrize(("shown", "becomes"), [("30", "20"), ("40", "20"), ("50", "70")])
+def test_progress_without_an_operation_becomes_the_failure_it_would_have_been(
+    make: Callable[..., Workshop], shown: str, becomes: str
+) -> None:
+    shop = make()
+    shop.order()
+    with shop.records.db.transaction():
+        shop.records.tree.put(f"{X}/Status", value=shown)
+        shop.records.db.execute("DELETE FROM operation")
+    shop.cut_power()
+    assert shop.status() == becomes
+
+
+def test_progress_of_a_live_operation_stays(make: Callable[..., Workshop]) -> None:
+    shop = make()
+    shop.order()
+    shop.cut_power()
+    assert shop.status() == "30"
