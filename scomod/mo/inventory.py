@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from scomod import __version__
 from scomod.codes import ComponentState, DeployedStatus
 from scomod.mo.components import Shown
+from scomod.mo.packages import operation_leaves
 from scomod.mo.uri import safe_name
 from scomod.operation import Branch
 
@@ -187,17 +188,24 @@ class Inventory:
 
     def _show(self, change: Change, item: InventoryItem) -> None:
         """Write the nodes of one component, those that differ."""
-        shown, acl = change.shown, change.new.acl
-        path = shown.path if shown else self._free_path(item.id)
-        if shown is None:
-            self._tree.put(path, format="node", type="", acl=acl)
-            self._tree.put(f"{path}/Status", value=str(int(DeployedStatus.IDLE)))
-        elif shown.acl != acl:
-            self._tree.put(path, acl=acl)
-        self._scomo.packages.add_operations(path, Branch.DEPLOYED, is_startable=item.is_startable)
+        if change.shown is None:
+            new = replace(change.new, path=self._free_path(item.id))
+            leaves = item.leaves() | {"Status": str(int(DeployedStatus.IDLE))}
+            primitives = operation_leaves(Branch.DEPLOYED, is_startable=item.is_startable)
+            self._tree.plant(new.path, new.acl, leaves | dict.fromkeys(primitives, ""))
+        else:
+            new = replace(change.new, path=change.shown.path)
+            self._update(item, change.shown, new)
+        self._components.put(item.id, new)
+
+    def _update(self, item: InventoryItem, shown: Shown, new: Shown) -> None:
+        if shown.acl != new.acl:
+            self._tree.put(new.path, acl=new.acl)
         for leaf, value in item.leaves().items():
-            self._tree.put(f"{path}/{leaf}", value=value)
-        self._components.put(item.id, replace(change.new, path=path))
+            self._tree.put(f"{new.path}/{leaf}", value=value)
+        self._scomo.packages.add_operations(
+            new.path, Branch.DEPLOYED, is_startable=item.is_startable
+        )
 
     def _free_path(self, component_id: str) -> str:
         """Return where a new component goes: a name that nobody has, for as long as it is there."""

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from scomod.mo import acl as acls
 from scomod.mo import uri as uris
-from scomod.mo.node import Format, Node, next_verno
+from scomod.mo.node import Format, Node, check_value, next_verno
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scomod.clock import Clock
     from scomod.mo.handler import Handlers
     from scomod.mo.judge import Judge
@@ -47,6 +49,26 @@ class Nodes:
         if above and self._store.get(above) is None:
             self.make_parents(above)
             self.write(self.fresh(above))
+
+    def plant(self, path: str, acl: str, leaves: Mapping[str, str]) -> None:
+        """Make a node and all below it where nothing is; what lies between comes by itself."""
+        self.make_parents(path)
+        now_s = int(self._clock.wall_s())
+        self._store.insert(dataclasses.replace(self.fresh(path), acl=acl, tstamp_s=now_s))
+        made = {path}
+        for leaf, value in leaves.items():
+            above = uris.parent(f"{path}/{leaf}")
+            while above not in made:
+                made.add(above)
+                self._store.insert(dataclasses.replace(self.fresh(above), tstamp_s=now_s))
+                above = uris.parent(above)
+            self._store.insert(self._leaf(f"{path}/{leaf}", value.encode(), now_s))
+
+    def _leaf(self, path: str, value: bytes, now_s: int) -> Node:
+        """Return a new leaf with a short value; raises `BadFormat`, `NotAllowed`."""
+        rule = self._judge.rule(path)
+        check_value(rule.format, value)
+        return Node(path=path, format=rule.format, type=rule.type, value=value, tstamp_s=now_s)
 
     def computed(self, node: Node) -> Node:
         """Return the node with the value of this moment."""

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 BINARY: Final = "application/octet-stream"
 
 
+def operation_leaves(branch: Branch, *, is_startable: bool) -> list[str]:
+    """Return the leaves of the primitives below an item; see `Packages.add_operations`."""
+    own = () if is_startable else OWN_PRIMITIVES
+    return [leaf for leaf, primitive in PRIMITIVES[branch].items() if primitive not in own]
+
+
 class Packages:
     """Makes nodes below the SCOMO root; part of the caller's transaction."""
 
@@ -81,8 +87,7 @@ class Packages:
     def add_operations(self, item: str, branch: Branch, *, is_startable: bool = False) -> None:
         """Make the leaves of the primitives; Start and Stop only where something runs."""
         self._tree.put(f"{item}/Operations", format="node", type="")
-        for leaf, primitive in PRIMITIVES[branch].items():
-            if is_startable or primitive not in OWN_PRIMITIVES:
-                self._tree.put(f"{item}/{leaf}", format="null", type="text/plain")
+        for leaf in operation_leaves(branch, is_startable=is_startable):
+            self._tree.put(f"{item}/{leaf}", format="null", type="text/plain")
         if branch is Branch.DEPLOYED and not is_startable:
             self._tree.drop(f"{item}/Operations/Ext")

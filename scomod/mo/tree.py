@@ -37,7 +37,7 @@ from scomod.mo.properties import Properties
 from scomod.mo.reading import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scomod.clock import Clock
     from scomod.mo.blob import FileBody, Incoming
@@ -322,6 +322,13 @@ class Tree:
         if acl is not None:
             node = dataclasses.replace(node, acl=str(Acl.parse(acl)))
         self._nodes.write(node)
+
+    def plant(self, path: str, acl: str, leaves: Mapping[str, str]) -> None:
+        """Make a node that is not there, with leaves by their paths below it; raises as `put`.
+
+        For many at once: nothing is read, as nothing can be there.
+        """
+        self._nodes.plant(path, str(Acl.parse(acl)), leaves)
 
     def drop(self, path: str) -> None:
         """Delete a node with all below it, permanent or not; nothing if it is not there."""
