@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADINGS: Final = ("ID", "FINISHED", "SERVER", "PRIMITIVE", "WHAT", "VERSIONS", "CONSENT", "RESULT")
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+AGREED: Final = "granted"
 OK: Final = 200
 LATER: Final = 202
 WANTED: Final = 300
@@ -93,9 +94,11 @@ def _change(component: Record) -> str:
 
 
 def consent(record: Record) -> str:
-    """Say who agreed, and how."""
-    given = record.get("consent") or {}
-    return " ".join(str(given[key]) for key in ("by", "how") if given.get(key))
+    """Say who agreed and how, or what the answer was instead."""
+    given = dict(record.get("consent") or {})
+    if given.get("verdict") == AGREED:
+        del given["verdict"]
+    return " ".join(str(given[key]) for key in ("verdict", "by", "how") if given.get(key))
 
 
 def moment(at_s: float | None) -> str:

@@ -82,6 +82,21 @@ def test_operation_in_full_has_its_facts_and_its_timeline() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"verdict": "granted", "by": "jo", "how": "agent"}, "jo agent"),
+        ({"verdict": "refused", "by": "jo", "how": "agent"}, "refused jo agent"),
+        ({"verdict": "unanswered", "by": "", "how": ""}, "unanswered"),
+        ({}, ""),
+    ],
+)
+def test_consent_says_who_and_how_and_what_else_it_came_to(
+    given: dict[str, str], words: str
+) -> None:
+    assert clihistory.consent({"consent": given}) == words
+
+
+@pytest.mark.parametrize(
     ("facts", "words"),
     [
         ({"reported": False}, "not yet"),
