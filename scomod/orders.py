@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from scomod.installers.base import JobResult, Runner
     from scomod.operation import Operation
     from scomod.settings import Paths
-    from scomod.stepresult import StepResult
 
 ACTIONS: Final[Mapping[StepKind, Action]] = {
     StepKind.INSTALL: Action.INSTALL,
@@ -58,7 +57,7 @@ class Orders:
         self._touches = touches
         self._may_reboot = may_reboot
 
-    async def change(self, operation: Operation) -> StepResult:
+    async def change(self, operation: Operation) -> Done:
         """Carry out the step that changes the device; raises `InstallerError`."""
         step = operation.step
         is_install = step in (StepKind.INSTALL, StepKind.INSTALL_INACTIVE)
@@ -96,6 +95,14 @@ class Orders:
         """Bring back what a step's job replaced; raises `InstallerError` if that fails."""
         undoes = job_id(operation, step)
         await self._run(self._side_job(operation, Action.UNDO, _undo_word(step), undoes=undoes))
+
+    async def undo_if_done(self, operation: Operation, step: StepKind) -> None:
+        """Bring back what a step's job replaced, of which nobody knows whether it began."""
+        try:
+            await self.undo(operation, step)
+        except InstallerError as error:
+            if error.reason is not Reason.NOT_PRESENT:
+                raise
 
     async def reboot(self, operation: Operation, boot_id: str) -> None:
         """Restart the device unless this boot is over; raises `InstallerError` if it cannot."""

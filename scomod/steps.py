@@ -100,8 +100,11 @@ class Steps:
         """Take back one step; steps that leave nothing have nothing to take back."""
         if step in (StepKind.ACQUIRE, StepKind.VERIFY, StepKind.DELIVER):
             await asyncio.to_thread(self._spool.discard, operation.id)
-        elif step in UNDOABLE and _may_have_happened(operation, step):
+        elif step in UNDOABLE and operation.step is not step:
+            # Only a later step can have failed: a failed job has undone itself.
             await self._orders.undo(operation, step)
+        elif step in UNDOABLE and operation.reason is Reason.CRASH_LOOP:
+            await self._orders.undo_if_done(operation, step)
 
     def forget(self, operation: Operation) -> None:
         """Let go of what was kept for a finished operation."""
@@ -143,11 +146,3 @@ class Steps:
     async def _settle(self, _operation: Operation) -> StepResult:
         mark = self._runner.mark()
         return Done(items=await read(self._runner), mark=mark)
-
-
-def _may_have_happened(operation: Operation, step: StepKind) -> bool:
-    """Tell whether a change is to be taken back: a job that failed has undone itself.
-
-    Of one that was begun too often nobody knows; then taking back does no harm.
-    """
-    return operation.step is not step or operation.reason is Reason.CRASH_LOOP

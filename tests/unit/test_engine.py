@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,7 +113,7 @@ class Workshop:
         self.engine = Engine(
             self.records.journal,
             ledger,
-            lambda: self.steps,  # type: ignore[arg-type,return-value]
+            self._steps,
             self.clock,
             is_busy=lambda server_id: server_id == self.busy,
             on_finished=self.finished.append,
@@ -129,6 +129,9 @@ class Workshop:
         """Give the operation another plan than that of the table."""
         with self.records.db.transaction():
             self.records.journal.update(replace(self.operation, steps=steps))
+
+    def _steps(self) -> Any:
+        return self.steps
 
     def close(self) -> None:
         self.records.db.close()
@@ -432,7 +435,7 @@ def test_what_a_waiting_step_noted_is_there_in_the_next_life(
     shop.cut_power()
     shop.run(until=lambda: shop.steps.did.count(step) == 3)
     assert shop.operation.data["noted"] == 7
-    assert shop.operation.phase is Phase.WAITING
+    assert shop.operation.phase.is_live
     assert shop.records.outbox.waiting() == [], "nothing is reported before"
     shop.engine.nudge()
     shop.run()
@@ -511,7 +514,7 @@ def test_restart_before_the_change_has_nothing_to_undo(make: Callable[..., Works
 def test_running_fetch_ends_soon_when_it_is_cancelled(make: Callable[..., Workshop]) -> None:
     shop = make(acquire=[LONG])
     shop.order()
-    said = []
+    said: list[Cancel] = []
 
     def is_over() -> bool:
         if not said and shop.steps.did[-1:] == ["acquire"]:
@@ -528,7 +531,7 @@ def test_running_fetch_ends_soon_when_it_is_cancelled(make: Callable[..., Worksh
 def test_wish_of_a_server_is_followed_like_that_of_a_person(make: Callable[..., Workshop]) -> None:
     shop = make(acquire=[LONG])
     shop.order()
-    wished = []
+    wished: list[bool] = []
 
     def is_over() -> bool:
         if not wished and shop.steps.did[-1:] == ["acquire"]:
