@@ -7,13 +7,12 @@ shown by `projection`, whose a package is says `ownership`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from scomod import errors
-from scomod.codes import MO_SCOMO_1_0, MO_SCOMO_1_1
-from scomod.mo import ownership, quirks, subjects
+from scomod.mo import ownership, subjects
 from scomod.mo import uri as uris
-from scomod.mo.execs import Execs
 from scomod.mo.handler import ExecRequest, Handler
 from scomod.mo.layout import Layout
 from scomod.mo.packages import Packages
@@ -22,26 +21,16 @@ from scomod.operation import Branch, Cancel, cancel_of, cancelled
 from scomod.quirk import Quirk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from scomod.clock import Clock
     from scomod.journal import Journal
+    from scomod.mo.execs import Execs
     from scomod.mo.node import Node
     from scomod.mo.tree import Tree
     from scomod.operation import Extra, Operation
     from scomod.settings import Settings
 
-MO_TYPES: Final[Mapping[str, str]] = {"1.0": MO_SCOMO_1_0, "1.1": MO_SCOMO_1_1}
-
-# ACLs of the fixed nodes: any server may announce packages and ask what there is; what it
-# announces or brings is its own (`ownership`).
-FIXED: Final[tuple[tuple[str, str], ...]] = (
-    ("", "Get=*"),
-    ("/Download", "Add=*&Get=*"),
-    ("/Inventory", "Get=*"),
-    ("/Inventory/Delivered", "Add=*&Get=*"),
-    ("/Inventory/Deployed", "Get=*"),
-)
 DELETES: Final = (Cancel.CANCELLED, Cancel.UNDONE)  # how an operation ends whose node is deleted
 BY_SERVER: Final = "server"
 
@@ -66,32 +55,31 @@ class Scomo(Handler):
     ) -> None:
         self._tree = tree
         self._journal = journal
+        self._clock = clock
         self._settings = settings
+        self._extras_for = extras_for
         self._on_queued = on_queued
         self.on_deleted: Callable[[], object] = lambda: None
         self.layout = Layout(settings.scomo.root)
         self.packages = Packages(tree, self.layout)
         self.projection = Projection(tree, self.layout, self.packages, self._is_kept)
-        self._execs = Execs(
-            tree,
-            journal,
-            clock,
+
+    @cached_property
+    def _execs(self) -> Execs:
+        from scomod.mo.execs import Execs  # noqa: PLC0415 - the waiting daemon takes no orders
+
+        return Execs(
+            self._tree,
+            self._journal,
+            self._clock,
             self.layout,
-            shared=settings.scomo.download_nodes,
-            extras_for=extras_for,
+            shared=self._settings.scomo.download_nodes,
+            extras_for=self._extras_for,
         )
 
     def install(self) -> None:
-        """Make the fixed nodes, writing only what is missing or differs."""
-        kind = MO_TYPES[self._settings.scomo.version]
-        for suffix, acl in FIXED:
-            path = self.layout.root + suffix
-            if self._tree.node(path) is None:
-                self._tree.put(path, format="node", acl=acl)
-            self._tree.put(path, type="" if suffix else kind)
-        for name in self._settings.scomo.download_nodes:
-            self.packages.predefine(name, *ownership.shared_acls(self._settings))
-        self.packages.drop_undescribed()
+        """Make the nodes that are always there, writing only what is missing or differs."""
+        self.packages.install(self._settings)
 
     # -- rules (see `Handler`) -------------------------------------------------
 
@@ -100,6 +88,8 @@ class Scomo(Handler):
         habits = self._quirks(server_id)
         if not habits or not path.startswith(f"{self.layout.root}/"):
             return path
+        from scomod.mo import quirks  # noqa: PLC0415 - few servers have any
+
         names = path[len(self.layout.root) + 1 :].split("/")
         return "/".join((self.layout.root, *quirks.real_names(names, habits)))
 
@@ -120,7 +110,11 @@ class Scomo(Handler):
         habits = self._quirks(server_id)
         item, _, leaf = node.path.rpartition("/")
         branch = self.layout.branch_of(item) if habits else None
-        return node if branch is None else quirks.as_read(node, branch, leaf, habits)
+        if branch is None:
+            return node
+        from scomod.mo import quirks  # noqa: PLC0415 - few servers have any
+
+        return quirks.as_read(node, branch, leaf, habits)
 
     # -- reactions to what servers do ------------------------------------------
 

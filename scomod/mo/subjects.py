@@ -70,13 +70,11 @@ def read(tree: Tree, item: str, branch: Branch, acl: str) -> Subject:
     for leaf in NEEDED[branch]:
         if not values[LEAVES[branch][leaf]]:
             raise NodeNotFound(f"{leaf} has no value")
-    digest = _digest(tree, item) if branch is Branch.DELIVERED else ""
-    return Subject(**values, acl=acl, digest=digest)
-
-
-def _digest(tree: Tree, item: str) -> str:
-    """Return the SHA-256 of a delivered package, which we made and no server chose."""
+    if branch is not Branch.DELIVERED:
+        return Subject(**values, acl=acl)
     data = tree.node(f"{item}/Data")
     if data is None or data.blob is None:
         raise NodeNotFound("Data has no value")
-    return data.blob.sha256
+    values["pkg_type"] = values["pkg_type"] or data.type
+    # The digest is one that we made: no server chooses which payload is meant.
+    return Subject(**values, acl=acl, digest=data.blob.sha256)

@@ -120,3 +120,14 @@ def test_free_space_is_that_of_an_ordinary_user(spool: Spool, tmp_path: Path) ->
     found = os.statvfs(tmp_path)
     # others write at the same time: only the order of magnitude is ours to check
     assert 0.5 < (spool.free_bytes() + 1) / (found.f_bavail * found.f_frsize + 1) < 2
+
+
+def test_payloads_that_nobody_wants_go_and_only_then_it_is_asked(
+    spool: Spool, tmp_path: Path
+) -> None:
+    spool.keep_only(lambda: pytest.fail("there is nothing to ask about"))
+    delivered = tmp_path / "lib/delivered"
+    for name in ("a" * 64, "b" * 64, "notes.txt"):
+        (delivered / name).write_bytes(b"")
+    spool.keep_only(lambda: {"a" * 64, "c" * 64})
+    assert sorted(path.name for path in delivered.iterdir()) == ["a" * 64, "notes.txt"]

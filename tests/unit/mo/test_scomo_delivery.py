@@ -79,6 +79,20 @@ def test_package_id_may_come_after_the_data_but_before_the_order(tmp_path: Path)
         assert scomo.live[0].subject.pkg_id == "d-1"
 
 
+@pytest.mark.parametrize(
+    ("leaf", "meant"), [("", "application/x-deb"), ("application/x-ipk", "application/x-ipk")]
+)
+def test_type_of_the_data_counts_where_there_is_no_pkg_type(
+    tmp_path: Path, leaf: str, meant: str
+) -> None:
+    with scomo_object(tmp_path) as scomo:
+        scomo.add(f"{D}/Data", LONG, format="bin", type="application/x-deb")
+        scomo.add(f"{D}/PkgID", b"d-1")
+        scomo.add(f"{D}/PkgType", leaf.encode())
+        scomo.start(INSTALL)
+        assert scomo.live[0].subject.pkg_type == meant
+
+
 def test_data_cannot_be_read(tmp_path: Path) -> None:
     with scomo_object(tmp_path) as scomo:
         scomo.bring()
