@@ -17,6 +17,7 @@ from bench import (
     cases_codec,
     cases_daemon,
     cases_download,
+    cases_inventory,
     cases_object,
     cases_operation,
     cases_tree,
@@ -41,6 +42,7 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "codec": cases_codec.codec,
     "large-object": cases_object.large_object,
     "tree": cases_tree.lists,
+    "inventory": cases_inventory.inventory,
 }
 
 
