@@ -192,9 +192,7 @@ class Daemon:
             spool=self._spool,
             runner=self._runner,
             confirmations=self._confirmations,
-            surroundings=BusSurroundings(
-                self._bus.connection, self._start, lambda: self._engine.nudge()
-            ),
+            surroundings=BusSurroundings(self._bus.connection, self._start, self._engine.nudge),
             open_fetcher=self._open_fetcher,
             on_progress=self._progress,
             server_name=self._server_name,

@@ -70,6 +70,9 @@ class Gate:
     def begin_life(self) -> None:
         self.admission = Admission(self.policy, self.clock, self.surroundings)
 
+    def is_watching(self) -> bool:
+        return self.surroundings.is_watched
+
     def decide(self) -> float | str | None:
         """Return the seconds to wait, "news" for news only, None to go on."""
         pending = self.admission.decide(self.order, self.clock.wall_s())
@@ -83,7 +86,7 @@ class Gate:
 def test_it_begins_at_once_where_nothing_is_configured() -> None:
     gate = Gate(Policy())
     assert gate.decide() is None
-    assert not gate.surroundings.is_watched
+    assert not gate.is_watching()
 
 
 def test_it_waits_for_the_window_and_begins_in_it() -> None:
@@ -114,7 +117,7 @@ def test_it_waits_for_quiet_conditions(
     policy = Policy(on_mains_power=True, on_unmetered_network=True, unknown=unknown)
     gate = Gate(replace(policy, max_wait_s=DAY_S), facts)
     assert gate.decide() == expected
-    assert gate.surroundings.is_watched is (expected is not None)
+    assert gate.is_watching() is (expected is not None)
 
 
 def test_only_what_is_configured_counts() -> None:
@@ -125,13 +128,13 @@ def test_only_what_is_configured_counts() -> None:
 def test_surroundings_are_left_alone_while_the_window_is_closed_and_after() -> None:
     gate = Gate(Policy(windows=("02:00-04:00",), on_mains_power=True), Facts(on_mains=False))
     gate.decide()
-    assert not gate.surroundings.is_watched
+    assert not gate.is_watching()
     gate.clock.advance(2 * HOUR_S)
     gate.decide()
-    assert gate.surroundings.is_watched
+    assert gate.is_watching()
     gate.surroundings.facts = Facts(on_mains=True)
     assert gate.decide() is None
-    assert not gate.surroundings.is_watched
+    assert not gate.is_watching()
 
 
 def test_surroundings_are_watched_until_the_last_one_does_not_wait() -> None:
@@ -139,9 +142,9 @@ def test_surroundings_are_watched_until_the_last_one_does_not_wait() -> None:
     gate.decide()
     gate.admission.decide(replace(ORDER, id=2), gate.clock.wall_s())
     gate.admission.forget(1)
-    assert gate.surroundings.is_watched
+    assert gate.is_watching()
     gate.admission.forget(2)
-    assert not gate.surroundings.is_watched
+    assert not gate.is_watching()
 
 
 @pytest.mark.parametrize("at_max_wait", ["fail", "proceed"])

@@ -236,7 +236,7 @@ def test_default_file_explains_every_key() -> None:
     for name, meaning in explained.items():
         assert meaning.endswith("."), name
     repeated = [text for text, count in Counter(explained.values()).items() if count > 1]
-    assert repeated == ["Wait before the first new try; it grows with every further one."]
+    assert repeated == []
 
 
 def test_document_holds_the_table_of_all_keys() -> None:
