@@ -94,11 +94,11 @@ INT = '<Format xmlns="syncml:metinf">int</Format>'
 ONE = FIRST_ID
 WIRE: dict[str, tuple[str, dict[int, int]]] = {
     "unknown element": (command("Frobnicate", target(X)), {ONE: 501}),
-    "unknown node": (command("Get", target("./SCOMO/Download/none")), {ONE: 404}),
-    "no package": (command("Exec", target(f"{X}/Operations/Download")), {ONE: 404}),
+    "N6 unknown node": (command("Get", target("./SCOMO/Download/none")), {ONE: 404}),
+    "N6 no PkgURL": (command("Exec", target(f"{X}/Operations/Download")), {ONE: 404}),
     "executes nothing": (command("Exec", target(f"{X}/PkgID")), {ONE: 405}),
     "is there": (command("Add", valued(f"{X}/PkgID")), {ONE: 418}),
-    "forbidden": (command("Replace", valued("./DevInfo/DevId")), {ONE: 425}),
+    "N6 ACL denied": (command("Replace", valued("./DevInfo/DevId")), {ONE: 425}),
     "wrong format": (command("Add", valued(f"{X}/Name", INT)), {ONE: 415}),
     "no target": (command("Add", "<Item><Data>v</Data></Item>"), {ONE: 400}),
     "no item": (command("Replace", ""), {ONE: 412}),
@@ -133,7 +133,7 @@ def test_a_bad_command_is_answered_and_the_session_goes_on(wire: Wire, name: str
     assert wire.rig.status()["operations_live"] == 0
 
 
-def test_a_package_at_work_is_left_alone_and_finished(wire: Wire) -> None:
+def test_n7_a_package_at_work_is_left_alone_and_finished(wire: Wire) -> None:
     """A second Exec and a Delete while the first is fetched (scomo §8 N7, T10)."""
     rig = wire.rig
     payload = deb_of(rig, Deb(name="busy", files={"usr/share/busy/f": "x" * 1_500_000}))
@@ -155,7 +155,7 @@ def test_a_package_at_work_is_left_alone_and_finished(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("sent", ["", "correlator & <text>"], ids=["none", "odd"])
-def test_a_correlator_comes_back_as_it_was(wire: Wire, sent: str) -> None:
+def test_n9_a_correlator_comes_back_as_it_was(wire: Wire, sent: str) -> None:
     """Also none at all (scomo §8 N9)."""
     rig = wire.rig
     number = len(rig.alerts())

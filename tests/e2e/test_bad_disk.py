@@ -77,7 +77,7 @@ def check_result(rig: Rig, url: str, payload: Payload, result: ResultCode) -> No
 
 
 @pytest.mark.parametrize("kind", ["reserve", "limit", "disk", "disk, length unknown"])
-def test_no_room_for_the_package_is_reported_and_leaves_nothing(
+def test_n3_no_room_for_the_package_is_reported_and_leaves_nothing(
     rig: Rig, host: PackageHost, kind: str
 ) -> None:
     if kind.startswith("disk") and not may_mount():
@@ -103,7 +103,7 @@ def test_no_room_for_the_package_is_reported_and_leaves_nothing(
     rig.check_well()
 
 
-def test_no_room_to_install_is_reported_and_leaves_nothing(rig: Rig) -> None:
+def test_n3_no_room_to_install_is_reported_and_leaves_nothing(rig: Rig) -> None:
     if not may_mount():
         pytest.skip("needs the right to mount")
     rig.start_daemon()

@@ -47,7 +47,7 @@ FETCH_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FETCH_FAULTS)
+@pytest.mark.parametrize("fault", FETCH_FAULTS, ids=lambda fault: f"N2 {fault}")
 def test_a_package_server_that_fails_is_reported_with_its_failure(rig: Rig, fault: Fault) -> None:
     result, words = FETCH_FAULTS[fault]
     payload = deb_of(rig, Deb(name=f"fetch-{fault.name.lower().replace('_', '-')}"))
@@ -58,12 +58,12 @@ def test_a_package_server_that_fails_is_reported_with_its_failure(rig: Rig, faul
 
 
 URLS = {
-    "refused port": (
+    "N2 refused port": (
         f"https://localhost:{closed_port()}/p.deb",
         ResultCode.ALTERNATE_DOWNLOAD_SERVER_UNAVAILABLE,
         "connection refused",
     ),
-    "unknown host": (
+    "N2 unknown host": (
         "https://nobody.invalid/p.deb",
         ResultCode.ALTERNATE_DOWNLOAD_SERVER_UNAVAILABLE,
         "name of the host",

@@ -68,7 +68,7 @@ PROOFS: dict[str, tuple[Callable[[Rig, Payload], str], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROOFS)
+@pytest.mark.parametrize("name", PROOFS, ids=lambda name: f"N4 {name}")
 def test_a_package_without_a_proof_is_not_installed(rig: Rig, name: str) -> None:
     make, words = PROOFS[name]
     payload = deb_of(rig, Deb(name=f"proof-{name.replace(' ', '-')}"))
@@ -105,7 +105,7 @@ def test_a_package_that_cannot_be_installed_leaves_nothing(rig: Rig, name: str) 
     check_failed(rig, rig.order_install(payload), result, words)
 
 
-def test_an_unknown_environment_is_refused_before_anything_is_fetched(rig: Rig) -> None:
+def test_n5_an_unknown_environment_is_refused_before_anything_is_fetched(rig: Rig) -> None:
     payload = deb_of(rig, Deb(name="elsewhere"))
     order = rig.order_install(payload, env_type="java")
     check_failed(rig, order, ResultCode.UNSUPPORTED_ENVIRONMENT, "java")

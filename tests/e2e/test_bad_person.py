@@ -99,20 +99,6 @@ def test_nobody_there_may_mean_yes(tmp_path: Path) -> None:
         check_installed(rig, ordered(rig))
 
 
-@pytest.mark.parametrize("answer", ["yes", "no"])
-def test_an_agent_that_answers_is_obeyed(tmp_path: Path, answer: str) -> None:
-    with Rig(tmp_path) as rig:
-        started(rig, 'no_agent = "decline"')
-        rig.start_agent(answer)
-        order = rig.order_install(deb_of(rig, HELLO))
-        if answer == "yes":
-            assert rig.session()["outcome"] == "ok"
-            check_installed(rig, order)
-        else:
-            check_failed(rig, order, ResultCode.USER_CANCELLED, DECLINED)
-            assert rig.bench.packages.requests == []
-
-
 def test_nobody_there_may_mean_no(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
         started(rig, 'no_agent = "decline"')

@@ -186,6 +186,47 @@ def update(bed: Bed) -> None:
     assert bed.value("Download/update/Status") == failed
 
 
+def fixed_node(bed: Bed) -> None:
+    """A node that is there for ever is filled anew for each package (scomo §9, §3.5 b)."""
+    for name in ("fixed-a", "fixed-b"):
+        payload = bed.package(name)
+        url = bed.rig.bench.package_url(payload.path)
+        order = bed.rig.order("refill", node="fixed", url=url, params=payload.install_params)
+        bed.done(order)
+        assert bed.device(name) == "i 1.0"
+        assert bed.value("Download/fixed/Status") == str(int(DownloadStatus.IDLE))
+
+
+def relayed_commands(bed: Bed) -> None:
+    """The server clicks for the person: start and stop, reported like everything else."""
+    state = bed.put_systemd()
+    state.write_text("inactive\n")
+    unit = "usr/lib/systemd/system/relay.service"
+    bed.done(bed.rig.order_install(bed.package("relay", files={unit: "[Service]\n"})))
+    for primitive, reached in (("Start", "active\n"), ("Stop", "inactive\n")):
+        order = bed.rig.order("component", id="relay", primitive=primitive)
+        bed.done(order)
+        assert state.read_text() == reached
+        assert bed.rig.reports(order) == [
+            bed.report(
+                order,
+                source=f"{DEPLOYED}/relay/Operations/Ext/{primitive}",
+                target=f"{DEPLOYED}/relay",
+                identifier="relay",
+                result=ResultCode.SUCCESSFUL,
+            )
+        ]
+
+
+def server_asks(bed: Bed) -> None:
+    """A yes that the server got in the session covers the whole operation (ADC-2)."""
+    before = len(bed.prompts)
+    order = bed.rig.order_install(bed.package("server-asks"), confirm="Install it?")
+    bed.done(order)
+    assert [question["text"] for question in bed.questions] == ["Install it?"]
+    assert bed.prompts[before:] == []
+
+
 # -- negative --------------------------------------------------------------------------
 
 
@@ -297,6 +338,9 @@ CASES: dict[str, Callable[[Bed], None]] = {
     "P9 several components": several_components,
     "P9 several components or none": several_or_none,
     "update, and the older version restored": update,
+    "fixed download node": fixed_node,
+    "start and stop": relayed_commands,
+    "the server asks first": server_asks,
     "N8 reboots during download and installation": reboots,
     "N10 two servers": two_servers,
     "T10 delete what is announced": delete_announced,

@@ -78,7 +78,7 @@ class Row:
 
     def name(self) -> str:
         """The name of the row's package."""
-        return f"{self.id}-{self.spoilt.name}".lower()
+        return f"{self.id}-{self.spoilt.name}".lower().replace(" ", "-")
 
 
 T1 = {
@@ -117,21 +117,21 @@ FAILED = ResultCode.INSTALL_FAILED
 REFUSED = ResultCode.USER_CANCELLED
 
 ROWS = (
-    Row(id="T1", item=DOWNLOAD, primitive="Download", walk=(FETCHES, FETCHED, None),
+    Row(id="T1 P3", item=DOWNLOAD, primitive="Download", walk=(FETCHES, FETCHED, None),
         tree=T1 | {DOWNLOAD: None}, device=OFF, target=DELIVERED),
-    Row(id="T1", item=DOWNLOAD, primitive="Download", spoilt=Spoilt.FETCH,
+    Row(id="T1 N2", item=DOWNLOAD, primitive="Download", spoilt=Spoilt.FETCH,
         walk=(FETCHES, DownloadStatus.DOWNLOAD_FAILED), tree=NOTHING_CAME, device=OFF,
         result=ResultCode.DOWNLOAD_FAILED),
-    Row(id="T2", item=DOWNLOAD, primitive="DownloadInstall",
+    Row(id="T2 P4", item=DOWNLOAD, primitive="DownloadInstall",
         walk=(FETCHES, FETCHED, INSTALLS, None), tree=deployed(ACTIVE), device=ON,
         target=DEPLOYED),
     Row(id="T2", item=DOWNLOAD, primitive="DownloadInstall", spoilt=Spoilt.INSTALLATION,
         walk=(FETCHES, FETCHED, INSTALLS, DownloadStatus.INSTALL_FAILED_WITHOUT_DATA),
         tree=NOTHING_CAME, device=OFF, result=FAILED),
-    Row(id="T2", item=DOWNLOAD, primitive="DownloadInstall", spoilt=Spoilt.PERSON,
+    Row(id="T2 N1", item=DOWNLOAD, primitive="DownloadInstall", spoilt=Spoilt.PERSON,
         walk=(FETCHES, DownloadStatus.DOWNLOAD_FAILED), tree=NOTHING_CAME, device=OFF,
         result=REFUSED),
-    Row(id="T3", item=DOWNLOAD, primitive="DownloadInstallInactive",
+    Row(id="T3 P5", item=DOWNLOAD, primitive="DownloadInstallInactive",
         walk=(FETCHES, FETCHED, INSTALLS, None), tree=deployed(INACTIVE), device=OFF,
         target=DEPLOYED),
     Row(id="T4", item=DELIVERED, primitive="Install", given=Given.DELIVERED, walk=TO_INSTALL,
@@ -141,9 +141,9 @@ ROWS = (
         device=OFF, result=FAILED),
     Row(id="T5", item=DELIVERED, primitive="InstallInactive", given=Given.DELIVERED,
         walk=TO_INSTALL, tree=deployed(INACTIVE) | KEPT, device=OFF, target=DEPLOYED),
-    Row(id="T6", item=DELIVERED, primitive="Remove", given=Given.DELIVERED,
+    Row(id="T6 P8", item=DELIVERED, primitive="Remove", given=Given.DELIVERED,
         walk=(DeliveredStatus.REMOVE_PROGRESSING, None), tree={DELIVERED: None}, device=OFF),
-    Row(id="T6", item=DELIVERED, primitive="Remove", given=Given.DELIVERED,
+    Row(id="T6 N1", item=DELIVERED, primitive="Remove", given=Given.DELIVERED,
         spoilt=Spoilt.PERSON,
         walk=(DeliveredStatus.REMOVE_PROGRESSING, DeliveredStatus.REMOVE_FAILED),
         tree=delivered(PackageState.DELIVERED, DeliveredStatus.REMOVE_FAILED), device=OFF,

@@ -42,6 +42,19 @@ idle_timeout_s = 1
 retry_wait_s = 0.05
 [scomo]
 request_alerts = "scomo"
+download_nodes = ["fixed"]
+[confirm]
+server_confirmation = "counts"
+"""
+# A systemd that knows one unit at a time, in the file beside it.
+SYSTEMCTL = """#!/bin/sh
+case "$1" in
+start) echo active > "$0.state" ;;
+stop) echo inactive > "$0.state" ;;
+show) for name in "$@"; do :; done
+  printf 'Id=%s\\nActiveState=%s\\nUnitFileState=static\\nResult=success\\n' \\
+    "$name" "$(cat "$0.state")" ;;
+esac
 """
 
 
@@ -52,6 +65,7 @@ class Bed:
         self.rig = Rig(directory, confirm="ask")
         self.unwanted: set[str] = set()  # packages and components the person says no to
         self.prompts: list[Mapping[str, Any]] = []
+        self.questions: list[Mapping[str, Any]] = []  # of servers, by user alert; always yes
         self._stack = contextlib.ExitStack()
         self._boots = 0
 
@@ -92,7 +106,9 @@ class Bed:
 
         async def sit() -> None:
             async with await Client.connect(self.rig.bus_address) as client:
-                await client.serve_agent(self._answer, self.prompts.append, is_ready.set)
+                await client.serve_agent(
+                    self._answer, self.prompts.append, is_ready.set, self._agree
+                )
 
         async def begin() -> asyncio.Task[None]:
             task = asyncio.ensure_future(sit())
@@ -109,6 +125,19 @@ class Bed:
     async def _answer(self, prompt: Mapping[str, Any]) -> bool:
         self.prompts.append(prompt)
         return prompt["name"] not in self.unwanted
+
+    async def _agree(self, method: str, alert: Mapping[str, Any]) -> bool:
+        assert method == "Confirm"
+        self.questions.append(alert)
+        return True
+
+    def put_systemd(self) -> Path:
+        """Have the device's systemctl act on one unit; gives the file with its state."""
+        program = self.rig.root / "usr/bin/systemctl"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(SYSTEMCTL)
+        program.chmod(0o755)
+        return program.with_name("systemctl.state")
 
     # -- ordering
 
