@@ -115,11 +115,10 @@ class DpkgBackend:
 
     def units(self, component_id: str) -> tuple[str, ...]:
         """Name the services among a package's files; needs no privilege."""
-        row = self._row(component_id)
-        if row is None or not row.is_installed:
+        if not dpkg_output.is_component_id(component_id):
             return ()
         admin_dir = self._root / ADMIN_DIR
-        done = self._ask("dpkg-query", f"--admindir={admin_dir}", "-L", row.argument)
+        done = self._ask("dpkg-query", f"--admindir={admin_dir}", "-L", component_id)
         return dpkg_output.services_in(done.stdout)
 
     def inventory(self) -> list[InstalledItem]:

@@ -1,0 +1,43 @@
+"""Bundles of several archives, well made or not."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from tests.support.debs import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def pack(
+    target: Path,
+    archives: Sequence[Path],
+    *,
+    environment: str = "deb",
+    scope: str = "whole",
+    **changes: Any,
+) -> Path:
+    """Write archives as a bundle to `target`; `changes` go over the keys of the manifest."""
+    rows = [
+        {"file": each.name, "environment": environment, "sha256": sha256(each)} for each in archives
+    ]
+    manifest = {"bundle": 1, "scope": scope, "components": rows} | changes
+    members = [("manifest.json", json.dumps(manifest).encode())]
+    return pack_members(target, [*members, *((each.name, each.read_bytes()) for each in archives)])
+
+
+def pack_members(
+    target: Path, members: Sequence[tuple[str, bytes]], tar_format: int = tarfile.USTAR_FORMAT
+) -> Path:
+    """Write named contents as a tar, whatever they are."""
+    with tarfile.open(target, "w", format=tar_format) as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return target
