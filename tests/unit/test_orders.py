@@ -98,6 +98,19 @@ def test_undo_names_the_job_that_it_takes_back(tmp_path: Path, side: InstallingS
     assert undo.id != install.id
 
 
+@pytest.mark.parametrize("reason", [Reason.NOT_PRESENT, Reason.BUSY])
+def test_order_that_may_never_have_begun_is_undone_only_if_it_did(
+    tmp_path: Path, side: InstallingSide, reason: Reason
+) -> None:
+    side.answers[Action.UNDO] = JobResult(id="", is_ok=False, reason=reason, detail="so")
+    undo = orders(tmp_path, side).undo_if_done(an_operation(K.INSTALL), K.INSTALL)
+    if reason is Reason.NOT_PRESENT:
+        asyncio.run(undo)
+    else:
+        with pytest.raises(InstallerError, match="so"):
+            asyncio.run(undo)
+
+
 def test_failed_job_is_its_reason(tmp_path: Path, side: InstallingSide) -> None:
     side.answers[Action.CHECK] = JobResult(
         id="", is_ok=False, reason=Reason.UNHEALTHY, detail="it fell over"
