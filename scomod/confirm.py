@@ -148,12 +148,11 @@ class Confirmations:
 
     def agent_changed(self) -> None:
         """Ask the open prompts again, and tell what nobody was told: an agent came or went."""
-        if self.agent is None or not self._has_agent():
+        if not self._has_agent():
             self._agent_came.clear()
             return
         self._agent_came.set()
-        while self._untold:
-            self.agent.completed(self._untold.popleft())
+        self._tell()
 
     def prompts(self) -> list[dict[str, Any]]:
         """Return the open prompts, oldest first."""
@@ -190,7 +189,11 @@ class Confirmations:
         if self._policy.tell == "never" or (self._policy.tell == "asked" and how in UNHEARD):
             return
         self._untold.append(record)
-        self.agent_changed()
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._untold and self.agent is not None and self.agent.is_present():
+            self.agent.completed(self._untold.popleft())
 
     # -- one question ----------------------------------------------------------
 

@@ -314,3 +314,13 @@ def test_wrong_section_among_several_is_named(paths: Paths, text: str, complaint
         config.load(paths)
     assert complaint in str(caught.value)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_every_example_about_who_is_asked_is_accepted(paths: Paths) -> None:
+    text = (config_reference.PROJECT / "docs/confirmation.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    for number, example in enumerate(examples):
+        write(paths, f"{ADMIN}/{number}.toml", example)
+    settings = config.load(paths)
+    assert [rule.mode for rule in settings.confirm.rule] == ["refuse", "inform", "silent"]
+    assert len(settings.admission.windows) == 2
