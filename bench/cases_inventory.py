@@ -37,7 +37,7 @@ async def inventory(ground: Ground) -> list[Row]:
             Row(name=f"{row}:dpkg-query", value=large[f"{key}_ratio"], unit="ratio"),
         ]
     growth = large_count / small_count
-    for name, key in (("first look", "fill_ms"), ("Get of the whole", "whole_ms")):
+    for name, key in (("first look", "fill_cpu_ms"), ("Get of the whole", "whole_cpu_ms")):
         ratio = large[key] / small[key] / growth
         rows.append(Row(name=f"inventory/{name}:ms per component", value=ratio, unit="ratio"))
     stop = large["fill_stop_ms"] / large["fill_ms"]

@@ -1,14 +1,13 @@
 """A program of its own: a device with many packages is looked at, and its inventory read.
 
 Prints JSON: times in ms, each beside a `dpkg-query -W` of the same database measured in
-turn with it, and what the process needed beyond what it had before.
+turn with it, processor time where sizes are compared, and memory beyond what was there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,11 +27,13 @@ from scomod.ledger import Ledger
 from scomod.mirror import Mirror
 from scomod.paths import Paths
 from scomod.records import Records
-from scomod.settings import GIB, Install, Settings, Subtree
+from scomod.settings import Install, Settings, Subtree
+from scomod.shapes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STATUS: Final = Path("/proc/self/status")
 DEPLOYED: Final = "./SCOMO/Inventory/Deployed"
 ROUNDS: Final = 3
 MESSAGE_BYTES: Final = 65536
@@ -140,12 +141,24 @@ def _timed(work: Callable[[], object]) -> float:
     return MS * (time.perf_counter() - began)
 
 
+def _forget_peak() -> int:
+    """Have the kernel measure the peak of this process anew; returns what it has now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _memory_kib("VmRSS")
+
+
+def _memory_kib(name: str) -> int:
+    [line] = [line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1])
+
+
 async def measure(directory: Path, count: int) -> dict[str, float]:
     """Fill the inventory, then look with nothing and with one package changed, then read."""
     subject = Subject(directory, count)
-    base_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    base_kib, cpu_s = _forget_peak(), time.process_time()
     found = {"fill_ms": await subject.look_ms(), "fill_stop_ms": subject.longest_ms}
-    found["peak_bytes"] = KIB * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base_kib)
+    found["fill_cpu_ms"] = MS * (time.process_time() - cpu_s)
+    found["peak_bytes"] = KIB * (_memory_kib("VmHWM") - base_kib)
     names = ("same", "one", "names")
     ratios: dict[str, list[float]] = {name: [] for name in names}
     times: dict[str, list[float]] = {name: [] for name in (*names, "query")}
@@ -163,7 +176,9 @@ async def measure(directory: Path, count: int) -> dict[str, float]:
         times["query"].append(query)
     found |= {f"{name}_ms": statistics.median(values) for name, values in times.items()}
     found |= {f"{name}_ratio": statistics.median(values) for name, values in ratios.items()}
+    cpu_s = time.process_time()
     found["whole_ms"] = subject.whole_ms()
+    found["whole_cpu_ms"] = MS * (time.process_time() - cpu_s)
     subject.store.db.close()
     return found
 

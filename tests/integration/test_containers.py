@@ -22,7 +22,7 @@ from scomod.dmclient.model import (
     Status,
     Unknown,
 )
-from scomod.dmclient.useralert import UserAnswer, Verdict
+from scomod.dmclient.useralert import UserAlert, UserAnswer, Verdict
 from scomod.operation import CONFIRMED
 from tests.support.executing import (
     GO,
@@ -229,7 +229,8 @@ def test_what_was_typed_and_chosen_is_in_the_status(device: Device) -> None:
     assert isinstance(second, Status)
     assert first.items == (Item(data=b"Ada"),)
     assert second.items == (Item(data=b"3"), Item(data=b"1"))
-    assert [asked.text for asked in device.asked] == ["Name?", "Which?"]
+    asked = [each for each in device.asked if isinstance(each, UserAlert)]
+    assert [each.text for each in asked] == ["Name?", "Which?"]
 
 
 @pytest.mark.spec("omadm §1.4")

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
     (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$"),
-    (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry)$"),
+    (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|enrolment)$"),
     (5, r"scomod\.(acquiring|orders|health|restart|package)$"),
     (4, r"scomod\.(terms|daytime|admission)$"),

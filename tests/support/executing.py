@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
-    from scomod.dmclient.useralert import UserAlert, UserAnswer
+    from scomod.dmclient.executor import Question
+    from scomod.dmclient.useralert import UserAnswer
 
 X, Y = "./SCOMO/Download/x", "./SCOMO/Download/y"
 GO = f"{X}/Operations/DownloadInstall"
@@ -81,7 +82,7 @@ class Device:
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self.asked: list[UserAlert] = []
+        self.asked: list[Question] = []
         self.seen: list[dict[str, object]] = []
         self.do(add(f"{X}/PkgID", "x-1"), add(f"{X}/PkgURL", "https://h/x"))
         self.do(add(f"{Y}/PkgID", "y-1"))
@@ -109,7 +110,7 @@ class Device:
         answers: list[Command] = []
         executor = self.executor(server)
 
-        def work() -> Generator[UserAlert, UserAnswer, None]:
+        def work() -> Generator[Question, UserAnswer, None]:
             for command in commands:
                 answers.extend((yield from executor.execute("1", command)))
 

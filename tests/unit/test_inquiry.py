@@ -20,7 +20,7 @@ from scomod.settings import Confirm, Rule, Session
 from tests.support.executing import add, alert, copy, delete, execute, get, open_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from scomod.dmclient.model import Command
@@ -144,7 +144,7 @@ def device(tmp_path: Path) -> Iterator[Device]:
         yield device
 
 
-def run(device: Device, *messages: list[Command], answers: list[UserAnswer]) -> list[list[int]]:
+def run(device: Device, *messages: Iterable[Command], answers: list[UserAnswer]) -> list[list[int]]:
     """Carry out messages as one session behind a gate; returns codes and keeps what was asked."""
     executor = device.executor()
     tree = device.records.tree
@@ -158,7 +158,7 @@ def run(device: Device, *messages: list[Command], answers: list[UserAnswer]) -> 
             while True:
                 with device.records.db.transaction():
                     try:
-                        device.asked.append(next(work) if answer is None else work.send(answer))  # type: ignore[arg-type]
+                        device.asked.append(next(work) if answer is None else work.send(answer))
                     except StopIteration as over:
                         own += [each.code for each in over.value if isinstance(each, Status)]
                         break
@@ -228,4 +228,4 @@ def test_inside_of_containers_it_is_asked_before_anything_is_done(device: Device
     assert DmStatus.FORBIDDEN in codes
     sequence = Sequence(cmd_id="9", commands=(alert(1101, "", "?"), get(INVENTORY)))
     assert run(device, [sequence], answers=[YES, NO]) == [[200, 200, 403]]
-    assert device.asked[1].code is AlertCode.CONFIRM_OR_REJECT  # type: ignore[union-attr]
+    assert getattr(device.asked[1], "code", None) is AlertCode.CONFIRM_OR_REJECT

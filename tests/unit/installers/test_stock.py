@@ -21,9 +21,9 @@ def bench(tmp_path: Path) -> Workbench:
     return Workbench(tmp_path, backend="fake")
 
 
-def stock(bench: Workbench, *, inventory: str = "all", **filters: tuple[str, ...]) -> Stock:
+def stock(bench: Workbench, *, inventory: str = "all", filters: Inventory | None = None) -> Stock:
     settings = Settings(
-        install=Install(dpkg=Dpkg(inventory=inventory)), inventory=Inventory(**filters)
+        install=Install(dpkg=Dpkg(inventory=inventory)), inventory=filters or Inventory()
     )
     archives = Archives(bench.paths.install_dir)
     return Stock(backends=[bench.fake], archives=archives, is_shown=shown_by(settings))
@@ -64,22 +64,22 @@ def test_an_empty_device_has_nothing(bench: Workbench) -> None:
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
-        ({}, ["editor", "libc6:i386", "libgreet", "theirs"]),
-        ({"hide": ("lib*",)}, ["editor", "theirs"]),
-        ({"show": ("lib*",)}, ["libc6:i386", "libgreet", "theirs"]),
-        ({"show": ("lib*", "editor"), "hide": ("*:i386",)}, ["editor", "libgreet", "theirs"]),
-        ({"show": ()}, ["theirs"]),
-        ({"hide": ("*",)}, ["theirs"]),
-        ({"hide": ("THEIRS", "Editor", "lib[!c]*")}, ["editor", "libc6:i386", "theirs"]),
+        (Inventory(), ["editor", "libc6:i386", "libgreet", "theirs"]),
+        (Inventory(hide=("lib*",)), ["editor", "theirs"]),
+        (Inventory(show=("lib*",)), ["libc6:i386", "libgreet", "theirs"]),
+        (Inventory(show=("lib*", "editor"), hide=("*:i386",)), ["editor", "libgreet", "theirs"]),
+        (Inventory(show=()), ["theirs"]),
+        (Inventory(hide=("*",)), ["theirs"]),
+        (Inventory(hide=("THEIRS", "Editor", "lib[!c]*")), ["editor", "libc6:i386", "theirs"]),
     ],
 )
 def test_policy_shows_and_hides_by_pattern_but_never_what_a_server_brought(
-    bench: Workbench, filters: dict[str, tuple[str, ...]], wanted: list[str]
+    bench: Workbench, filters: Inventory, wanted: list[str]
 ) -> None:
     for name in ("editor", "libc6:i386", "libgreet"):
         by_hand(bench, id=name)
     bench.do(Action.INSTALL, bench.fake_archive(id="theirs"))
-    assert [item.id for item in stock(bench, **filters).items()] == wanted
+    assert [item.id for item in stock(bench, filters=filters).items()] == wanted
 
 
 def test_another_mark_after_each_change_and_the_same_without(bench: Workbench) -> None:
