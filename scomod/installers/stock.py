@@ -67,9 +67,14 @@ def _any_of(patterns: Sequence[str]) -> Callable[[str], object]:
 
 
 def _joined(item: InstalledItem, entry: Entry | None) -> InstalledItem:
-    """Say where an active item came from, if it is still the one that was brought."""
-    if entry is None or entry.version != item.version or entry.environment != item.environment:
+    """Say whose an active item is, and where it came from if it still is what was brought.
+
+    A component that the person upgraded by hand stays its server's (ADC-3).
+    """
+    if entry is None or entry.environment != item.environment:
         return item
+    if entry.version != item.version:
+        return replace(item, owner=entry.owner)
     return replace(
         item,
         digest=entry.digest,

@@ -57,6 +57,14 @@ def test_the_backend_outranks_the_index(bench: Workbench) -> None:
     assert found == [("a", "9", True, "")]
 
 
+def test_what_a_person_upgrades_by_hand_stays_its_server_s(bench: Workbench) -> None:
+    bench.do(Action.INSTALL, bench.fake_archive(id="a", version="1"), owner="srv", package_id="p")
+    by_hand(bench, id="a", version="2")
+    by_hand(bench, id="b", version="1")
+    found = [(item.id, item.owner, item.package_id) for item in stock(bench).items()]
+    assert found == [("a", "srv", ""), ("b", "", "")]
+
+
 def test_an_empty_device_has_nothing(bench: Workbench) -> None:
     assert stock(bench).items() == []
 
