@@ -13,7 +13,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ class Recipe:
     summary: str
     files: Mapping[str, str] = field(default_factory=dict)
     filler_bytes: int = 0
+    depends: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,14 @@ HELLO = Recipe(
         "usr/share/doc/hello-scomod/README": "A package made by scomod-lab for its demo.\n",
     },
     filler_bytes=FILLER_BYTES,
+)
+NEWER = replace(HELLO, version="2.0")
+NEEDY = Recipe(
+    name="needy-scomod",
+    version="1.0",
+    summary="a package that needs what is nowhere",
+    files={"usr/share/needy-scomod/README": "This cannot be installed.\n"},
+    depends="nowhere-scomod",
 )
 DECLINED = Recipe(
     name="unwanted-scomod",
@@ -216,7 +225,8 @@ def _control(recipe: Recipe) -> str:
     return (
         f"Package: {recipe.name}\nVersion: {recipe.version}\nArchitecture: all\n"
         f"Maintainer: scomod-lab <lab@localhost>\nSection: misc\nPriority: optional\n"
-        f"Description: {recipe.summary}\n"
+        + (f"Depends: {recipe.depends}\n" if recipe.depends else "")
+        + f"Description: {recipe.summary}\n"
     )
 
 

@@ -79,6 +79,8 @@ class Story:
         payload = await self._package(packages.HELLO, deb)
         first = await self._meet()
         if await self._install(payload):
+            if deb is None:
+                await self._update(payload)
             await self._use(payload)
         await self._decline()
         await self._forge()
@@ -117,6 +119,29 @@ class Story:
             self._check("it is active", row.get("State") == str(int(ComponentState.ACTIVE)))
             self._left.add(payload.name)
         return is_there
+
+    async def _update(self, old: Payload) -> None:
+        """Order a newer version with a part that cannot be installed, then alone."""
+        self._show.chapter(
+            f"Update of {old.name}: two components, of which one cannot be installed"
+        )
+        newer = await self._package(packages.NEWER, None)
+        needy = await self._package(packages.NEEDY, None)
+        bench = self._cast.bench
+        suite = await asyncio.to_thread(
+            packages.bundle,
+            "suite-scomod",
+            newer.version,
+            [newer.path, needy.path],
+            bench.packages.directory,
+            bench.pki,
+        )
+        await self._operate("install", ResultCode.INSTALL_FAILED, **self._params(suite))
+        self._row(await self._read(f"{ROOT}/Inventory"), old)
+        self._check_files(packages.contents(needy.path), are_there=False)
+        self._show.chapter(f"Update of {old.name} to {newer.version}")
+        if await self._operate("install", ResultCode.SUCCESSFUL, **self._params(newer)):
+            self._row(await self._read(f"{ROOT}/Inventory"), newer)
 
     async def _use(self, payload: Payload) -> None:
         """Deactivate, activate, remove: each asked for, done and reported."""

@@ -81,7 +81,7 @@ class Row:
         return f"{self.id}-{self.spoilt.name}".lower().replace(" ", "-")
 
 
-T1 = {
+T1: dict[str, int | str | None] = {
     f"{DELIVERED}/State": int(PackageState.DELIVERED),
     f"{DELIVERED}/PkgID": "{x}-1.0",
     f"{DELIVERED}/Name": "{x}",

@@ -64,6 +64,7 @@ def test_the_demo_holds_and_leaves_nothing_behind(place: dict[str, str]) -> None
         "Alert 1200 server initiated management",
         "Operations/DownloadInstall: 202 accepted for processing",
         "result 1200 successful, answered 200 ok",
+        "result 1405 install failed, answered 200 ok",
         "result 1401 user cancelled, answered 200 ok",
         "result 1407 package validation failed, answered 200 ok",
         "✓ the inventory is what it was at first",
