@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scomod import db
 from scomod.db import Database
 from scomod.errors import DeviceFull, Forbidden, StorageFailed, TooLarge
 from scomod.mo.acl import Right
@@ -351,19 +354,15 @@ def test_death_leaves_row_and_file_of_one_value(tmp_path: Path, when: str, is_ne
 
 def test_store_of_an_old_database_gets_its_columns(tmp_path: Path) -> None:
     """A database of the first schema is migrated, its values stay."""
-    with tree_bench(tmp_path) as bench:
-        put(bench, b"short")
     path = tmp_path / "state/scomod.db"
-    old = Database.open(path)
-    with old.transaction():
-        for statement in (
-            "DROP INDEX node_blob",
-            "ALTER TABLE node DROP COLUMN blob",
-            "ALTER TABLE node DROP COLUMN blob_bytes",
-        ):
-            old.execute(statement)
-    old.execute("PRAGMA user_version=1")
-    old.close()
+    path.parent.mkdir(mode=0o700)
+    first = Path(db.__file__).with_name("migrations") / "0001.sql"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(first.read_text())
+        row = (LEAF, "./Toy/x", "bin", b"short")
+        old.execute("INSERT INTO node (path, parent, format, value) VALUES (?, ?, ?, ?)", row)
+        old.execute("PRAGMA user_version=1")
+        old.commit()
     new = Database.open(path)
     node = NodeStore(new, BlobStore(tmp_path / "state/values", reserve_bytes=0)).get(LEAF)
     new.close()
