@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,10 @@ from scomod.installers.services import parse_show
 from tests.support.services import SystemManager
 from tests.support.workbench import Workbench
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 UNIT = "hello.service"
+# Printed by systemd 252: a service that runs, one that keeps ending, one that failed at once,
+# a task, and one that there is not.
+SHOWN = Path(__file__).parents[2] / "vectors/tool_output/systemd/252/show.txt"
 
 
 @pytest.fixture
@@ -183,11 +184,15 @@ def test_services_among_the_files_of_a_package() -> None:
 
 
 def test_what_systemd_shows_of_several_units() -> None:
-    units = parse_show("Id=a.service\nActiveState=active\nResult=success\n\n\nId=b.service\n\n")
-    assert [(unit.name, unit.is_up) for unit in units] == [
-        ("a.service", True),
-        ("b.service", False),
+    units = parse_show(SHOWN.read_text())
+    assert [(unit.name, unit.is_up, unit.file_state) for unit in units] == [
+        ("good.service", True, "enabled"),
+        ("flap.service", True, "enabled"),
+        ("bad.service", False, "static"),
+        ("task.service", True, "static"),
+        ("nobody.service", False, ""),
     ]
+    assert [unit.restarted_s for unit in units] == [None, 29370.101171, None, None, None]
     assert parse_show("nonsense") == []
 
 
