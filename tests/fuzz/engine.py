@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import resource
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.support.fuzzing import (
     damaged,
     load,
 )
+from tests.support.memory import peak_bytes
 
 HANG_S = 20  # wall time after which libFuzzer gives up on an input that never ends
 GROWTH_BYTES = 16 << 20  # peak memory rising by so much makes an input suspect
@@ -36,7 +36,7 @@ class Watch:
         self._target = target
         self._suspects = suspects
         self._seen: dict[str, int] = {}
-        self._peak_bytes = _peak_bytes()
+        self._peak_bytes = peak_bytes()
         self.count = 0
 
     def run(self, data: bytes) -> None:
@@ -45,24 +45,20 @@ class Watch:
         started_s = time.process_time()
         verdict = crash_of(self._target, data)
         cpu_s = time.process_time() - started_s
-        peak_bytes = _peak_bytes()
+        peak = peak_bytes()
         if verdict.fault:
             self._keep(verdict.place, data)
         elif cpu_s > MAX_CPU_S:
             self._keep("time", data)
-        elif peak_bytes - self._peak_bytes > GROWTH_BYTES:
+        elif peak - self._peak_bytes > GROWTH_BYTES:
             self._keep("memory", data)
-        self._peak_bytes = peak_bytes
+        self._peak_bytes = peak
 
     def _keep(self, place: str, data: bytes) -> None:
         self._seen[place] = self._seen.get(place, 0) + 1
         if self._seen[place] <= PER_PLACE:
             name = hashlib.sha256(data).hexdigest()[:12]
             (self._suspects / name).write_bytes(data)
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def main(name: str, work: Path, seconds: int) -> None:

@@ -5,15 +5,14 @@ Not the fuzzer: `tests/fuzz/engine.py` runs one target, `tests/fuzz/campaign.py`
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import scomod
+from tests.support import memory
 
 if TYPE_CHECKING:
     import random
@@ -32,8 +31,6 @@ TARGETS: Final = tuple(
     sorted(path.stem for path in (FUZZ / "targets").glob("[a-z]*.py") if path.stem != "shapes")
 )
 
-_PEAK: Final = re.compile(r"VmHWM:\s+(\d+)")
-_NOW: Final = re.compile(r"VmRSS:\s+(\d+)")
 _INTERESTING: Final = b"\x00\x01\x02\x03\x04\x43\x44\x7f\x80\x83\x84\xc0\xc3\xc4\xff<>&;![]'\""
 
 
@@ -74,13 +71,12 @@ class Verdict:
 
 def judge(target: Target, data: bytes) -> Verdict:
     """Run one input under the limits for processor time and memory, without instrumentation."""
-    before = _memory_bytes(_NOW)
-    with contextlib.suppress(OSError):  # a system that does not let the peak be set back
-        Path("/proc/self/clear_refs").write_text("5")
+    before = memory.now_bytes()
+    memory.forget_peak()
     started_s = time.process_time()
     verdict = crash_of(target, data)
     cpu_s = time.process_time() - started_s
-    peak = _memory_bytes(_PEAK) - before
+    peak = memory.peak_bytes() - before
     if verdict.fault:
         return verdict
     if peak > MAX_PEAK_BYTES:
@@ -125,12 +121,6 @@ def damaged(body: bytes, source: random.Random) -> bytes:
 def kept(directory: Path, name: str) -> list[Path]:
     """Return the files of a target below `seeds` or `regressions`."""
     return sorted(path for path in (directory / name).glob("*") if path.is_file())
-
-
-def _memory_bytes(field: re.Pattern[str]) -> int:
-    found = field.search(Path("/proc/self/status").read_text())
-    assert found, "/proc/self/status tells no memory"
-    return int(found[1]) << 10
 
 
 def _place(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -207,14 +206,10 @@ ANSWERS: Final[Mapping[str, Answer]] = {
 }
 
 
-def peak_bytes() -> int:
-    """Return the most memory this process ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def main(base: str) -> None:
     """Meet all greedy answers in this process; says what each ended with and what all cost."""
     from tests.support.exchanging import ending, exchange, transport_with  # noqa: PLC0415
+    from tests.support.memory import peak_bytes  # noqa: PLC0415
 
     transport = transport_with(allow_http=True)
     exchange(transport, f"{base}/fine")
