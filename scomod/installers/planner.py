@@ -14,6 +14,7 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers import bundle
 from scomod.installers.archive import DIGEST, Entry
 from scomod.installers.base import BUNDLE, Action, Presence
+from scomod.installers.owners import backend_of
 from scomod.installers.plan import Change, Plan, order_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 
     from scomod.installers.archive import Archives
     from scomod.installers.base import Backend, Facts, Job
+    from scomod.installers.owners import Owners
     from scomod.installers.payload import Payloads
     from scomod.settings import Bundle as BundleLimits
-
-EVERYBODY = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class Planner:
     archives: Archives
     payloads: Payloads
     backends: Mapping[str, Backend]
+    owners: Owners
     policy: SignaturePolicy
     limits: BundleLimits
     observer: Callable[[str], None]
@@ -51,7 +52,7 @@ class Planner:
         """Say what an order changes.  Raises `OperationError`."""
         changes = tuple(self._changes(job))
         for change in changes:
-            self.check_owner(job, change)
+            self.owners.check(job, change.backend, change.id)
         return Plan(job_id=job.id, order=order_of(job), changes=changes, reboot_mark=reboot_mark)
 
     def _changes(self, job: Job) -> Iterator[Change]:
@@ -209,37 +210,6 @@ class Planner:
             if backend.environment == environment.lower():
                 return backend
         raise InstallerError(Reason.UNSUPPORTED_ENV, f"no backend for {environment!r:.80} here")
-
-    # -- whose -------------------------------------------------------------------
-
-    def check_owner(self, job: Job, change: Change) -> None:
-        """Refuse with POLICY to change what belongs to somebody whom the order may not touch."""
-        owner = self.owner_of(change.backend, change.id)
-        if owner is not None and not may_touch(job, owner):
-            raise InstallerError(
-                Reason.POLICY, f"{change.id} belongs to {owner or 'the factory'}, not to the server"
-            )
-
-    def owner_of(self, backend_name: str, component_id: str) -> str | None:
-        """Name the owner, "" for the factory, None where there is no such component."""
-        entry = self.archives.entry(component_id)
-        if entry is not None:
-            return entry.owner
-        is_there = self.backends[backend_name].probe(component_id, "") is not Presence.ABSENT
-        return "" if is_there else None
-
-
-def may_touch(job: Job, owner: str) -> bool:
-    """Tell whether an order may change what belongs to an owner."""
-    return owner == job.owner or not {owner, EVERYBODY}.isdisjoint(job.touches)
-
-
-def backend_of(backends: Mapping[str, Backend], job: Job) -> Backend:
-    """Find the backend that an order names; raises `InstallerError(UNSUPPORTED_ENV)`."""
-    backend = backends.get(job.backend)
-    if backend is None:
-        raise InstallerError(Reason.UNSUPPORTED_ENV, f"no backend {job.backend!r:.80} here")
-    return backend
 
 
 def _digest(job: Job) -> str:

@@ -81,8 +81,10 @@ def workshop(
 ) -> Workshop:
     """Make what carries out orders, for the helper and for a runner in this process."""
     # The daemon that only orders needs none of it.
+    from scomod.installers.attendance import Attendance  # noqa: PLC0415 - as said
     from scomod.installers.layout import Layout  # noqa: PLC0415 - as said
     from scomod.installers.mover import Mover  # noqa: PLC0415 - as said
+    from scomod.installers.owners import Owners  # noqa: PLC0415 - as said
     from scomod.installers.payload import Payloads  # noqa: PLC0415 - as said
     from scomod.installers.plan import Plans  # noqa: PLC0415 - as said
     from scomod.installers.planner import Planner, SignaturePolicy  # noqa: PLC0415 - as said
@@ -90,6 +92,7 @@ def workshop(
 
     layout, archives = Layout(paths.install_dir), Archives(paths.install_dir)
     made = backends(settings.install, paths.root, clock)
+    owners = Owners(archives=archives, backends=made)
     payloads = Payloads(
         paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
     )
@@ -106,14 +109,19 @@ def workshop(
             archives=archives,
             payloads=payloads,
             backends=made,
+            owners=owners,
             policy=policy,
             limits=settings.install.bundle,
             observer=observer,
         ),
         mover=Mover(archives=archives, backends=made, observer=observer),
-        services=_services(settings, paths),
+        attendance=Attendance(
+            archives=archives,
+            backends=made,
+            owners=owners,
+            services=_services(settings, paths),
+        ),
         reboot=_reboot(settings, paths),
-        backends=made,
         downgrade=settings.install.allow_downgrade,
         observer=observer,
     )

@@ -19,22 +19,21 @@ from typing import TYPE_CHECKING, Final
 from scomod import verify
 from scomod.errors import InstallerError, OperationError, Reason
 from scomod.installers import jobfile
-from scomod.installers.base import Action, InstalledItem, JobResult
+from scomod.installers.base import Action, JobResult
 from scomod.installers.plan import Direction
-from scomod.installers.planner import backend_of, may_touch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from scomod.installers.archive import Archives
-    from scomod.installers.base import Backend, Job
+    from scomod.installers.attendance import Attendance
+    from scomod.installers.base import Job
     from scomod.installers.layout import Layout
     from scomod.installers.mover import Mover
     from scomod.installers.payload import Payloads
     from scomod.installers.plan import Change, Plan, Plans
     from scomod.installers.planner import Planner
     from scomod.installers.reboot import Reboot
-    from scomod.installers.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +63,8 @@ class Workshop:
     plans: Plans
     planner: Planner
     mover: Mover
-    services: Services
+    attendance: Attendance
     reboot: Reboot
-    backends: Mapping[str, Backend]
     downgrade: str
     observer: Callable[[str], None]
 
@@ -120,7 +118,7 @@ class Workshop:
     def _do(self, job: Job) -> JobResult:
         match job.action:
             case Action.START | Action.STOP | Action.CHECK:
-                return JobResult(id=job.id, is_ok=True, components=(self._serve(job),))
+                return JobResult(id=job.id, is_ok=True, components=(self.attendance.serve(job),))
             case Action.UNDO:
                 return self._undo(job)
             case Action.REBOOT:
@@ -193,7 +191,7 @@ class Workshop:
                 Reason.NOT_PRESENT, f"nothing is kept that order {job.undoes!r:.80} replaced"
             )
         for change in plan.changes:
-            self.planner.check_owner(job, change)
+            self.planner.owners.check(job, change.backend, change.id)
         if plan.direction is Direction.FORWARD:
             text = f"taken back by order {job.id}"
             plan = replace(plan, direction=Direction.BACK, reason=Reason.CANCELLED, detail=text)
@@ -212,39 +210,6 @@ class Workshop:
             wants_reboot=self.reboot.is_wanted(plan.reboot_mark, names),
         )
 
-    # -- services ----------------------------------------------------------------
-
-    def _serve(self, job: Job) -> InstalledItem:
-        """Start, stop or look after the services of a component; gives the component."""
-        item = self._active(job)
-        if job.action is Action.CHECK:
-            self.services.check(item.id, item.units, for_s=_seconds(job.params))
-        elif not item.units:
-            raise InstallerError(Reason.NOT_IMPLEMENTED, f"{item.id} has nothing to {job.action}")
-        elif job.action is Action.START:
-            self.services.start(item.units)
-        else:
-            self.services.stop(item.units)
-        return item
-
-    def _active(self, job: Job) -> InstalledItem:
-        # An order that concerns a whole bundle names no backend of its components.
-        entry = self.archives.entry(job.component_id)
-        backend = self.backends[entry.backend] if entry else backend_of(self.backends, job)
-        owner = self.planner.owner_of(backend.name, job.component_id)
-        version = backend.version(job.component_id)
-        if not version:
-            raise InstallerError(Reason.NOT_PRESENT, f"{job.component_id} is not active")
-        if owner is not None and not may_touch(job, owner):
-            raise InstallerError(Reason.POLICY, f"{job.component_id} belongs to {owner!r}")
-        return InstalledItem(
-            id=job.component_id,
-            version=version,
-            environment=backend.environment,
-            owner=owner or "",
-            units=backend.units(job.component_id),
-        )
-
 
 def _failure(job_id: str, reason: Reason, detail: str) -> JobResult:
     return JobResult(id=job_id, is_ok=False, reason=reason, detail=detail)
@@ -259,11 +224,3 @@ def _reason_and_text(error: OperationError | OSError) -> tuple[Reason, str]:
 
 def _before(change: Change) -> str:
     return change.was or (change.before.version if change.before else f"no {change.id}")
-
-
-def _seconds(text: str) -> float:
-    """Read the time of a CHECK; none is a look at this moment."""
-    try:
-        return float(text or 0)
-    except ValueError as error:
-        raise InstallerError(Reason.MALFORMED, f"{text!r:.80} is no time in seconds") from error

@@ -55,11 +55,12 @@ class Workbench:
         made = registry.workshop(self.settings, self.paths, SystemClock(), observer)
         if self.backend == "fake":
             fakes = {"fake": self.fake}
+            owners = replace(made.planner.owners, backends=fakes)
             made = replace(
                 made,
-                backends=fakes,
-                planner=replace(made.planner, backends=fakes),
+                planner=replace(made.planner, backends=fakes, owners=owners),
                 mover=replace(made.mover, backends=fakes),
+                attendance=replace(made.attendance, backends=fakes, owners=owners),
             )
         made.make_dirs()
         return made

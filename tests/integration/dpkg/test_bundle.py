@@ -52,7 +52,7 @@ def installed(bench: Workbench) -> dict[str, str]:
         ["dpkg", f"--root={bench.root}", "--audit"], check=True, capture_output=True, text=True
     )
     assert audit.stdout == ""
-    items = bench.workshop().backends["dpkg"].inventory()
+    items = bench.workshop().mover.backends["dpkg"].inventory()
     return {item.id: item.version for item in items}
 
 

@@ -51,7 +51,7 @@ def assert_sound(bench: Workbench, version: str | None) -> None:
         ["dpkg", f"--root={bench.root}", "--audit"], check=True, capture_output=True, text=True
     )
     assert audit.stdout == ""
-    backend = bench.workshop().backends["dpkg"]
+    backend = bench.workshop().mover.backends["dpkg"]
     wanted = Presence.ABSENT if version is None else Presence.ACTIVE
     assert backend.probe("hello", version or "") is wanted
     content = bench.root / "usr/share/hello/version"

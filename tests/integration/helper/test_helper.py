@@ -38,7 +38,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def is_installed(device: HelperDevice) -> bool:
-    return device.workshop().backends["dpkg"].probe("hello", "1.0") is Presence.ACTIVE
+    return device.workshop().mover.backends["dpkg"].probe("hello", "1.0") is Presence.ACTIVE
 
 
 def test_an_order_is_carried_out_and_answered(device: HelperDevice, archive: Path) -> None:
@@ -69,7 +69,7 @@ def test_an_order_that_has_its_answer_is_not_carried_out_again(
 ) -> None:
     job = device.order(Action.INSTALL, archive)
     first = device.answered(job)
-    device.workshop().backends["dpkg"].remove("hello")
+    device.workshop().mover.backends["dpkg"].remove("hello")
     assert device.answered(job) == first
     assert not is_installed(device)
 
@@ -112,7 +112,7 @@ def test_a_first_installation_that_fails_leaves_nothing(
     failing = Deb(scripts={"postinst": "exit 3"}).build(tmp_path)
     result = device.answered(device.order(Action.INSTALL, failing))
     assert (result.is_ok, result.reason) == (False, Reason.SCRIPT_FAILED)
-    assert device.workshop().backends["dpkg"].probe("hello", "") is Presence.ABSENT
+    assert device.workshop().mover.backends["dpkg"].probe("hello", "") is Presence.ABSENT
     assert device.names("store") == device.names("index") == []
 
 

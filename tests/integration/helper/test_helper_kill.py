@@ -54,7 +54,7 @@ def assert_answered(device: HelperDevice, job: Job) -> None:
     assert [entry.item() for entry in device.entries()] == list(result.components)
     device.forget(job.id)
     assert device.store() == {item.digest for item in result.components}
-    backend = device.workshop().backends["dpkg"]
+    backend = device.workshop().mover.backends["dpkg"]
     active = {item.id: item.version for item in result.components if item.is_active}
     assert {item.id: item.version for item in backend.inventory()} == active
     assert backend.probe("hello", "") is (Presence.ACTIVE if active else Presence.ABSENT)

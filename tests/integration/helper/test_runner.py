@@ -94,7 +94,7 @@ def test_the_inventory_of_managed_items(
     device: HelperDevice, runner: Runner, kind: str, tmp_path: Path
 ) -> None:
     assert asyncio.run(runner.run(device.order(Action.INSTALL, Deb().build(tmp_path)))).is_ok
-    backend = device.workshop().backends["dpkg"]
+    backend = device.workshop().mover.backends["dpkg"]
     other = Deb(name="image").build(tmp_path)
     backend.install(other, backend.inspect(other))
     assert [item.id for item in runner.inventory()] == ["hello", "image"]

@@ -82,7 +82,7 @@ def test_what_does_not_become_so_is_a_failure(
 def test_only_what_is_meant_to_be_started_is_started(
     bench: Workbench, manager: SystemManager
 ) -> None:
-    services = bench.workshop().services
+    services = bench.workshop().attendance.services
     manager.put("timed.service", UnitFileState="static")
     services.start((UNIT, "timed.service"))
     assert (manager.state(UNIT), manager.state("timed.service")) == ("active", "inactive")

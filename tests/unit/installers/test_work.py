@@ -107,7 +107,7 @@ def test_the_same_install_again_needs_neither_payload_nor_tool(bench: Workbench)
     workshop = bench.workshop()
     assert workshop.perform(job).is_ok
     assert workshop.perform(job).is_ok
-    backend = workshop.backends["fake"]
+    backend = workshop.mover.backends["fake"]
     assert getattr(backend, "calls", None) == ["install 1.0"]
 
 
