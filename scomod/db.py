@@ -269,7 +269,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has schema {current}, this scomod knows {newest}: "
             "install the newer scomod again, or remove the file to start empty"
         )
-    for number in sorted(number for number in migrations if number > current):
+    for number in range(current + 1, newest + 1):
         script = f"BEGIN IMMEDIATE;\n{migrations[number]}\nPRAGMA user_version={number};\nCOMMIT;"
         try:
             connection.executescript(script)

@@ -126,7 +126,8 @@ def test_schema_is_the_sum_of_the_migrations(db: Database) -> None:
     mine = set(db.execute("SELECT type, name, sql FROM sqlite_schema"))
     assert mine == schema(plain)
     plain.close()
-    assert db.execute("PRAGMA user_version").fetchone() == (int(MIGRATIONS[-1].stem),)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert [int(migration.stem) for migration in MIGRATIONS] == [*range(1, len(MIGRATIONS) + 1)]
 
 
 def test_all_tables_take_a_row(db: Database) -> None:

@@ -131,7 +131,7 @@ def test_components_of_an_earlier_schema_keep_name_and_acl(records: Records) -> 
         records.tree.put(f"{BASE}/c", acl="Exec=old")
         records.tree.put(f"{BASE}/f", acl="")
         records.db.execute("DROP TABLE component")
-        migration = Path(db.__file__).with_name("migrations") / "0006.sql"
+        migration = Path(db.__file__).with_name("migrations") / "0005.sql"
         for statement in migration.read_text().split(";")[:2]:
             records.db.execute(statement)
     before = records.tree.children(BASE)
