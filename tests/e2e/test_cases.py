@@ -207,6 +207,7 @@ def relayed_commands(bed: Bed) -> None:
         order = bed.rig.order("component", id="relay", primitive=primitive)
         bed.done(order)
         assert state.read_text() == reached
+        assert (bed.prompts[-1]["name"], bed.prompts[-1]["primitive"]) == ("relay", primitive)
         assert bed.rig.reports(order) == [
             bed.report(
                 order,
