@@ -78,7 +78,7 @@ class Desk:
                 self._inform(unpack(call.body[0]))
             case "Completed", "a{sv}":
                 self._completed(unpack(call.body[0]))
-            case ("Withdraw" | "WithdrawPrompt"), "t":
+            case (("Withdraw" | "WithdrawPrompt"), "t"):
                 self._withdraw((WITHDRAWALS[call.member], call.body[0]))
             case _:
                 return Message.new_error(call, ERROR_UNKNOWN_METHOD, "no such method")

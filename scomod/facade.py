@@ -40,7 +40,7 @@ class Facade(Protocol):
         """`{"deployed": [record...], "delivered": [record...], "download": [record...]}`."""
 
     async def baseline(self) -> Record:
-        """What the factory left on the device, and what has changed since."""
+        """Give what the factory left on the device, and what has changed since."""
 
     def operations(self) -> list[Record]:
         """All operations of the journal, oldest first."""

@@ -60,7 +60,7 @@ UNMETERED: Final = (2, 4)
 
 
 class BusSurroundings:
-    """A `Surroundings` over the daemon's own connection; `on_news` is called when a fact changed."""
+    """A `Surroundings` over the daemon's own connection; `on_news` hears that a fact changed."""
 
     def __init__(
         self,

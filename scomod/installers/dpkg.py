@@ -191,22 +191,26 @@ class DpkgBackend:
         if row.state == "config-files" and verb == "--remove":
             return
         # A refused removal would leave `deinstall` behind as the wanted state, for
-        # the next apt run to carry out; so ask first without doing.
+        # the next apt run to carry out; so ask first without doing, and what fails
+        # in the doing is wanted again as it was.
         asked = self._dpkg("--no-act", "--force-remove-reinstreq", verb, row.argument)
         if asked.rc != 0:
             raise _failure(asked)
         done = self._dpkg("--force-remove-reinstreq", verb, row.argument)
-        if self.probe(component_id, "") is not Presence.ABSENT:
+        now = self.probe(component_id, "")
+        if now is Presence.ACTIVE:
+            self._dpkg("--set-selections", given=f"{row.argument} {row.want}\n")
+        if now is not Presence.ABSENT:
             raise _failure(done)
 
     # -- programs --------------------------------------------------------------
 
-    def _dpkg(self, *arguments: str) -> proc.Completed:
+    def _dpkg(self, *arguments: str, given: str = "") -> proc.Completed:
         """Run dpkg on the root, waiting for another one to release its lock."""
         argv = ("dpkg", *self._root_options(), *_FORCES, *arguments)
         give_up_s = self._clock.monotonic_s() + self._lock_wait_s
         while True:
-            done = proc.run(argv, timeout_s=self._timeout_s)
+            done = proc.run(argv, timeout_s=self._timeout_s, given=given)
             is_locked = done.rc > 1 and dpkg_output.reason_of(done.stderr) is Reason.BUSY
             if not is_locked or self._clock.monotonic_s() >= give_up_s:
                 return done

@@ -1,9 +1,9 @@
 """The only place that starts programs (I13).
 
-A program gets an argument list (no shell), a fixed environment and locale, no
-standard input, a process group of its own and a deadline; at the deadline the
-whole group is killed.  Of each output stream the last `KEPT_BYTES` are kept:
-tools say last what went wrong.  This is not a supervisor: a process that a
+A program gets an argument list (no shell), a fixed environment and locale, a short
+text or nothing as standard input, a process group of its own and a deadline; at the
+deadline the whole group is killed.  Of each output stream the last `KEPT_BYTES` are
+kept: tools say last what went wrong.  This is not a supervisor: a process that a
 maintainer script left in the background on purpose is left alone, and an output
 stream that it keeps open does not hold us up.
 """
@@ -11,6 +11,7 @@ stream that it keeps open does not hold us up.
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -50,15 +51,17 @@ def run(
     argv: Sequence[str],
     *,
     timeout_s: float,
+    given: str = "",
     env: Mapping[str, str] = ENVIRONMENT,
     kept_bytes: int = KEPT_BYTES,
 ) -> Completed:
-    """Run a program to its end and give what it said.
+    """Run a program to its end and give what it said; `given` is its standard input.
 
+    That is one line or a few: it must fit into a pipe.
     Raises `InstallerError`: UNSUPPORTED_ENV when the program cannot be started,
     TIMEOUT when it had to be killed.  Any exit code is a result, not an error.
     """
-    child = _start(argv, env)
+    child = _start(argv, env, given)
     try:
         tails = _collect(child, time.monotonic() + timeout_s, kept_bytes)
     except BaseException:
@@ -84,11 +87,14 @@ def below(root: Path, program: Sequence[str]) -> tuple[str, ...]:
     return (str(root / "usr/bin" / name) if is_elsewhere else name, *rest)
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], env: Mapping[str, str], given: str) -> subprocess.Popen[bytes]:
+    reading, writing = os.pipe()
+    os.write(writing, given.encode()[: select.PIPE_BUF])
+    os.close(writing)
     try:
         return subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=reading,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(env),
@@ -99,6 +105,8 @@ def _start(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[byte
         raise InstallerError(
             Reason.UNSUPPORTED_ENV, f"{argv[0]} cannot be started: {error.strerror}"
         ) from error
+    finally:
+        os.close(reading)
 
 
 class _Tail:

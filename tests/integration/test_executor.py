@@ -188,7 +188,9 @@ def test_a_full_disk_loses_the_message_as_a_whole(device: Device) -> None:
     db, before = device.records.db, device.picture()
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count={pages + 4}")
-    commands = [add(f"./SCOMO/Download/f{number}/InstallParams", "v" * 4000) for number in range(20)]
+    commands = [
+        add(f"./SCOMO/Download/f{number}/InstallParams", "v" * 4000) for number in range(20)
+    ]
     with pytest.raises(StoreFull):
         device.answers(*commands)
     assert device.picture() == before

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scomod.mo.inventory import InventoryItem
-from scomod.records import Records
 from scomod.paths import Paths
+from scomod.records import Records
 from scomod.settings import Settings
 
 if TYPE_CHECKING:

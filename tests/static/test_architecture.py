@@ -17,8 +17,8 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
-    (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|settings|shapes|paths|facade|notify)$"),
-    (0, r"scomod\.quirk$"),
+    (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
+    (0, r"scomod\.(settings|shapes|paths)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),

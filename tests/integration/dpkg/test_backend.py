@@ -287,10 +287,11 @@ def test_what_others_depend_on_stays_and_stays_wanted(bed: Bed, verb: str) -> No
     assert bed.state() == "1.0 install installed ok"
 
 
-def test_a_failing_prerm_leaves_it_installed(bed: Bed) -> None:
+@pytest.mark.parametrize("verb", ["remove", "withdraw"])
+def test_a_failing_prerm_leaves_it_installed_and_wanted(bed: Bed, verb: str) -> None:
     bed.install(Deb(scripts={"prerm": "exit 5"}))
-    assert bed.failure(lambda: bed.backend.remove("hello")) is Reason.SCRIPT_FAILED
-    assert bed.backend.probe("hello", "1.0") is Presence.ACTIVE
+    assert bed.failure(lambda: getattr(bed.backend, verb)("hello")) is Reason.SCRIPT_FAILED
+    assert bed.state() == "1.0 install installed ok"
 
 
 def test_a_failing_postrm_leaves_a_part_that_an_install_heals(bed: Bed) -> None:
