@@ -14,11 +14,11 @@ from tests.support.backends import FakeBackend
 from tests.support.debs import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from scomod.installers.archive import Entry
-    from scomod.installers.base import JobResult
+    from scomod.installers.base import Backend, JobResult
     from scomod.installers.work import Workshop
 
 UNSIGNED = Settings(
@@ -29,6 +29,17 @@ UNSIGNED = Settings(
 
 class Killed(BaseException):
     """Ends the work at a boundary as a kill would, without a word to anybody."""
+
+
+def equipped(shop: Workshop, backends: Mapping[str, Backend]) -> Workshop:
+    """Return a workshop with these backends in place of the real ones."""
+    owners = replace(shop.planner.owners, backends=backends)
+    return replace(
+        shop,
+        planner=replace(shop.planner, backends=backends, owners=owners),
+        mover=replace(shop.mover, backends=backends),
+        attendance=replace(shop.attendance, backends=backends, owners=owners),
+    )
 
 
 @dataclass(slots=True)
@@ -54,14 +65,7 @@ class Workbench:
     def workshop(self, observer: Callable[[str], None] = ignore) -> Workshop:
         made = registry.workshop(self.settings, self.paths, SystemClock(), observer)
         if self.backend == "fake":
-            fakes = {"fake": self.fake}
-            owners = replace(made.planner.owners, backends=fakes)
-            made = replace(
-                made,
-                planner=replace(made.planner, backends=fakes, owners=owners),
-                mover=replace(made.mover, backends=fakes),
-                attendance=replace(made.attendance, backends=fakes, owners=owners),
-            )
+            made = equipped(made, {"fake": self.fake})
         made.make_dirs()
         return made
 

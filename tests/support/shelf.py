@@ -1,0 +1,79 @@
+"""Packages that can be fetched without a network, and a fetcher that behaves like the real one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from scomod.download.job import FetchResult
+from scomod.errors import DownloadError, Reason, VerifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.download.job import FetchRequest
+
+
+def package(component_id: str, version: str, **more: object) -> bytes:
+    """Write an archive of `tests.support.backends.FakeBackend`."""
+    return json.dumps({"id": component_id, "version": version, **more}, sort_keys=True).encode()
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What lies behind each address; an address that nobody filled answers 404.
+
+    While `is_closed` the server says 503.
+    """
+
+    content: dict[str, bytes] = field(default_factory=dict)
+    is_closed: bool = False
+
+    def put(self, name: str, content: bytes) -> str:
+        """Offer some octets; returns their address."""
+        url = f"https://packages.example/{name}"
+        self.content[url] = content
+        return url
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfFetcher:
+    """Fetches in two pieces and goes on where an earlier try was cut; boundary "half"."""
+
+    shelf: Shelf
+    observer: Callable[[str], None]
+
+    def fetch(
+        self,
+        request: FetchRequest,
+        progress: Callable[[int, int | None], None],
+        is_cancelled: Callable[[], bool],
+    ) -> FetchResult:
+        del is_cancelled  # two pieces are over before anybody could ask
+        if self.shelf.is_closed:
+            raise DownloadError(Reason.SERVER_UNAVAILABLE, "503", is_retryable=True)
+        content = self.shelf.content.get(request.url)
+        if content is None:
+            raise DownloadError(Reason.REFUSED_BY_SERVER, "404")
+        half = len(content) // 2
+        have = request.part.stat().st_size if request.part.exists() else 0
+        with request.part.open("ab") as part:
+            if have < half:
+                part.write(content[have:half])
+                part.flush()
+                self.observer("half")
+                have = half
+            progress(have, len(content))
+            part.write(content[have:])
+        return _checked(request)
+
+
+def _checked(request: FetchRequest) -> FetchResult:
+    content = request.part.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if request.sha256 and request.sha256 != digest:
+        request.part.unlink()
+        raise VerifyError(Reason.DIGEST, "another digest")
+    return FetchResult(size_bytes=len(content), sha256=digest, content_type="")
