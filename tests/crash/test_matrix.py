@@ -1,7 +1,8 @@
 """`kill -9` at every step boundary: the same story ends the same way (DESIGN I6, §12).
 
-A whole life is played; in each operation every boundary of the chosen kind kills
-the process once, one after another, and it is started again each time.
+Real processes: in each operation the chosen boundaries kill the daemon or the helper once,
+one after another, and it is started again each time.  Every kind of operation at every
+boundary, without the processes, is `test_every_step.py`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,10 @@ HELLO = Recipe(
 )
 LIFE = (
     (Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL),
-    (Branch.DEPLOYED, Primitive.DEACTIVATE),
-    (Branch.DEPLOYED, Primitive.ACTIVATE),
     (Branch.DEPLOYED, Primitive.REMOVE),
 )
 IN_INSTALL = ("payload", "verified")  # the only order with a payload
-HELPER_BOUNDARIES = (("taken", *IN_INSTALL), ("before-tool", "after-tool"), ("indexed", "result"))
+HELPER_BOUNDARIES = (("taken", "verified", "after-tool", "result"),)
 
 
 def order_of(rig: Rig, primitive: Primitive) -> Order:
@@ -84,7 +83,7 @@ def live_through(rig: Rig, program: str, deadly: list[str], order: Order) -> Non
         rig.stop(mortal)
 
 
-@pytest.mark.parametrize("moment", ["begun", "done", "kept"])
+@pytest.mark.parametrize("moment", ["done"])
 def test_daemon_killed_at_every_step_boundary_finishes_the_story(
     tmp_path: Path, moment: str
 ) -> None:
@@ -122,9 +121,7 @@ def test_helper_killed_at_every_boundary_finishes_the_story(
             check_reports(rig, orders)
 
 
-@pytest.mark.parametrize(
-    ("step", "result"), [("consent", 1401), ("acquire", 1402), ("install", 1407)]
-)
+@pytest.mark.parametrize(("step", "result"), [("install", 1407)])
 def test_daemon_killed_while_failing_still_reports_the_first_failure(
     tmp_path: Path, step: str, result: int
 ) -> None:
