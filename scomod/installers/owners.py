@@ -15,7 +15,7 @@ from scomod.installers.base import Presence
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scomod.installers.archive import Archives
+    from scomod.installers.archive import Archives, Entry
     from scomod.installers.base import Backend, Job
 
 EVERYBODY: Final = "*"
@@ -28,22 +28,33 @@ class Owners:
     archives: Archives
     backends: Mapping[str, Backend]
 
-    def owner_of(self, backend_name: str, component_id: str) -> str | None:
-        """Name the owner, "" for the factory, None where there is no such component."""
+    def entry_of(self, job: Job, backend_name: str, component_id: str) -> Entry | None:
+        """Look a component up in the index.
+
+        Software of another owner that a person has taken away since is nobody's any more.
+        """
         entry = self.archives.entry(component_id)
-        if entry is not None:
-            return entry.owner
-        is_there = self.backends[backend_name].probe(component_id, "") is not Presence.ABSENT
-        return "" if is_there else None
+        if entry is None or not entry.is_active or entry.owner == job.owner:
+            return entry
+        return entry if self._is_there(backend_name, component_id) else None
 
     def check(self, job: Job, backend_name: str, component_id: str) -> str | None:
-        """Give the owner like `owner_of`; raises `InstallerError(POLICY)` for one not to touch."""
-        owner = self.owner_of(backend_name, component_id)
-        if owner is None or owner == job.owner or not {owner, EVERYBODY}.isdisjoint(job.touches):
+        """Name the owner, "" for the factory, None where there is no such component.
+
+        Raises `InstallerError(POLICY)` for an owner whose software is not to be touched.
+        """
+        entry = self.entry_of(job, backend_name, component_id)
+        if entry is None and not self._is_there(backend_name, component_id):
+            return None
+        owner = "" if entry is None else entry.owner
+        if owner == job.owner or not {owner, EVERYBODY}.isdisjoint(job.touches):
             return owner
         raise InstallerError(
             Reason.POLICY, f"{component_id} belongs to {owner or 'the factory'}, not to the server"
         )
+
+    def _is_there(self, backend_name: str, component_id: str) -> bool:
+        return self.backends[backend_name].probe(component_id, "") is not Presence.ABSENT
 
 
 def backend_of(backends: Mapping[str, Backend], job: Job) -> Backend:

@@ -62,10 +62,17 @@ class Planner:
         elif job.action is Action.REMOVE:
             before = self.archives.entry(job.component_id)
             yield self._change(backend_of(self.backends, job), job.component_id, before, None)
-        else:
+        elif not self._is_active_already(job):
             entry = self._kept(job)
             after = replace(entry, is_active=job.action is Action.ACTIVATE)
             yield self._change(backend_of(self.backends, job), entry.id, entry, after)
+
+    def _is_active_already(self, job: Job) -> bool:
+        """Tell whether software that no order brought is to be what it is (scomo §2.5)."""
+        if job.action is not Action.ACTIVATE or self.archives.entry(job.component_id) is not None:
+            return False
+        backend = backend_of(self.backends, job)
+        return backend.probe(job.component_id, "") is Presence.ACTIVE
 
     def _change(
         self, backend: Backend, component_id: str, before: Entry | None, after: Entry | None
@@ -141,7 +148,7 @@ class Planner:
         self, job: Job, backend: Backend, facts: Facts, digest: str, *, place_in_package: int
     ) -> Change:
         """Describe how an archive that is in the store now becomes a component."""
-        before = self.archives.entry(facts.id)
+        before = self.owners.entry_of(job, backend.name, facts.id)
         after = Entry(
             id=facts.id,
             version=facts.version,

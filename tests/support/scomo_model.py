@@ -113,7 +113,8 @@ class Model:
     def owner_of(self, name: str) -> str:
         """Return who may operate a component: the server that brought it, "" for anybody."""
         kept = self.kept.get(name)
-        return "" if kept is None else kept.owner
+        is_gone = kept is None or (kept.is_active and name not in self.tool)
+        return "" if kept is None or is_gone else kept.owner
 
     def is_busy(self, branch: Branch, node: str) -> bool:
         return any(order.item == (branch, node) for order in self.live())
@@ -235,7 +236,7 @@ class Model:
 
     def _activate(self, name: str, kept: Kept | None) -> int:
         if kept is None:
-            return ACTIVATE_FAILED
+            return OK if name in self.tool else ACTIVATE_FAILED
         is_there = self.tool.get(name) == kept.package.version
         if not is_there and self._run_tool(kept.package) != OK:
             return ACTIVATE_FAILED

@@ -336,6 +336,22 @@ def test_who_may_change_software_of_the_factory(
     assert bed.state() == {"hello": "2.0" if is_ok else "1.0"}
 
 
+def test_software_that_a_person_took_away_belongs_to_nobody(bed: Bed) -> None:
+    assert bed.do(Action.INSTALL, bed.fake_archive(), owner=OWNER, touches=()).is_ok
+    bed.fake.remove("hello")
+    job = bed.order(Action.INSTALL, bed.fake_archive(version="2.0"), owner="b", touches=())
+    assert bed.perform(job).is_ok
+    assert bed.state() == {"hello": "2.0"}
+    assert bed.undo(job).is_ok
+    assert bed.state() == {}, "what the other server had brought does not come back"
+
+
+def test_software_that_is_only_switched_off_stays_its_owners(bed: Bed) -> None:
+    assert bed.do(Action.INSTALL_INACTIVE, bed.fake_archive(), owner=OWNER, touches=()).is_ok
+    result = bed.do(Action.INSTALL, bed.fake_archive(version="2.0"), owner="b", touches=())
+    assert result.reason == Reason.POLICY
+
+
 def test_a_new_component_belongs_to_who_brought_it_and_stays_theirs(bed: Bed) -> None:
     bed.do(Action.INSTALL, bed.fake_archive(), owner=OWNER, touches=())
     assert bed.do(Action.DEACTIVATE, owner="b", touches=("*",)).is_ok

@@ -167,6 +167,14 @@ def test_what_was_never_kept_is_not_present(bench: Workbench, action: Action) ->
     assert failure(bench.do(action)) == Reason.NOT_PRESENT
 
 
+def test_software_of_the_factory_that_is_active_stays_so(bench: Workbench) -> None:
+    factory = bench.fake_archive()
+    bench.fake.install(factory, bench.fake.inspect(factory))
+    assert bench.do(Action.ACTIVATE).is_ok
+    assert presence(bench, "1.0") is Presence.ACTIVE
+    assert bench.entries() == []
+
+
 def test_an_active_component_cannot_be_installed_inactive(bench: Workbench) -> None:
     bench.do(Action.INSTALL, bench.fake_archive())
     result = bench.do(Action.INSTALL_INACTIVE, bench.fake_archive(version="2.0"))
