@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scomod.dmclient.model import Meta
 from scomod.errors import Reason
 from scomod.operation import PLANS, Branch, Primitive, operation_leaf
 from scomod.settings import Health, Reboot, Scomo
@@ -57,6 +58,12 @@ def ordered(device: Handset, branch: Branch, primitive: Primitive, correlator: s
     assert device.codes("srv", execute(uri, correlator)) == [202]
 
 
+def given(device: Handset) -> None:
+    """Deliver a package inside the session."""
+    data = add(f"{DELIVERED}/Data", OLD.decode(), meta=Meta(format="bin"))
+    assert device.codes("srv", add(f"{DELIVERED}/PkgID", "p"), data) == [200, 200]
+
+
 def wait_out(device: Handset) -> None:
     """Let the times pass that operations watch their component."""
     device.settle()
@@ -97,7 +104,8 @@ class Kind:
     """One kind of operation: what is there before, what must be there after.
 
     `stock` is version and activity of the component, None for no component; `delivered`
-    tells that the package's node and payload are there.  `more` are settings, `others`
+    tells that the package's node and payload are there, `given` that the payload came as the
+    node's value and is kept as such.  `more` are settings, `others`
     further components of version 2; `cancelled`: somebody cancels it as soon as it waits.
     """
 
@@ -107,6 +115,7 @@ class Kind:
     result: int = 1200
     stock: tuple[str, bool] | None = None
     delivered: bool = False
+    given: bool = False
     confirm: str = "silent"
     answers: tuple[bool, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -191,6 +200,14 @@ KINDS = {
         prepare=after(OLD, P.DOWNLOAD),
         stock=("1", False),
         delivered=True,
+    ),
+    "Install of what was given in the session": Kind(
+        branch=Branch.DELIVERED,
+        primitive=P.INSTALL,
+        prepare=given,
+        stock=("1", True),
+        delivered=True,
+        given=True,
     ),
     "Remove of a package": Kind(
         branch=Branch.DELIVERED, primitive=P.REMOVE, prepare=after(OLD, P.DOWNLOAD)
@@ -379,7 +396,7 @@ class Story:
             assert bool(device.children("./SCOMO/Inventory/Delivered")) is self.kind.delivered
             left = device.leftovers()
             assert (left["spool"], left["work"]) == ([], [])
-            assert len(left["delivered"]) == self.kind.delivered
+            assert len(left["delivered"]) == (self.kind.delivered and not self.kind.given)
             ((_, alert),) = device.reports("srv")
             assert alert.correlator == "the order"
         finally:
