@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,18 @@ def module_name(path: Path) -> str:
     return name.removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """Yield (module, line, is_only_for_types) of every import."""
-    tree = ast.parse(path.read_text())
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[str, int, bool], ...]:
+    """Give (module, line, is_only_for_types) of every import."""
+    return tuple(_imports(parsed(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
     typing_lines = {
         inner.lineno
         for node in ast.walk(tree)
@@ -215,7 +225,7 @@ def is_oma_number(node: ast.expr, text: str) -> bool:
 def test_oma_numbers_are_returned_compared_and_passed_by_name(path: Path) -> None:
     """I9: named constants (UPPER_CASE = 512) are limits and fine, bare numbers are not."""
     text = path.read_text()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(path)):
         values: list[ast.expr] = []
         if isinstance(node, ast.Return) and node.value is not None:
             values = [node.value]
@@ -249,5 +259,5 @@ def test_programs_are_started_in_one_place() -> None:
 def test_handlers_are_plain_functions() -> None:
     """I4: an Exec cannot wait for anything."""
     for name in ("handler", "scomo", "devinfo", "devdetail", "dmacc"):
-        tree = ast.parse((ROOT / "scomod" / "mo" / f"{name}.py").read_text())
+        tree = parsed(ROOT / "scomod" / "mo" / f"{name}.py")
         assert not any(isinstance(node, ast.AsyncFunctionDef) for node in ast.walk(tree)), name

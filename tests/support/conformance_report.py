@@ -11,6 +11,7 @@ import ast
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -46,14 +47,16 @@ def rows() -> dict[str, dict[str, str]]:
     return tomllib.loads((TESTS / "rows.toml").read_text())
 
 
+@cache
 def gaps() -> dict[str, str]:
     """Return why a row, or a part of it, is not shown."""
     return tomllib.loads((TESTS / "gaps.toml").read_text())
 
 
-def shown() -> list[Shown]:
+@cache
+def shown() -> tuple[Shown, ...]:
     """Return every test that shows a row."""
-    return [each for path in sorted(TESTS.glob("test_*.py")) for each in _in_module(path)]
+    return tuple(each for path in sorted(TESTS.glob("test_*.py")) for each in _in_module(path))
 
 
 def _in_module(path: Path) -> Iterator[Shown]:
