@@ -88,7 +88,7 @@ def test_root_may_be_asked_as_the_agent() -> None:
         try:
             assert agent.stdout is not None
             assert "waiting for prompts" in agent.stdout.readline()
-            assert running.ask({"what": "x"}).result(timeout=100) is True
+            assert running.ask({"operation": 1, "what": "x"}).result(timeout=100) is True
         finally:
             agent.terminate()
             agent.communicate()
