@@ -15,11 +15,22 @@ from scomod.settings import Paths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HELP_WIDTH = 80
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Of a fixed width: argparse would import shutil and three compressors to ask for it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_WIDTH)
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; its texts are what the man page says."""
     result = argparse.ArgumentParser(
-        prog="scomod", description="OMA DM client that manages software on this device (SCOMO)"
+        prog="scomod",
+        description="OMA DM client that manages software on this device (SCOMO)",
+        formatter_class=_Formatter,
     )
     result.add_argument(
         "--root",

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import random
-import signal
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +36,6 @@ from scomod.notify import Notifier
 from scomod.records import Records
 from scomod.scheduler import Scheduler, Wish
 from scomod.trace import Traces
-from scomod.wakeup import Doorbell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
     from scomod.updaterequest import Requests
+    from scomod.wakeup import Doorbell
 
 log = logging.getLogger(__name__)
 
@@ -232,8 +231,8 @@ class Daemon:
 
     # -- life ----------------------------------------------------------------------
 
-    async def run(self, bus_address: str, *, is_resident: bool) -> None:
-        """Serve until stopped, or until idle for long enough when not resident."""
+    async def run(self, bus_address: str, stop: asyncio.Future[None], *, is_resident: bool) -> None:
+        """Serve until `stop` is there, or until idle for long enough when not resident."""
         bus = BusServer(self.control, self._tasks, self._clock)
         bus.on_agent_change = self._confirmations.agent_changed
         self._confirmations.agent = bus
@@ -248,7 +247,6 @@ class Daemon:
         self._start(self._scheduler.run())
         if self._settings.request.check_interval_s:
             self._start(self._self_check())
-        stop = self._stop_signal()
         leave = [stop, asyncio.ensure_future(bus.on_disconnect())]
         if not is_resident:
             leave.append(asyncio.ensure_future(self._idle()))
@@ -282,21 +280,25 @@ class Daemon:
         self._enrolment.resume()
         self._enrolment.folder(self._paths.bootstrap_dir)
 
-    async def _listen(self) -> UdpListener | None:
-        """Open the door for notifications; without it the device still polls and reports."""
-        settings = self._settings.notification
-        if not settings.udp:
-            return None
-        store = self._store
-        bell = Doorbell(
-            db=store.db,
-            tree=store.tree,
+    @cached_property
+    def _bell(self) -> Doorbell:
+        from scomod.wakeup import Doorbell  # noqa: PLC0415 - for the first notification
+
+        return Doorbell(
+            db=self._store.db,
+            tree=self._store.tree,
             settings=self._settings,
             clock=self._clock,
             client=lambda: self._client,
             ring=self._scheduler.want,
         )
-        listener = UdpListener(bell.datagram, self._clock)
+
+    async def _listen(self) -> UdpListener | None:
+        """Open the door for notifications; without it the device still polls and reports."""
+        settings = self._settings.notification
+        if not settings.udp:
+            return None
+        listener = UdpListener(lambda octets, who: self._bell.datagram(octets, who), self._clock)
         try:
             await listener.open(settings.udp_address, settings.udp_port)
         except OSError as error:
@@ -316,18 +318,6 @@ class Daemon:
         while self._notifier.watchdog_s:
             self._notifier.watchdog()
             await asyncio.sleep(self._notifier.watchdog_s / 3)
-
-    def _stop_signal(self) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
-        stop: asyncio.Future[None] = loop.create_future()
-
-        def leave() -> None:
-            if not stop.done():
-                stop.set_result(None)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, leave)
-        return stop
 
     async def _idle(self) -> None:
         """Return when nothing was left to do for `idle_exit_s`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,27 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
         try:
             async with asyncio.TaskGroup() as tasks:
                 daemon = Daemon(settings, paths, tasks, observer)
-                await daemon.run(address, is_resident=is_resident)
+                await daemon.run(address, _stop_signal(), is_resident=is_resident)
                 _leave(0)
         except* ScomodError as group:
             for error in group.exceptions:
                 log.error("%s", error)
             code = 1
         _leave(code)
+
+
+def _stop_signal() -> asyncio.Future[None]:
+    """Return what is there once somebody wants the process to end."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+
+    def leave() -> None:
+        if not stop.done():
+            stop.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave)
+    return stop
 
 
 def _leave(code: int) -> None:

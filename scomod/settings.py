@@ -3,12 +3,13 @@
 The names of sections and keys are what stands in `scomod.toml`.  Units are in
 the names: `_s` seconds, `_bytes` octets, `_count` pieces.  `config.py` fills
 these values from files; `Paths` (`paths.py`) says where a device keeps its things.
+A `section` is immutable by its type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `config` reads the types at run time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
 from scomod.quirk import Quirk
@@ -29,12 +30,13 @@ from scomod.shapes import (
     WINDOW_SHAPE,
     WINDOW_WORDS,
     one_of,
+    section,
     shaped,
     within,
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Device:
     """What ./DevInfo and ./DevDetail say; an empty `id` is made up once and kept."""
 
@@ -49,14 +51,14 @@ class Device:
     hardware_version: str = "0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Daemon:
     """How long a daemon that is not resident stays when there is nothing to do."""
 
     idle_exit_s: float = within(30.0, 0.1, 86400.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Transport:
     """The way to the DM server; an empty `ca_file` means the system's authorities."""
 
@@ -72,7 +74,7 @@ class Transport:
     max_cookies_count: int = within(50, 0, 1000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Server:
     """What holds for one DM server only; an empty text means: as in [transport].
 
@@ -95,7 +97,7 @@ class Server:
     quirks: tuple[str, ...] = shaped((), "|".join(Quirk), "words of docs/scomo.md")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Session:
     """Limits of a DM session."""
 
@@ -117,7 +119,7 @@ class Session:
     retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Subtree:
     """Limits of sub-trees that come and go as one (TNDS, "?list="); who may use ./Inbox."""
 
@@ -128,7 +130,7 @@ class Subtree:
     inbox_servers: tuple[str, ...] = shaped(("*",), SERVER_IDS_SHAPE, SERVER_IDS_WORDS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Bootstrap:
     """Documents that make accounts: which are trusted, and what follows."""
 
@@ -140,7 +142,7 @@ class Bootstrap:
     max_document_bytes: int = within(65536, 1024, 16 * MIB)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Notification:
     """Where package #0 arrives."""
 
@@ -150,7 +152,7 @@ class Notification:
     resync_wait_s: float = within(3600.0, 0.0, 30 * 86400.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Rule:
     """Who is asked about what: each part is a pattern with * and ?, all must fit."""
 
@@ -160,7 +162,7 @@ class Rule:
     mode: str = one_of("ask", "inform", "silent", "refuse")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Confirm:
     """Asking the person at the device; the first of the rules that fits counts."""
 
@@ -176,7 +178,7 @@ class Confirm:
     tell: str = one_of("asked", "always", "never")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Admission:
     """When an operation that was consented to may begin; nothing set: at once."""
 
@@ -188,7 +190,7 @@ class Admission:
     at_max_wait: str = one_of("fail", "proceed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Download:
     """Limits of fetching a package; empty `ca_file` and `proxy` mean those of [transport]."""
 
@@ -205,7 +207,7 @@ class Download:
     retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Verify:
     """What a package must prove; keys are PEM files (Ed25519 public keys) in `key_dir`."""
 
@@ -213,7 +215,7 @@ class Verify:
     key_dir: str = "etc/scomod/keys"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Dpkg:
     """The dpkg backend."""
 
@@ -222,7 +224,7 @@ class Dpkg:
     inventory: str = one_of("all", "managed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Bundle:
     """Limits of a package of several components."""
 
@@ -230,7 +232,7 @@ class Bundle:
     max_manifest_bytes: int = within(64 * 1024, 1024, MIB)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Systemd:
     """The program that starts and stops services, and how long one run of it may take."""
 
@@ -238,7 +240,7 @@ class Systemd:
     timeout_s: float = within(120.0, 1.0, 3600.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Install:
     """How software is installed: by the root helper ("spool") or in this process ("direct")."""
 
@@ -250,7 +252,7 @@ class Install:
     systemd: Systemd = field(default_factory=Systemd)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Inventory:
     """Which components servers see: those that `show` matches and `hide` does not.
 
@@ -262,7 +264,7 @@ class Inventory:
     max_baseline_bytes: int = within(MIB, 1024, 64 * MIB)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Scomo:
     """The SCOMO management object; `root` is its URI.
 
@@ -283,7 +285,7 @@ class Scomo:
     max_type_bytes: int = within(100, 16, 65536)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Health:
     """Looking after what became active: how long it must stay well; 0 switches that off."""
 
@@ -292,7 +294,7 @@ class Health:
     check_timeout_s: float = within(30.0, 1.0, 3600.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Reboot:
     """Restarting the device for a package; `numbers` are words for the numbers in the leaf."""
 
@@ -304,7 +306,7 @@ class Reboot:
     program: tuple[str, ...] = ("systemctl", "reboot")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Quarantine:
     """How long a version that failed is left alone: doubling from `first_s` to `max_s`."""
 
@@ -313,14 +315,14 @@ class Quarantine:
     max_entries_count: int = within(100, 1, 1000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class History:
     """How much is remembered of finished operations."""
 
     keep_count: int = within(500, 1, 10000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Request:
     """What the device asks of its servers by itself (scomo §4.6)."""
 
@@ -328,7 +330,7 @@ class Request:
     max_waiting_count: int = within(16, 1, 1000)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Log:
     """How much is said."""
 
@@ -338,7 +340,7 @@ class Log:
     trace_file_bytes: int = within(256 * 1024, 4096, 16 * MIB)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@section
 class Settings:
     """The complete configuration of one device; `servers` by server identifier."""
 

@@ -45,6 +45,14 @@ def test_main_module_brings_asyncio_through_slim() -> None:
     assert not {"asyncio", "ssl"} & set(found)
 
 
+def test_command_line_brings_nothing_heavy() -> None:
+    code = (
+        "import json, sys, scomod.__main__ as main\n"
+        "main.parser().parse_args(['--resident'])\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    assert not set(HEAVY) & set(answer_of(code))
+
+
 def test_ssl_that_is_there_already_stays() -> None:
     code = f"import ssl\n{START}import asyncio\nprint(json.dumps(sys.modules['ssl'] is ssl))"
     assert answer_of(code) is True
