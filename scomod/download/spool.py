@@ -12,7 +12,6 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from scomod.download.part import free_bytes, state_path
 from scomod.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,10 +36,6 @@ class Spool:
         """Return the path of an operation's part file, whether it exists or not."""
         return self._directory / f"{operation_id}.part"
 
-    def free_bytes(self) -> int:
-        """Return how many octets may still be written."""
-        return free_bytes(self._directory)
-
     def promote(self, part: Path, sha256: str) -> Path:
         """Move a finished part to `delivered/<sha256>`, durably; may be called twice (I6).
 
@@ -56,6 +51,8 @@ class Spool:
             _flush(self._delivered)
         elif not _is_plain(payload):
             raise StoreError(f"nothing to deliver: {part} is missing")
+        from scomod.download.part import state_path  # noqa: PLC0415 - when something was fetched
+
         state_path(part).unlink(missing_ok=True)
         _flush(part.parent)
         return payload

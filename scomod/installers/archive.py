@@ -15,7 +15,6 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod import verify
 from scomod.errors import InstallerError, Reason, VerifyError
 from scomod.installers import durable
 from scomod.installers.base import InstalledItem, stamp
@@ -156,6 +155,8 @@ class Archives:
             raise InstallerError(
                 Reason.NOT_PRESENT, f"the archive of {entry.id} {entry.version} is gone"
             )
+        from scomod import verify  # noqa: PLC0415 - the waiting daemon checks nothing
+
         with place.open("rb") as file:
             if verify.sha256_of(file) != entry.digest:
                 raise VerifyError(Reason.DIGEST, f"the kept archive of {entry.id} is damaged")
