@@ -33,12 +33,8 @@ GLOB_WORDS = "patterns of component ids, such as lib*"
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(cls: type[T]) -> type[T]:
-    """Declare a section of the settings.
-
-    That it is not changed is for mypy to see: what a frozen dataclass brings for that, and
-    its text, cost every waiting daemon 8 KiB for each section.
-    """
-    return dataclass(slots=True, kw_only=True, repr=False, match_args=False)(cls)
+    """Declare a section of the settings: a value, whose text is the same in every life."""
+    return dataclass(frozen=True, slots=True, kw_only=True, match_args=False)(cls)
 
 
 def one_of(default: str, *others: str) -> Any:
