@@ -71,6 +71,7 @@ class Orders:
                 payload=str(self._payload(operation)) if is_install else "",
                 digest=digest_of(operation) if is_install else "",
                 signature=params_of(operation).signature,
+                certificate=params_of(operation).certificate,
                 params=operation.subject.install_params,
                 keep_payload=operation.branch is Branch.DELIVERED,
                 owner=operation.server_id,

@@ -209,10 +209,13 @@ class Download:
 
 @section
 class Verify:
-    """What a package must prove; keys are PEM files (Ed25519 public keys) in `key_dir`."""
+    """What a package must prove; keys and authorities are PEM files in two folders."""
 
     signature: str = one_of("required", "optional")
+    trust_dir: str = "etc/scomod/trust.d"
     key_dir: str = "etc/scomod/keys"
+    max_certificate_bytes: int = within(16384, 1024, 49152)
+    max_chain_count: int = within(4, 1, 8)
 
 
 @section

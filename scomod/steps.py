@@ -18,7 +18,8 @@ from scomod.operation import UNDOABLE, Operation, StepKind
 from scomod.orders import ACTIONS
 from scomod.package import digest_of, params_of
 from scomod.stepresult import Done, Wait
-from scomod.verify import check_signature, require_signature
+from scomod.trust import trust_of
+from scomod.verify import require_signature
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -132,8 +133,8 @@ class Steps:
             raise VerifyError(Reason.DIGEST, f"SHA-256 is not the announced {params.sha256}")
         require_signature(params.signature, is_required=policy.signature == "required")
         if params.signature:
-            key_dir = self._paths.below_root(policy.key_dir)
-            check_signature(digest_of(operation), params.signature, key_dir)
+            trust = trust_of(policy, self._paths, self._clock)
+            trust.check(digest_of(operation), params.proof)
 
     async def _deliver(self, operation: Operation) -> StepResult:
         part = self._spool.part(operation.id)

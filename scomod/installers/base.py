@@ -80,7 +80,7 @@ class Job:
 
     `id` is stable over restarts.  `payload` is the archive for the two install
     actions; `digest` (SHA-256, hex) names it and is checked again by who installs.
-    `signature` is base64 of an Ed25519 signature over the 32 octets of the digest.
+    `signature` is base64 of one over the digest, `certificate` of the signer's certificates.
     `keep_payload` leaves the payload where it is (it stays Delivered).
     `owner` is the server that orders; besides its own components the job may change
     those of the owners in `touches` ("" is the factory, "*" everybody).
@@ -96,6 +96,7 @@ class Job:
     payload: str = ""
     digest: str = ""
     signature: str = ""
+    certificate: str = ""
     params: str = ""
     keep_payload: bool = False
     owner: str = ""

@@ -16,6 +16,7 @@ from scomod.installers.archive import DIGEST, Entry
 from scomod.installers.base import BUNDLE, Action, Presence
 from scomod.installers.owners import backend_of
 from scomod.installers.plan import Change, Plan, order_of
+from scomod.trust import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from scomod.installers.owners import Owners
     from scomod.installers.payload import Payloads
     from scomod.settings import Bundle as BundleLimits
+    from scomod.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class SignaturePolicy:
     """What a payload must prove, from [verify]."""
 
     is_required: bool
-    key_dir: Path
+    trust: Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +139,9 @@ class Planner:
             verify.verify(
                 file,
                 digest=_digest(job),
-                signature=job.signature,
+                proof=Proof(signature=job.signature, certificate=job.certificate),
                 signature_required=self.policy.is_required,
-                key_dir=self.policy.key_dir,
+                trust=self.policy.trust,
             )
         self.observer("verified")
         return payload

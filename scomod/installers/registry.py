@@ -16,6 +16,7 @@ from scomod.installers.archive import Archives
 from scomod.installers.base import BUNDLE
 from scomod.installers.dpkg import DpkgBackend
 from scomod.installers.stock import Stock, shown_by
+from scomod.trust import trust_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +99,7 @@ def workshop(
     )
     policy = SignaturePolicy(
         is_required=settings.verify.signature == "required",
-        key_dir=paths.below_root(settings.verify.key_dir),
+        trust=trust_of(settings.verify, paths, clock),
     )
     return Workshop(
         layout=layout,

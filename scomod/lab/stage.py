@@ -110,9 +110,9 @@ class Stage:
     def furnish(self, pki: Pki) -> None:
         """Write what a device is made with: configuration, authority, key of the packages."""
         config = self.root / "etc/scomod"
-        (config / "keys").mkdir(parents=True)
+        (config / "trust.d").mkdir(parents=True)
         shutil.copyfile(pki.ca_file, config / "ca.pem")
-        shutil.copyfile(pki.signing_public_file, config / "keys/lab.pem")
+        shutil.copyfile(pki.signing_public_file, config / "trust.d/lab.pem")
         text = DEVICE_CONFIG.format(address=LOOPBACK, port=self.udp_port)
         (config / "scomod.toml").write_text(text)
 

@@ -8,25 +8,21 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scomod.errors import Reason, VerifyError
+from scomod.trust import Proof
 from scomod.verify import (
     InstallParams,
     check_digest,
-    check_signature,
     parse_install_params,
     sha256_of,
     verify,
 )
+from tests.support.signers import install, trusting
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 CONTENT = b"a package" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -36,11 +32,6 @@ HEX = "ab" * 32
 @pytest.fixture
 def key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
-
-
-def install(directory: Path, name: str, key: Ed25519PublicKey | EllipticCurvePublicKey) -> None:
-    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (directory / name).write_bytes(pem)
 
 
 def sign(key: Ed25519PrivateKey, digest: str = DIGEST) -> str:
@@ -74,61 +65,14 @@ def test_what_is_no_digest_is_malformed(text: str) -> None:
     assert reason_of(error) is Reason.MALFORMED
 
 
-def test_any_installed_key_may_have_signed(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    install(tmp_path, "a.pem", Ed25519PrivateKey.generate().public_key())
-    install(tmp_path, "b.pem", key.public_key())
-    check_signature(DIGEST, sign(key), tmp_path)
-
-
-def test_an_unusable_key_file_hinders_no_other(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    (tmp_path / "a.pem").write_bytes(b"rubbish")
-    (tmp_path / "b.pem").mkdir()
-    install(tmp_path, "c.pem", generate_private_key(SECP256R1()).public_key())
-    install(tmp_path, "d.pem", key.public_key())
-    check_signature(DIGEST, sign(key), tmp_path)
-    with pytest.raises(VerifyError, match=r"none of the 1 keys .*a\.pem, b\.pem, c\.pem"):
-        check_signature(HEX, sign(key), tmp_path)
-
-
-def test_a_key_file_without_pem_at_its_end_does_not_count(
-    tmp_path: Path, key: Ed25519PrivateKey
-) -> None:
-    install(tmp_path, "a.pem.old", key.public_key())
-    with pytest.raises(VerifyError, match="no keys are installed"):
-        check_signature(DIGEST, sign(key), tmp_path)
-
-
-def test_a_missing_key_directory_means_no_keys(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    with pytest.raises(VerifyError, match="no keys are installed") as error:
-        check_signature(DIGEST, sign(key), tmp_path / "absent")
-    assert reason_of(error) is Reason.SIGNATURE
-
-
-def test_signature_of_a_foreign_key_is_refused(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    install(tmp_path, "a.pem", key.public_key())
-    with pytest.raises(VerifyError) as error:
-        check_signature(DIGEST, sign(Ed25519PrivateKey.generate()), tmp_path)
-    assert reason_of(error) is Reason.SIGNATURE
-
-
-@pytest.mark.parametrize("signature", ["", "****", "YWJj", "ümlaut"])
-def test_a_signature_of_wrong_shape_is_refused(
-    tmp_path: Path, key: Ed25519PrivateKey, signature: str
-) -> None:
-    install(tmp_path, "a.pem", key.public_key())
-    with pytest.raises(VerifyError) as error:
-        check_signature(DIGEST, signature, tmp_path)
-    assert reason_of(error) is Reason.SIGNATURE
-
-
 def test_required_and_absent_signature_is_against_the_policy(tmp_path: Path) -> None:
     with pytest.raises(VerifyError, match="not signed") as error:
         verify(
             io.BytesIO(CONTENT),
             digest=DIGEST,
-            signature="",
+            proof=Proof(signature=""),
             signature_required=True,
-            key_dir=tmp_path,
+            trust=trusting(tmp_path),
         )
     assert reason_of(error) is Reason.POLICY
 
@@ -138,9 +82,9 @@ def test_a_given_signature_is_checked_where_none_is_required(tmp_path: Path) -> 
         verify(
             io.BytesIO(CONTENT),
             digest="",
-            signature="YWJj",
+            proof=Proof(signature="YWJj"),
             signature_required=False,
-            key_dir=tmp_path,
+            trust=trusting(tmp_path),
         )
     assert reason_of(error) is Reason.SIGNATURE
 
@@ -148,34 +92,38 @@ def test_a_given_signature_is_checked_where_none_is_required(tmp_path: Path) -> 
 def test_a_signed_payload_passes_and_gives_its_digest(
     tmp_path: Path, key: Ed25519PrivateKey
 ) -> None:
-    install(tmp_path, "a.pem", key.public_key())
+    install(tmp_path, "a.pem", key)
     for digest in ("", DIGEST):
         found = verify(
             io.BytesIO(CONTENT),
             digest=digest,
-            signature=sign(key),
+            proof=Proof(signature=sign(key)),
             signature_required=True,
-            key_dir=tmp_path,
+            trust=trusting(tmp_path),
         )
         assert found == DIGEST
 
 
 def test_wrong_digest_is_named_before_the_signature(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    install(tmp_path, "a.pem", key.public_key())
+    install(tmp_path, "a.pem", key)
     with pytest.raises(VerifyError) as error:
         verify(
             io.BytesIO(CONTENT),
             digest=HEX,
-            signature=sign(key),
+            proof=Proof(signature=sign(key)),
             signature_required=True,
-            key_dir=tmp_path,
+            trust=trusting(tmp_path),
         )
     assert reason_of(error) is Reason.DIGEST
 
 
 def test_neither_digest_nor_signature_passes_where_none_is_required(tmp_path: Path) -> None:
     found = verify(
-        io.BytesIO(CONTENT), digest="", signature="", signature_required=False, key_dir=tmp_path
+        io.BytesIO(CONTENT),
+        digest="",
+        proof=Proof(signature=""),
+        signature_required=False,
+        trust=trusting(tmp_path),
     )
     assert found == DIGEST
 
@@ -188,6 +136,8 @@ def test_neither_digest_nor_signature_passes_where_none_is_required(tmp_path: Pa
         f" sha256 = {HEX.upper()} ;\r\n ed25519 = QUJD+/== \nother= x\n",
         f"SHA256={HEX} Ed25519=QUJD+/== other=x",
         f"other=x;;sha256={HEX};sha256={HEX};ed25519=QUJD+/==;noise",
+        f"sha256={HEX};signature=QUJD+/==;other=x",
+        f"sha256={HEX};Signature=QUJD+/==;ed25519=QUJD+/==;other=x",
     ],
 )
 def test_install_parameters_are_read_in_any_common_spelling(text: str) -> None:
@@ -196,12 +146,27 @@ def test_install_parameters_are_read_in_any_common_spelling(text: str) -> None:
     )
 
 
+def test_the_certificate_of_the_signer_may_come_along() -> None:
+    found = parse_install_params(f"sha256={HEX};signature=QUJD;certificate=MII+/==;a=b")
+    assert found.proof == Proof(signature="QUJD", certificate="MII+/==")
+    assert found.rest == {"a": "b"}
+
+
 @pytest.mark.parametrize("text", ["", "  ", '<list><item type="1"/></list>', "--force"])
 def test_opaque_install_parameters_say_nothing(text: str) -> None:
-    assert parse_install_params(text) == InstallParams(sha256="", signature="", rest={})
+    assert parse_install_params(text) == InstallParams(sha256="", signature="")
 
 
-@pytest.mark.parametrize("text", ["sha256=12", "sha256=xyz;a=b", f"sha256={HEX};sha256={DIGEST}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256=12",
+        "sha256=xyz;a=b",
+        f"sha256={HEX};sha256={DIGEST}",
+        "signature=QUJD;ed25519=REVG",
+        "certificate=QUJD;certificate=REVG",
+    ],
+)
 def test_bad_or_contradicting_digests_are_malformed(text: str) -> None:
     with pytest.raises(VerifyError) as error:
         parse_install_params(text)
