@@ -190,6 +190,25 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             Argument("--force", "write WBXML even to a terminal", (_FLAG,)),
         ),
     ),
+    "sign": (
+        "print the InstallParams of a package, with digest, size and signature, without a daemon",
+        (
+            Argument("file", "the package", (("metavar", "FILE"),)),
+            Argument(
+                "--key", "private key of the signer (PEM)", (("required", True), ("metavar", "KEY"))
+            ),
+            Argument(
+                "--cert",
+                "certificate of the signer and those that link it to its authority",
+                (("default", ""), ("metavar", "CERT")),
+            ),
+            Argument(
+                "--passphrase-file",
+                "file with the passphrase of the key, one line",
+                (("default", ""), ("metavar", "PASS")),
+            ),
+        ),
+    ),
     "config": (
         "show the settings in force",
         (Argument("what", "show", (("choices", ("show",)), ("metavar", "show"))),),

@@ -35,6 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
         from scomod import clisyncml  # noqa: PLC0415 - the codec, only this command needs it
 
         return clisyncml.run(arguments, screen)
+    if arguments.command == "sign":
+        from scomod import clisign  # noqa: PLC0415 - only this command needs it
+
+        return clisign.run(arguments, screen)
     if arguments.command == "ddf":
         return _ddf(arguments, screen)
     if arguments.command == "bootstrap":

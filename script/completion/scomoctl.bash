@@ -2,7 +2,7 @@
 
 _scomoctl() {
     local word command="" options="--root --json --help" i
-    local commands="status inventory baseline operations history request session tree get confirm decline defer watch bootstrap ddf agent trace syncml config"
+    local commands="status inventory baseline operations history request session tree get confirm decline defer watch bootstrap ddf agent trace syncml sign config"
     COMPREPLY=()
     word=${COMP_WORDS[COMP_CWORD]}
     if [[ ${COMP_WORDS[COMP_CWORD-1]} == --root ]]; then
@@ -42,6 +42,7 @@ _scomoctl() {
                 *) mapfile -t COMPREPLY < <(compgen -f -W "--explain --force --help" -- "$word") ;;
             esac
             ;;
+        sign) mapfile -t COMPREPLY < <(compgen -f -W "--key --cert --passphrase-file --help" -- "$word") ;;
         config) mapfile -t COMPREPLY < <(compgen -W "show --help" -- "$word") ;;
         bootstrap)
             if [[ ${COMP_WORDS[COMP_CWORD-1]} == --sec ]]; then
