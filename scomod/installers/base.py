@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,6 +177,23 @@ class Backend(Protocol):
 
     def mark(self) -> str:
         """Return what is another text after any change of what is installed; a stat, no more."""
+
+
+@runtime_checkable
+class Discerning(Protocol):
+    """What a backend may tell besides, so that the policy of a device can forbid it.
+
+    Where the policy forbids downgrades or scripts, a backend that cannot tell is refused.
+    """
+
+    def is_older(self, version: str, than: str) -> bool:
+        """Tell whether one version is older than another."""
+
+    def is_essential(self, component_id: str) -> bool:
+        """Tell whether the system does not work without an installed component."""
+
+    def scripts(self, archive: Path) -> tuple[str, ...]:
+        """Name the scripts that an archive would run with our rights."""
 
 
 class Runner(Protocol):

@@ -34,6 +34,7 @@ _ADMIN_FILES: Final = ("status", "available")
 # A changed configuration file stays as the device has it; without these two dpkg
 # would ask on standard input and leave the package unpacked.
 _FORCES: Final = ("--force-confdef", "--force-confold")
+_ESSENTIAL_FORCES: Final = ("--force-remove-essential", "--force-remove-protected")
 _QUERY_TIMEOUT_S: Final = 60.0
 _LOCK_POLL_S: Final = 0.25
 _RUNS_AFTER_KILL: Final = 2
@@ -52,12 +53,14 @@ class DpkgBackend:
         settings: Dpkg,
         clock: Clock,
         sleep: Callable[[float], None] = time.sleep,
+        may_remove_essential: Callable[[], bool] = lambda: False,
     ) -> None:
         self._root = root.absolute()
         self._timeout_s = settings.timeout_s
         self._lock_wait_s = settings.lock_wait_s
         self._clock = clock
         self._sleep = sleep
+        self._may_remove_essential = may_remove_essential
         self._native_architecture = ""
 
     def inspect(self, payload: Path) -> Facts:
@@ -141,13 +144,36 @@ class DpkgBackend:
         admin_dir = self._root / ADMIN_DIR
         return f"{stamp(admin_dir / 'status')} {stamp(admin_dir / 'updates')}"
 
+    # -- what a policy asks ------------------------------------------------------
+
+    def is_older(self, version: str, than: str) -> bool:
+        """Tell whether one version is older than another."""
+        return self._ask("dpkg", "--compare-versions", version, "lt", than).rc == 0
+
+    def is_essential(self, component_id: str) -> bool:
+        """Tell whether dpkg would refuse to remove an installed package."""
+        row = self._row(component_id)
+        if row is None:
+            return False
+        admin_dir = f"--admindir={self._root / ADMIN_DIR}"
+        done = self._ask(
+            "dpkg-query", admin_dir, "-W", "-f", dpkg_output.ESSENTIAL_FORMAT, row.argument
+        )
+        return "yes" in done.stdout.split()
+
+    def scripts(self, archive: Path) -> tuple[str, ...]:
+        """Name the maintainer scripts of an archive; raises `InstallerError(MALFORMED)`."""
+        done = self._ask("dpkg-deb", "-I", str(archive.absolute()))
+        if done.rc != 0 or done.is_truncated:
+            text = dpkg_output.detail_of(done.stderr) or "its description is too long to be read"
+            raise InstallerError(Reason.MALFORMED, text)
+        return dpkg_output.scripts_in(done.stdout)
+
     # -- changes ---------------------------------------------------------------
 
     def _check_direction(self, before: Row, facts: Facts, *, may_downgrade: bool) -> None:
         """Refuse what dpkg does with a mere warning: an older version over a newer one."""
-        is_older = (
-            self._ask("dpkg", "--compare-versions", facts.version, "lt", before.version).rc == 0
-        )
+        is_older = self.is_older(facts.version, before.version)
         if is_older and not may_downgrade:
             raise InstallerError(
                 Reason.POLICY,
@@ -193,15 +219,19 @@ class DpkgBackend:
         # A refused removal would leave `deinstall` behind as the wanted state, for
         # the next apt run to carry out; so ask first without doing, and what fails
         # in the doing is wanted again as it was.
-        asked = self._dpkg("--no-act", "--force-remove-reinstreq", verb, row.argument)
+        forces = ("--force-remove-reinstreq", *self._essential_force())
+        asked = self._dpkg("--no-act", *forces, verb, row.argument)
         if asked.rc != 0:
             raise _failure(asked)
-        done = self._dpkg("--force-remove-reinstreq", verb, row.argument)
+        done = self._dpkg(*forces, verb, row.argument)
         now = self.probe(component_id, "")
         if now is Presence.ACTIVE:
             self._dpkg("--set-selections", given=f"{row.argument} {row.want}\n")
         if now is not Presence.ABSENT:
             raise _failure(done)
+
+    def _essential_force(self) -> tuple[str, ...]:
+        return _ESSENTIAL_FORCES if self._may_remove_essential() else ()
 
     # -- programs --------------------------------------------------------------
 

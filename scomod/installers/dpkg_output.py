@@ -19,6 +19,11 @@ QUERY_FORMAT: Final = (
     r"${Package}\t${Version}\t${Architecture}\t${db:Status-Want} ${db:Status-Status}"
     r" ${db:Status-Eflag}\t${binary:Package}\t${Config-Version}\t${binary:Summary}\n"
 )
+ESSENTIAL_FORMAT: Final = r"${Essential} ${Protected}\n"
+# A line of `dpkg-deb -I`; a description may look like one, which then refuses too much only.
+_SCRIPT: Final = re.compile(
+    r"^ +[0-9]+ bytes, +[0-9]+ lines +\*? *(preinst|postinst|prerm|postrm)\b", re.MULTILINE
+)
 _QUERY_FIELDS: Final = 7
 _STATUS_WORDS: Final = 3
 FACT_FIELDS: Final = ("Package", "Version", "Architecture", "Installed-Size", "Description")
@@ -180,3 +185,8 @@ def _checked(grammar: re.Pattern[str], text: str, what: str) -> str:
             Reason.MALFORMED, f"the archive has an impossible {what}: {text!r:.80}"
         )
     return text
+
+
+def scripts_in(text: str) -> tuple[str, ...]:
+    """Name the maintainer scripts that `dpkg-deb -I` lists, each once."""
+    return tuple(dict.fromkeys(_SCRIPT.findall(text)))

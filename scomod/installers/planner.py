@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from scomod.installers.archive import Archives
     from scomod.installers.base import Backend, Facts, Job
+    from scomod.installers.installpolicy import InstallPolicy
     from scomod.installers.owners import Owners
     from scomod.installers.payload import Payloads
     from scomod.settings import Bundle as BundleLimits
@@ -40,21 +41,29 @@ class SignaturePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Makes plans; `observer` is told "payload", "verified" and, for bundles, "unpacked"."""
+    """Makes plans; `house` reads the policy of this side.
+
+    `observer` is told "payload", "verified" and, for bundles, "unpacked".
+    """
 
     archives: Archives
     payloads: Payloads
     backends: Mapping[str, Backend]
     owners: Owners
     policy: SignaturePolicy
+    house: Callable[[], InstallPolicy]
     limits: BundleLimits
     observer: Callable[[str], None]
 
     def plan(self, job: Job, reboot_mark: str) -> Plan:
         """Say what an order changes.  Raises `OperationError`."""
+        house = self.house()
+        if job.backend != BUNDLE:
+            house.check_backend(job.backend)
         changes = tuple(self._changes(job))
         for change in changes:
             self.owners.check(job, change.backend, change.id)
+            house.check(self.backends[change.backend], change, self._arriving(change))
         return Plan(job_id=job.id, order=order_of(job), changes=changes, reboot_mark=reboot_mark)
 
     def _changes(self, job: Job) -> Iterator[Change]:
@@ -68,6 +77,15 @@ class Planner:
             entry = self._kept(job)
             after = replace(entry, is_active=job.action is Action.ACTIVATE)
             yield self._change(backend_of(self.backends, job), entry.id, entry, after)
+
+    def _arriving(self, change: Change) -> Path | None:
+        """Give the archive that a change would install; None where it takes software off."""
+        after = change.after
+        if after is None:
+            return None
+        if not after.is_active and change.was:
+            return None
+        return self.archives.path(after.digest, after.environment)
 
     def _is_active_already(self, job: Job) -> bool:
         """Tell whether software that no order brought is to be what it is (scomo §2.5)."""
@@ -140,7 +158,7 @@ class Planner:
                 file,
                 digest=_digest(job),
                 proof=Proof(signature=job.signature, certificate=job.certificate),
-                signature_required=self.policy.is_required,
+                signature_required=self.policy.is_required or self.house().require_signature,
                 trust=self.policy.trust,
             )
         self.observer("verified")

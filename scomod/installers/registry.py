@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from scomod.clock import Clock
     from scomod.installers.base import Backend
+    from scomod.installers.installpolicy import InstallPolicy
     from scomod.installers.reboot import Reboot
     from scomod.installers.services import Services
     from scomod.installers.work import Workshop
@@ -46,9 +47,21 @@ _ANY_CONTENT: Final = frozenset({"", "application/octet-stream"})
 _DEFAULT: Final = "dpkg"
 
 
-def backends(settings: Install, root: Path, clock: Clock) -> dict[str, Backend]:
+def backends(
+    settings: Install,
+    root: Path,
+    clock: Clock,
+    may_remove_essential: Callable[[], bool] = lambda: False,
+) -> dict[str, Backend]:
     """Make every backend, by name, for the device below `root`."""
-    made: list[Backend] = [DpkgBackend(root=root, settings=settings.dpkg, clock=clock)]
+    made: list[Backend] = [
+        DpkgBackend(
+            root=root,
+            settings=settings.dpkg,
+            clock=clock,
+            may_remove_essential=may_remove_essential,
+        ),
+    ]
     return {backend.name: backend for backend in made}
 
 
@@ -82,6 +95,7 @@ def workshop(
 ) -> Workshop:
     """Make what carries out orders, for the helper and for a runner in this process."""
     # The daemon that only orders needs none of it.
+    from scomod.installers import installpolicy  # noqa: PLC0415 - as said
     from scomod.installers.attendance import Attendance  # noqa: PLC0415 - as said
     from scomod.installers.layout import Layout  # noqa: PLC0415 - as said
     from scomod.installers.mover import Mover  # noqa: PLC0415 - as said
@@ -92,7 +106,11 @@ def workshop(
     from scomod.installers.work import Workshop  # noqa: PLC0415 - as said
 
     layout, archives = Layout(paths.install_dir), Archives(paths.install_dir)
-    made = backends(settings.install, paths.root, clock)
+
+    def house() -> InstallPolicy:
+        return installpolicy.load(paths)
+
+    made = backends(settings.install, paths.root, clock, lambda: house().allow_essential_removal)
     owners = Owners(archives=archives, backends=made)
     payloads = Payloads(
         paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
@@ -112,6 +130,7 @@ def workshop(
             backends=made,
             owners=owners,
             policy=policy,
+            house=house,
             limits=settings.install.bundle,
             observer=observer,
         ),
