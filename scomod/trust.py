@@ -123,11 +123,12 @@ class Trust:
         from scomod.chain import is_authority  # noqa: PLC0415 - heavy
         from scomod.signature import weakness  # noqa: PLC0415 - heavy
 
+        unreadable = (OSError, *_unreadable())
         try:
             keys, certificates = self._read(path)
             authorities = [each for each in certificates if is_authority(each)]
             weak = next(filter(None, map(weakness, keys)), "")
-        except (OSError, *_unreadable()):
+        except unreadable:
             found.unusable.append(path.name)
             return
         if weak:
