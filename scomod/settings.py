@@ -228,6 +228,15 @@ class Dpkg:
 
 
 @section
+class Flatpak:
+    """The flatpak backend: which installation it serves, and where that lies."""
+
+    timeout_s: float = within(1800.0, 1.0, 86400.0)
+    installation: str = one_of("system", "user")
+    dir: str = "var/lib/flatpak"
+
+
+@section
 class Bundle:
     """Limits of a package of several components."""
 
@@ -251,6 +260,7 @@ class Install:
     result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
     allow_downgrade: str = one_of("server", "refuse", "always")
     dpkg: Dpkg = field(default_factory=Dpkg)
+    flatpak: Flatpak = field(default_factory=Flatpak)
     bundle: Bundle = field(default_factory=Bundle)
     systemd: Systemd = field(default_factory=Systemd)
 

@@ -15,6 +15,7 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers.archive import Archives
 from scomod.installers.base import BUNDLE
 from scomod.installers.dpkg import DpkgBackend
+from scomod.installers.flatpak import FlatpakBackend
 from scomod.installers.stock import Stock, shown_by
 from scomod.trust import trust_of
 
@@ -34,12 +35,14 @@ _ENVIRONMENTS: Final[Mapping[str, str]] = {
     "deb": "dpkg",
     "dpkg": "dpkg",
     "debian": "dpkg",
+    "flatpak": "flatpak",
     "bundle": BUNDLE,
 }
 _CONTENT_TYPES: Final[Mapping[str, str]] = {
     "application/vnd.debian.binary-package": "dpkg",
     "application/x-debian-package": "dpkg",
     "application/x-deb": "dpkg",
+    "application/vnd.flatpak": "flatpak",
     "application/vnd.scomod.bundle+tar": BUNDLE,
 }
 # What a server writes that does not care or does not know.

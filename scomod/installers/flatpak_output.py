@@ -1,0 +1,152 @@
+"""What flatpak prints and what its metadata files say, as values; pure functions, no I/O.
+
+Recorded from flatpak 1.14 (tests/vectors/tool_output/flatpak).  Names and versions
+come from bundles that somebody else built, so they are matched against a grammar
+before they become arguments or paths.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIST_COLUMNS: Final = "application,version,branch,arch,active,origin,options,name,description"
+REMOTE_COLUMNS: Final = "name,options"
+_LIST_FIELDS: Final = 9
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){2,}")
+_BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_REF: Final = re.compile(r"(app|runtime)/([^/]+)/([a-z0-9_]{1,32})/([^/]+)")
+_COMPONENT_CHARACTERS: Final = 128
+_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.~:_-]{0,126}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
+# As many digits of a commit as flatpak itself shows.
+COMMIT_DIGITS: Final = 12
+
+_DATE: Final = re.compile(r"^ *Date: ([0-9-]{10} [0-9:]{8} [+-][0-9]{4})$", re.MULTILINE)
+_OWN_LINE: Final = re.compile(r"error: ", re.IGNORECASE)
+_DETAIL_CHARACTERS: Final = 400
+# First match wins.
+_REASONS: Final = (
+    (r"No space left on device|min-free-space-|Disk quota exceeded", Reason.NO_SPACE),
+    (r"requires the runtime .* not found|it is needed for: ", Reason.DEPENDENCY),
+    (r"is masked", Reason.POLICY),
+    (r"GPG verification|GPG signatures", Reason.SIGNATURE),
+    (r"Invalid checksum|Failed to open file|[Cc]orrupt|Invalid bundle", Reason.MALFORMED),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One installed ref; `commit` are the first digits of what is deployed."""
+
+    name: str
+    branch: str
+    architecture: str
+    version: str
+    commit: str
+    origin: str
+    kind: str
+    title: str
+    summary: str
+
+    @property
+    def id(self) -> str:
+        """Name of the component."""
+        return f"{self.name}:{self.branch}"
+
+    @property
+    def ref(self) -> str:
+        """Name that the tool takes for this ref and no other."""
+        return f"{self.kind}/{self.name}/{self.architecture}/{self.branch}"
+
+
+def parse_list(text: str) -> list[Row]:
+    """Read what `flatpak list` printed with LIST_COLUMNS; lines of another shape are skipped."""
+    rows = []
+    for line in text.splitlines():
+        fields = line.split("\t")
+        # Empty fields at the end are left out by the tool.
+        fields += [""] * (_LIST_FIELDS - len(fields))
+        name, version, branch, architecture, commit, origin, options, title, summary = fields[
+            :_LIST_FIELDS
+        ]
+        if _COMMIT.fullmatch(commit) and is_component_id(f"{name}:{branch}"):
+            rows.append(
+                Row(
+                    name=name,
+                    branch=branch,
+                    architecture=architecture,
+                    version=version_of(version, commit),
+                    commit=commit,
+                    origin=origin,
+                    kind="runtime" if "runtime" in options.split(",") else "app",
+                    title=title,
+                    summary=summary,
+                )
+            )
+    return rows
+
+
+def bundle_origins(text: str) -> set[str]:
+    """Name the remotes that flatpak made for bundles; `text` has the REMOTE_COLUMNS."""
+    found = set()
+    for line in text.splitlines():
+        name, _, options = line.partition("\t")
+        if name.endswith("-origin") and "no-enumerate" in options.split(","):
+            found.add(name)
+    return found
+
+
+def made_s(text: str) -> int:
+    """Read when the installed commit was made (epoch), from `flatpak info`; 0 if it is not told."""
+    found = _DATE.search(text)
+    return int(datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S %z").timestamp()) if found else 0
+
+
+def split_ref(ref: str) -> tuple[str, str, str, str]:
+    """Take kind, name, architecture and branch out of a ref; raises `InstallerError(MALFORMED)`."""
+    found = _REF.fullmatch(ref)
+    if found is None or not is_component_id(f"{found[2]}:{found[4]}"):
+        raise InstallerError(Reason.MALFORMED, f"the bundle has an impossible ref: {ref!r:.80}")
+    return found[1], found[2], found[3], found[4]
+
+
+def is_component_id(text: str) -> bool:
+    """Tell whether a text can be name and branch of a ref: "org.example.App:stable"."""
+    name, _, branch = text.partition(":")
+    return (
+        len(text) <= _COMPONENT_CHARACTERS
+        and bool(_NAME.fullmatch(name))
+        and bool(_BRANCH.fullmatch(branch))
+    )
+
+
+def version_of(version: str, commit: str) -> str:
+    """Choose what is reported as version: the one of AppStream, else the commit, shortened."""
+    return version if _VERSION.fullmatch(version) else commit[:COMMIT_DIGITS]
+
+
+def reason_of(stderr: str) -> Reason:
+    """Say why flatpak failed, from its words; INTERNAL where they are not known."""
+    words = "\n".join(_own_lines(stderr))
+    return next(
+        (reason for pattern, reason in _REASONS if re.search(pattern, words)), Reason.INTERNAL
+    )
+
+
+def detail_of(stderr: str) -> str:
+    """Pick the lines that explain a failure, for logs and people."""
+    return "; ".join(_own_lines(stderr))[:_DETAIL_CHARACTERS] or "no explanation given"
+
+
+def _own_lines(stderr: str) -> Iterator[str]:
+    """Leave out the warnings: they are there after successes too."""
+    return (line for line in stderr.splitlines() if _OWN_LINE.match(line))

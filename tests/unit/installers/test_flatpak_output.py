@@ -1,0 +1,124 @@
+"""What flatpak printed, recorded from a named version, and what it means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers import flatpak_facts, flatpak_output
+
+VECTORS = Path(__file__).parents[2] / "vectors/tool_output/flatpak"
+CASES = {
+    f"{path.parent.name}/{path.stem}": json.loads(path.read_text())
+    for path in sorted(VECTORS.glob("*/*.json"))
+}
+FAILURES = {name: case for name, case in CASES.items() if case["reason"]}
+
+
+def said(name: str) -> str:
+    return str(CASES[f"1.14/{name}"]["stdout"])
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_every_recorded_failure_has_its_reason_and_few_words(name: str) -> None:
+    case = FAILURES[name]
+    assert flatpak_output.reason_of(case["stderr"]) == case["reason"]
+    detail = flatpak_output.detail_of(case["stderr"])
+    assert detail.lower().startswith("error: ")
+    assert "\n" not in detail
+    assert len(detail) <= 400
+    assert case["rc"] != 0
+
+
+def test_a_warning_is_no_reason() -> None:
+    assert flatpak_output.reason_of("F: Warning: No space left on device\n") is Reason.INTERNAL
+    assert flatpak_output.detail_of("F: Warning: x\n") == "no explanation given"
+
+
+def test_the_list_has_kinds_and_versions() -> None:
+    rows = {row.id: row for row in flatpak_output.parse_list(said("list"))}
+    assert rows.keys() == {"org.scomo.Hello:stable", "org.scomo.Platform:1"}
+    hello, platform = rows["org.scomo.Hello:stable"], rows["org.scomo.Platform:1"]
+    assert (hello.version, hello.ref) == ("4.0", "app/org.scomo.Hello/x86_64/stable")
+    assert (platform.version, platform.ref) == (
+        platform.commit,
+        "runtime/org.scomo.Platform/x86_64/1",
+    )
+
+
+def test_without_a_version_the_commit_is_it() -> None:
+    for row in flatpak_output.parse_list(said("list-without-version")):
+        assert row.version == row.commit
+        assert len(row.commit) == flatpak_output.COMMIT_DIGITS
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "no row", "-all\t\tstable\tx86_64\t0123456789ab",
+     "org.scomo.Hello\t\t../x\tx86_64\t0123456789ab",
+     "org.scomo.Hello\t\tstable\tx86_64\tnocommit"],
+)  # fmt: skip
+def test_lines_of_another_shape_are_skipped(line: str) -> None:
+    assert flatpak_output.parse_list(line) == []
+
+
+def test_only_the_remotes_that_bundles_made_are_named() -> None:
+    text = said("remotes") + "flathub\t-\nmy-origin\t-\n"
+    origins = flatpak_output.bundle_origins(text)
+    assert "platform-origin" in origins
+    assert not {"flathub", "my-origin"} & origins
+
+
+def test_the_time_of_a_commit_is_read_with_its_zone() -> None:
+    assert flatpak_output.made_s(said("info")) == 1609459200
+    assert flatpak_output.made_s(" Date: 2021-01-01 01:00:00 +0100") == 1609459200
+    assert flatpak_output.made_s("") == 0
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["", "app/org.scomo.Hello/x86_64", "app/hello/x86_64/stable", "app/org.a.b/x86_64/../x",
+     "x/org.a.b/x86_64/1", "app/org.a.b/x86_64/1/2", "app/org.a.b/X y/1", "app/-o.a.b/x86_64/1"],
+)  # fmt: skip
+def test_impossible_refs_are_malformed(ref: str) -> None:
+    with pytest.raises(InstallerError) as caught:
+        flatpak_output.split_ref(ref)
+    assert caught.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("version", "known_as"), [("1.0~b", "1.0~b"), ("", "0123456789ab"), ("1 0", "0123456789ab")]
+)
+def test_what_cannot_be_a_version_is_none(version: str, known_as: str) -> None:
+    assert flatpak_output.version_of(version, "0123456789abcdef") == known_as
+
+
+def test_permissions_are_sentences() -> None:
+    metadata = (
+        "[Application]\nname=org.a.b\nshared=network;\n"
+        "[Context]\nshared=network;\nsockets=x11;!wayland;new-socket;\n# devices=all;\n"
+        "filesystems=home:ro;/srv/data;\n"
+        "[System Bus Policy]\norg.freedesktop.login1=talk\norg.example.No=none\n"
+    )
+    assert flatpak_facts.permissions(metadata) == (
+        "It may use the network.",
+        "It may see and control the windows of other programs (X11).",
+        "It may use the socket new-socket.",
+        "It may read all files of the user.",
+        "It may read and change /srv/data.",
+        "It may talk to org.freedesktop.login1 of the system.",
+    )
+    assert flatpak_facts.permissions("[Application]\nname=org.a.b\n") == ()
+
+
+def test_the_latest_release_is_the_version_wherever_it_stands() -> None:
+    one, other = (
+        '<release version="1.1" timestamp="1500000000"/>',
+        "<release timestamp='1600000000' version='2.2'></release>",
+    )
+    assert flatpak_facts.newest_version(f"<releases>{one}{other}</releases>") == "2.2"
+    assert flatpak_facts.newest_version(f"<releases>{other}{one}</releases>") == "2.2"
+    assert flatpak_facts.newest_version("<releases></releases>") == ""
