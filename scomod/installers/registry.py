@@ -64,6 +64,7 @@ def backends(
             clock=clock,
             may_remove_essential=may_remove_essential,
         ),
+        FlatpakBackend(root=root, settings=settings.flatpak),
     ]
     return {backend.name: backend for backend in made}
 
