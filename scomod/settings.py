@@ -237,6 +237,18 @@ class Flatpak:
 
 
 @section
+class Opkg:
+    """The opkg backend; it is there where `program` is named or an opkg is found."""
+
+    program: str = ""
+    timeout_s: float = within(1800.0, 1.0, 86400.0)
+    lock_wait_s: float = within(60.0, 0.0, 3600.0)
+    status_file: str = ""
+    max_control_bytes: int = within(MIB, 1024, 64 * MIB)
+    max_unpacked_bytes: int = within(4 * GIB, 1024, 1 << 50)
+
+
+@section
 class Bundle:
     """Limits of a package of several components."""
 
@@ -260,6 +272,7 @@ class Install:
     result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
     allow_downgrade: str = one_of("server", "refuse", "always")
     dpkg: Dpkg = field(default_factory=Dpkg)
+    opkg: Opkg = field(default_factory=Opkg)
     flatpak: Flatpak = field(default_factory=Flatpak)
     bundle: Bundle = field(default_factory=Bundle)
     systemd: Systemd = field(default_factory=Systemd)

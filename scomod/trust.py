@@ -123,12 +123,11 @@ class Trust:
         from scomod.chain import is_authority  # noqa: PLC0415 - heavy
         from scomod.signature import weakness  # noqa: PLC0415 - heavy
 
-        unreadable = (OSError, *_unreadable())
         try:
             keys, certificates = self._read(path)
             authorities = [each for each in certificates if is_authority(each)]
             weak = next(filter(None, map(weakness, keys)), "")
-        except unreadable:
+        except _unreadable():
             found.unusable.append(path.name)
             return
         if weak:
@@ -174,11 +173,11 @@ def _octets(signature: str) -> bytes:
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    """Name what the library raises for damaged or unknown keys and certificates, also late."""
+    """Name what reading a damaged or unknown key or certificate raises, also late."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - heavy
     from cryptography.x509 import DuplicateExtension  # noqa: PLC0415 - heavy
 
-    return ValueError, UnsupportedAlgorithm, DuplicateExtension
+    return OSError, ValueError, UnsupportedAlgorithm, DuplicateExtension
 
 
 def _refusal(text: str) -> VerifyError:

@@ -48,7 +48,8 @@ class InstalledItem:
     `id` is unique within the device ("hello"), `digest` the SHA-256 of the archive
     it came from, "" when unknown, `package_id` the PkgID it was delivered under,
     `owner` the server that brought it, "" for software of the factory, `units` the
-    services of the system manager that it brought ("hello.service").
+    services of the system manager that it brought ("hello.service"), `permissions`
+    what it may do outside of its sandbox, a sentence each ("It may use the network.").
     """
 
     id: str
@@ -61,17 +62,23 @@ class InstalledItem:
     package_id: str = ""
     owner: str = ""
     units: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What an archive says of itself, read without installing it."""
+    """What an archive says of itself, read without installing it.
+
+    `permissions` are sentences, as in `InstalledItem`; () also where the system package
+    runs without a sandbox, so may do anything.
+    """
 
     id: str
     version: str
     architecture: str = ""
     description: str = ""
     installed_bytes: int = 0
+    permissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +201,31 @@ class Discerning(Protocol):
 
     def scripts(self, archive: Path) -> tuple[str, ...]:
         """Name the scripts that an archive would run with our rights."""
+
+
+@runtime_checkable
+class Attending(Protocol):
+    """What a backend has whose software is started and stopped by its own tool, not as units.
+
+    Success is that it runs, or does not, when it is looked at again.
+    """
+
+    def start(self, component_id: str) -> None:
+        """Start an installed component; raises `InstallerError(UNHEALTHY)` when it does not."""
+
+    def stop(self, component_id: str) -> None:
+        """Stop all that runs of it; raises `InstallerError(UNHEALTHY)` when it goes on."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """What a backend has whose archives only name what its tool fetches (the network is its own).
+
+    Preparing an Inactive component fetches all it needs, so that activating it needs no network.
+    """
+
+    def prepare(self, payload: Path, facts: Facts) -> None:
+        """Fetch what an archive names and deploy nothing; may be called twice."""
 
 
 class Runner(Protocol):

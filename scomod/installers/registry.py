@@ -16,6 +16,7 @@ from scomod.installers.archive import Archives
 from scomod.installers.base import BUNDLE
 from scomod.installers.dpkg import DpkgBackend
 from scomod.installers.flatpak import FlatpakBackend
+from scomod.installers.opkg import OpkgBackend, program_of
 from scomod.installers.stock import Stock, shown_by
 from scomod.trust import trust_of
 
@@ -36,6 +37,8 @@ _ENVIRONMENTS: Final[Mapping[str, str]] = {
     "dpkg": "dpkg",
     "debian": "dpkg",
     "flatpak": "flatpak",
+    "ipk": "opkg",
+    "opkg": "opkg",
     "bundle": BUNDLE,
 }
 _CONTENT_TYPES: Final[Mapping[str, str]] = {
@@ -43,6 +46,8 @@ _CONTENT_TYPES: Final[Mapping[str, str]] = {
     "application/x-debian-package": "dpkg",
     "application/x-deb": "dpkg",
     "application/vnd.flatpak": "flatpak",
+    "application/x-ipk": "opkg",
+    "application/x-opkg": "opkg",
     "application/vnd.scomod.bundle+tar": BUNDLE,
 }
 # What a server writes that does not care or does not know.
@@ -56,7 +61,7 @@ def backends(
     clock: Clock,
     may_remove_essential: Callable[[], bool] = lambda: False,
 ) -> dict[str, Backend]:
-    """Make every backend, by name, for the device below `root`."""
+    """Make every backend that there is a tool for, by name, for the device below `root`."""
     made: list[Backend] = [
         DpkgBackend(
             root=root,
@@ -66,6 +71,8 @@ def backends(
         ),
         FlatpakBackend(root=root, settings=settings.flatpak),
     ]
+    if program_of(settings.opkg):
+        made.append(OpkgBackend(root=root, settings=settings.opkg, clock=clock))
     return {backend.name: backend for backend in made}
 
 
