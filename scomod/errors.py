@@ -168,6 +168,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too large"
     INSECURE_URL = "insecure url"
+    DESCRIPTOR = "invalid descriptor"
     # verify
     DIGEST = "digest mismatch"
     SIGNATURE = "signature not valid"

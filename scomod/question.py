@@ -128,6 +128,7 @@ WHY: Final[Mapping[Reason, str]] = {
     Reason.CANCELLED: "it was declined or cancelled",
     Reason.TIMEOUT: "it took too long",
     Reason.TOO_LARGE: "the package is too large",
+    Reason.DESCRIPTOR: "the server describes the package in a way that is not understood",
     Reason.DIGEST: "the package was damaged on its way",
     Reason.SIGNATURE: "nobody trusted has signed the package",
     Reason.POLICY: "the rules of this device forbid it",
