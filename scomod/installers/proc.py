@@ -3,7 +3,8 @@
 A program gets an argument list (no shell), a fixed environment and locale, a short
 text or nothing as standard input, a process group of its own and a deadline; at the
 deadline the whole group is killed.  Of each output stream the last `KEPT_BYTES` are
-kept: tools say last what went wrong.  This is not a supervisor: a process that a
+kept: tools say last what went wrong; who wants to know how far a program is hears
+its lines as they come.  This is not a supervisor: a process that a
 maintainer script left in the background on purpose is left alone, and an output
 stream that it keeps open does not hold us up.
 """
@@ -11,6 +12,7 @@ stream that it keeps open does not hold us up.
 from __future__ import annotations
 
 import os
+import re
 import select
 import selectors
 import signal
@@ -23,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Final
 from scomod.errors import InstallerError, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -32,6 +34,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "HOME": "/",
 }
 KEPT_BYTES: Final = 8 << 20
+# A line that is longer is told in parts: nobody waits for its end in our memory.
+LINE_BYTES: Final = 4096
+_LINE_END: Final = re.compile(rb"[\r\n]")
 _CHUNK_BYTES: Final = 1 << 16
 _POLL_S: Final = 0.05
 _BETWEEN_EOF_AND_EXIT_S: Final = 0.001
@@ -54,16 +59,20 @@ def run(
     given: str = "",
     env: Mapping[str, str] = ENVIRONMENT,
     kept_bytes: int = KEPT_BYTES,
+    hears: Callable[[str], None] | None = None,
 ) -> Completed:
     """Run a program to its end and give what it said; `given` is its standard input.
 
-    That is one line or a few: it must fit into a pipe.
+    That is one line or a few: it must fit into a pipe.  `hears` is told each line of
+    standard output while the program runs, without its end (a line feed or a carriage
+    return), empty ones not, one of more than `LINE_BYTES` in parts; what it raises
+    ends the program.
     Raises `InstallerError`: UNSUPPORTED_ENV when the program cannot be started,
     TIMEOUT when it had to be killed.  Any exit code is a result, not an error.
     """
     child = _start(argv, env, given)
     try:
-        tails = _collect(child, time.monotonic() + timeout_s, kept_bytes)
+        tails = _collect(child, time.monotonic() + timeout_s, kept_bytes, hears)
     except BaseException:
         _end_group(child)
         raise
@@ -110,29 +119,50 @@ def _start(argv: Sequence[str], env: Mapping[str, str], given: str) -> subproces
 
 
 class _Tail:
-    """The last octets of one stream."""
+    """The last octets of one stream, and its lines for who hears them."""
 
-    def __init__(self, kept_bytes: int) -> None:
+    def __init__(self, kept_bytes: int, hears: Callable[[str], None] | None = None) -> None:
         self._kept_bytes = kept_bytes
         self._data = bytearray()
+        self._line = b""
+        self._hears = hears
         self.is_cut = False
 
     def add(self, data: bytes) -> None:
+        if self._hears is not None:
+            *lines, self._line = _LINE_END.split(self._line + data)
+            for line in lines:
+                self._tell(line)
+            if len(self._line) >= LINE_BYTES:
+                self.end()
         self._data += data
         surplus = len(self._data) - self._kept_bytes
         if surplus > 0:
             del self._data[:surplus]
             self.is_cut = True
 
+    def end(self) -> None:
+        """Tell what has come of a line that has no end yet."""
+        line, self._line = self._line, b""
+        self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        if self._hears is not None:
+            for start in range(0, len(line), LINE_BYTES):
+                self._hears(line[start : start + LINE_BYTES].decode("utf-8", "replace"))
+
     def text(self) -> str:
         return self._data.decode("utf-8", "replace")
 
 
 def _collect(
-    child: subprocess.Popen[bytes], deadline_s: float, kept_bytes: int
+    child: subprocess.Popen[bytes],
+    deadline_s: float,
+    kept_bytes: int,
+    hears: Callable[[str], None] | None,
 ) -> tuple[_Tail, _Tail] | None:
     """Read both streams until the program has ended; None when the deadline came first."""
-    tails = (_Tail(kept_bytes), _Tail(kept_bytes))
+    tails = (_Tail(kept_bytes, hears), _Tail(kept_bytes))
     with selectors.DefaultSelector() as selector:
         for stream, tail in zip((child.stdout, child.stderr), tails, strict=True):
             if stream is not None:
@@ -147,6 +177,7 @@ def _collect(
             wait_s = 0.0 if has_ended else min(left_s, _POLL_S)
             if not _drain(selector, wait_s):
                 if has_ended:
+                    tails[0].end()
                     return tails
                 if not selector.get_map():
                     time.sleep(_BETWEEN_EOF_AND_EXIT_S)

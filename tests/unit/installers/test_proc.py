@@ -74,6 +74,56 @@ def test_output_that_is_no_text_is_still_read() -> None:
     assert proc.run(["printf", r"\377ok"], timeout_s=60).stdout == "\ufffdok"
 
 
+def test_lines_are_heard_while_the_program_runs(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        (tmp_path / line).touch()
+
+    script = f"echo one; until test -e {tmp_path}/one; do sleep 0.01; done; printf two; printf 3"
+    done = proc.run(["sh", "-c", script], timeout_s=60, hears=hear)
+    assert heard == ["one", "two3"]
+    assert done.stdout == "one\ntwo3"
+
+
+def test_only_standard_output_is_heard_and_carriage_returns_end_lines_too() -> None:
+    heard: list[str] = []
+    script = r"printf '10%%\r20%%\r\n\n30%%\n'; echo err >&2"
+    done = proc.run(["sh", "-c", script], timeout_s=60, hears=heard.append)
+    assert heard == ["10%", "20%", "30%"]
+    assert done.stderr == "err\n"
+
+
+def test_a_line_without_end_is_heard_in_parts_and_kept_within_the_limit() -> None:
+    heard: list[str] = []
+    script = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo last"
+    done = proc.run(["sh", "-c", script], timeout_s=60, kept_bytes=1000, hears=heard.append)
+    assert heard[-1] == "last"
+    assert max(map(len, heard)) <= proc.LINE_BYTES
+    assert "".join(heard[:-1]) == "x" * 100000
+    assert len(done.stdout) == 1000
+    assert done.is_truncated
+
+
+def test_a_program_that_talks_all_the_time_still_meets_its_deadline() -> None:
+    began_s = time.monotonic()
+    with pytest.raises(InstallerError) as caught:
+        proc.run(["sh", "-c", "yes & wait"], timeout_s=0.3, hears=lambda _line: None)
+    assert caught.value.reason is Reason.TIMEOUT
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_failure_of_who_hears_ends_the_program_with_its_children(tmp_path: Path) -> None:
+    def fail(line: str) -> None:
+        raise ValueError(line)
+
+    script = f"sleep 60 & echo $! > {tmp_path}/child; echo bad; wait"
+    with pytest.raises(ValueError, match="bad"):
+        proc.run(["sh", "-c", script], timeout_s=60, hears=fail)
+    _assert_gone(int((tmp_path / "child").read_text()))
+
+
 def test_a_program_leads_a_group_of_its_own() -> None:
     done = proc.run(["sh", "-c", "ps -o pgid= -p $$ || cut -d' ' -f5 /proc/$$/stat"], timeout_s=60)
     assert int(done.stdout) != os.getpgid(0)
