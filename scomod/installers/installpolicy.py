@@ -2,7 +2,8 @@
 
 The word is `etc/scomod/install-policy.toml`, a file of root that the daemon cannot write; it is
 read for every order.  It only forbids: what the configuration refuses stays refused.  Without
-the file nothing more is forbidden; a file that is damaged or not root's forbids everything.
+the file nothing more is forbidden, and what only it can open stays shut; a file that is damaged
+or not root's forbids everything.
 Not whose software an order may touch: that is `owners`.
 """
 
@@ -37,7 +38,8 @@ class InstallPolicy:
     """The keys of the file; the defaults forbid nothing that was allowed without it.
 
     `allow` and `deny` are globs of component names; a name must fit one of the first
-    and none of the second.
+    and none of the second.  With `allow_network` the tools may fetch what an order leaves to
+    them: from a remote of flatpak, a feed of opkg, an archive of the distribution.
     """
 
     backends: tuple[str, ...] = ("*",)
@@ -47,6 +49,7 @@ class InstallPolicy:
     allow_downgrade: bool = True
     allow_essential_removal: bool = False
     allow_scripts: bool = True
+    allow_network: bool = False
 
     def check_backend(self, name: str) -> None:
         """Raise `InstallerError(POLICY)` for a kind of package that is not allowed."""

@@ -72,6 +72,13 @@ def test_a_damaged_file_forbids_everything(fake: Workbench, text: str, words: st
     assert fake.store() == set()
 
 
+def test_only_the_file_lets_the_tools_use_the_network(fake: Workbench) -> None:
+    write(fake, "")
+    assert not installpolicy.load(fake.paths).allow_network
+    write(fake, "allow_network = true")
+    assert installpolicy.load(fake.paths).allow_network
+
+
 @pytest.mark.parametrize("mode", [0o664, 0o646])
 def test_a_file_that_others_may_write_forbids_everything(fake: Workbench, mode: int) -> None:
     write(fake, "").chmod(mode)
