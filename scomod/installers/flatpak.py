@@ -14,7 +14,14 @@ import tempfile
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
-from scomod.installers import debversion, flatpak_bundle, flatpak_facts, flatpak_output, proc
+from scomod.installers import (
+    debversion,
+    flatpak_bundle,
+    flatpak_facts,
+    flatpak_output,
+    flatpak_permissions,
+    proc,
+)
 from scomod.installers.base import Facts, InstalledItem, Presence, stamp
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _QUERY_TIMEOUT_S: Final = 60.0
 _RUNS_AFTER_KILL: Final = 2
+_METADATA_BYTES: Final = 256 << 10
 # Which variable names the directory of an installation.
 _PLACES: Final = {"system": "FLATPAK_SYSTEM_DIR", "user": "FLATPAK_USER_DIR"}
 _YES: Final = ("-y", "--noninteractive")
@@ -64,7 +72,8 @@ class FlatpakBackend:
             id=f"{name}:{branch}",
             version=flatpak_output.version_of(version, contents.commit),
             architecture=architecture,
-            description=flatpak_facts.description(contents.appdata, contents.metadata),
+            description=flatpak_facts.summary(contents.appdata),
+            permissions=flatpak_permissions.sentences(contents.metadata),
         )
 
     def install(self, payload: Path, facts: Facts, *, may_downgrade: bool = False) -> None:
@@ -122,6 +131,7 @@ class FlatpakBackend:
                 version=row.version,
                 environment=self.environment,
                 description=row.summary,
+                permissions=flatpak_permissions.sentences(self._metadata(row)),
             )
             for row in self._rows()
         ]
@@ -204,6 +214,14 @@ class FlatpakBackend:
             for kind in ("app", "runtime")
             for place in (self._dir / kind / name).glob(f"*/{branch}")
         ]
+
+    def _metadata(self, row: Row) -> str:
+        """Read the metadata file of what is deployed, "" where it has just gone."""
+        try:
+            with (self._dir / row.ref / "active/metadata").open("rb") as file:
+                return file.read(_METADATA_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
 
     # -- programs --------------------------------------------------------------
 

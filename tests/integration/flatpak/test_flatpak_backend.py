@@ -321,8 +321,14 @@ def test_an_installation_of_a_user_is_served_when_it_is_named(tmp_path: Path) ->
     assert bed.deployed() == ""
 
 
-def test_permissions_are_told_before_anything_is_installed(bed: Bed) -> None:
+def test_permissions_are_told_before_anything_is_installed_and_afterwards(bed: Bed) -> None:
     archive = Bundle(version="1.0", context="[Context]\nshared=network;\n").build(bed.folder)
     facts = bed.backend.inspect(archive)
-    assert facts.description == "Says hello. It may use the network."
+    assert facts.description == "Says hello"
+    assert facts.permissions == ("It may use the network.",)
     assert bed.deployed() == ""
+    bed.backend.install(archive, facts)
+    assert {item.id: item.permissions for item in bed.backend.inventory()} == {
+        HELLO: facts.permissions,
+        PLATFORM: (),
+    }

@@ -96,24 +96,6 @@ def test_what_cannot_be_a_version_is_none(version: str, known_as: str) -> None:
     assert flatpak_output.version_of(version, "0123456789abcdef") == known_as
 
 
-def test_permissions_are_sentences() -> None:
-    metadata = (
-        "[Application]\nname=org.a.b\nshared=network;\n"
-        "[Context]\nshared=network;\nsockets=x11;!wayland;new-socket;\n# devices=all;\n"
-        "filesystems=home:ro;/srv/data;\n"
-        "[System Bus Policy]\norg.freedesktop.login1=talk\norg.example.No=none\n"
-    )
-    assert flatpak_facts.permissions(metadata) == (
-        "It may use the network.",
-        "It may see and control the windows of other programs (X11).",
-        "It may use the socket new-socket.",
-        "It may read all files of the user.",
-        "It may read and change /srv/data.",
-        "It may talk to org.freedesktop.login1 of the system.",
-    )
-    assert flatpak_facts.permissions("[Application]\nname=org.a.b\n") == ()
-
-
 def test_the_latest_release_is_the_version_wherever_it_stands() -> None:
     one, other = (
         '<release version="1.1" timestamp="1500000000"/>',
