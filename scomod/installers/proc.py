@@ -2,7 +2,8 @@
 
 A program gets an argument list (no shell), a fixed environment and locale, a short
 text or nothing as standard input, a process group of its own and a deadline; at the
-deadline the whole group is killed.  Of each output stream the last `KEPT_BYTES` are
+deadline the whole group is killed, and with it all that it started where an
+`Enclosure` holds that together.  Of each output stream the last `KEPT_BYTES` are
 kept: tools say last what went wrong; who wants to know how far a program is hears
 its lines as they come.  This is not a supervisor: a process that a
 maintainer script left in the background on purpose is left alone, and an output
@@ -18,14 +19,16 @@ import selectors
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from scomod.errors import InstallerError, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -37,9 +40,35 @@ KEPT_BYTES: Final = 8 << 20
 # A line that is longer is told in parts: nobody waits for its end in our memory.
 LINE_BYTES: Final = 4096
 _LINE_END: Final = re.compile(rb"[\r\n]")
+# A word that becomes the number of a pipe, whose lines are heard instead of those of standard
+# output: dpkg closes the descriptor it reports on for its scripts, which want the latter.
+STATUS_FD: Final = "{status-fd}"
 _CHUNK_BYTES: Final = 1 << 16
 _POLL_S: Final = 0.05
 _BETWEEN_EOF_AND_EXIT_S: Final = 0.001
+
+
+class Enclosure(Protocol):
+    """Holds what a program starts, also what leaves its process group."""
+
+    def enter(self) -> None:
+        """Put the calling process inside; called in the new one, before the program."""
+
+    def kill(self) -> None:
+        """Kill everything inside."""
+
+
+_enclosure: ContextVar[Enclosure | None] = ContextVar("enclosure", default=None)
+
+
+@contextmanager
+def enclosed(enclosure: Enclosure) -> Iterator[None]:
+    """Run programs inside an enclosure; only for a process with a single thread."""
+    token = _enclosure.set(enclosure)
+    try:
+        yield
+    finally:
+        _enclosure.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +93,30 @@ def run(
     """Run a program to its end and give what it said; `given` is its standard input.
 
     That is one line or a few: it must fit into a pipe.  `hears` is told each line of
-    standard output while the program runs, without its end (a line feed or a carriage
-    return), empty ones not, one of more than `LINE_BYTES` in parts; what it raises
-    ends the program.
+    standard output (or of the pipe that is `STATUS_FD` in `argv`) while the program runs,
+    without its end (a line feed or a carriage return), empty ones not, one of more than
+    `LINE_BYTES` in parts; what it raises ends the program.
     Raises `InstallerError`: UNSUPPORTED_ENV when the program cannot be started,
     TIMEOUT when it had to be killed.  Any exit code is a result, not an error.
     """
-    child = _start(argv, env, given)
+    child, status = _start(argv, env, given)
+    streams = tuple(each for each in (child.stdout, child.stderr, status) if each is not None)
+    heard = len(streams) - 1 if status else 0
+    tails = tuple(
+        _Tail(kept_bytes, hears if number == heard else None) for number in range(len(streams))
+    )
     try:
-        tails = _collect(child, time.monotonic() + timeout_s, kept_bytes, hears)
+        is_over = _collect(child, time.monotonic() + timeout_s, streams, tails)
     except BaseException:
         _end_group(child)
         raise
     finally:
-        _close(child)
-    if tails is None:
+        for stream in streams:
+            stream.close()
+    if not is_over:
         _end_group(child)
         raise InstallerError(Reason.TIMEOUT, f"{argv[0]} was ended after {timeout_s:g} s")
-    out, err = tails
+    out, err, *_ = tails
     return Completed(child.wait(), out.text(), err.text(), out.is_cut or err.is_cut)
 
 
@@ -96,26 +131,39 @@ def below(root: Path, program: Sequence[str]) -> tuple[str, ...]:
     return (str(root / "usr/bin" / name) if is_elsewhere else name, *rest)
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], given: str) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], env: Mapping[str, str], given: str
+) -> tuple[subprocess.Popen[bytes], IO[bytes] | None]:
+    """Start a program; gives the pipe of `STATUS_FD` as well, if that is one of its words."""
     reading, writing = os.pipe()
     os.write(writing, given.encode()[: select.PIPE_BUF])
     os.close(writing)
+    told, telling = os.pipe() if STATUS_FD in argv else (None, None)
+    enclosure = _enclosure.get()
     try:
-        return subprocess.Popen(
-            list(argv),
+        child = subprocess.Popen(  # noqa: PLW1509 - `enclosed` is for single threads
+            [str(telling) if word == STATUS_FD else word for word in argv],
             stdin=reading,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=() if telling is None else (telling,),
             env=dict(env),
             cwd="/",
             start_new_session=True,
+            # Unsafe beside threads, where nobody says `enclosed`.
+            preexec_fn=enclosure.enter if enclosure is not None else None,  # noqa: PLW1509
         )
     except OSError as error:
+        if told is not None:
+            os.close(told)
         raise InstallerError(
             Reason.UNSUPPORTED_ENV, f"{argv[0]} cannot be started: {error.strerror}"
         ) from error
     finally:
         os.close(reading)
+        if telling is not None:
+            os.close(telling)
+    return child, None if told is None else os.fdopen(told, "rb", buffering=0)
 
 
 class _Tail:
@@ -158,27 +206,26 @@ class _Tail:
 def _collect(
     child: subprocess.Popen[bytes],
     deadline_s: float,
-    kept_bytes: int,
-    hears: Callable[[str], None] | None,
-) -> tuple[_Tail, _Tail] | None:
-    """Read both streams until the program has ended; None when the deadline came first."""
-    tails = (_Tail(kept_bytes, hears), _Tail(kept_bytes))
+    streams: Sequence[IO[bytes]],
+    tails: Sequence[_Tail],
+) -> bool:
+    """Read all streams until the program has ended; False when the deadline came first."""
     with selectors.DefaultSelector() as selector:
-        for stream, tail in zip((child.stdout, child.stderr), tails, strict=True):
-            if stream is not None:
-                os.set_blocking(stream.fileno(), False)
-                selector.register(stream, selectors.EVENT_READ, tail)
+        for stream, tail in zip(streams, tails, strict=True):
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ, tail)
         while True:
             has_ended = child.poll() is not None
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
-                return tails if has_ended else None
+                return has_ended
             # Once it has ended, only what is already in the pipes belongs to it.
             wait_s = 0.0 if has_ended else min(left_s, _POLL_S)
             if not _drain(selector, wait_s):
                 if has_ended:
-                    tails[0].end()
-                    return tails
+                    for tail in tails:
+                        tail.end()
+                    return True
                 if not selector.get_map():
                     time.sleep(_BETWEEN_EOF_AND_EXIT_S)
 
@@ -202,9 +249,5 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     if child.returncode is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def _close(child: subprocess.Popen[bytes]) -> None:
-    for stream in (child.stdout, child.stderr):
-        if stream is not None:
-            stream.close()
+    if (enclosure := _enclosure.get()) is not None:
+        enclosure.kill()

@@ -95,6 +95,18 @@ def test_only_standard_output_is_heard_and_carriage_returns_end_lines_too() -> N
     assert done.stderr == "err\n"
 
 
+def test_a_pipe_of_its_own_is_heard_instead_of_standard_output() -> None:
+    heard: list[str] = []
+    script = 'echo "one is told" >&"$0"; echo out; echo err >&2'
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
+    done = proc.run(["bash", "-c", script, proc.STATUS_FD], timeout_s=60, hears=heard.append)
+    assert heard == ["one is told"]
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+    with pytest.raises(InstallerError):
+        proc.run(["no-such-program", proc.STATUS_FD], timeout_s=60)
+    assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - numbers
+
+
 def test_a_line_without_end_is_heard_in_parts_and_kept_within_the_limit() -> None:
     heard: list[str] = []
     script = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo last"
