@@ -11,7 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scomod import chain, signature
+from scomod import certificates, signature
 from scomod.clicall import EXIT_OK, UsageError
 from scomod.verify import sha256_of
 
@@ -66,7 +66,7 @@ def _certificate(name: str, made: bytes, digest: str) -> str:
     """Return the certificates as `certificate=` has them: one as DER, several as PEM."""
     octets = _read(name)
     try:
-        found = chain.read(octets)
+        found = certificates.read(octets)
         is_his = signature.is_made_by(found[0].public_key(), made, bytes.fromhex(digest))
     except ValueError as error:
         raise UsageError(f"{name}: this is no certificate in PEM or DER") from error

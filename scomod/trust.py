@@ -102,7 +102,7 @@ class Trust:
         raise _refusal(f"the signature fits none of the {count} keys in {self._place()}{unusable}")
 
     def _delivered(self, certificate: str) -> list[Certificate]:
-        from scomod.chain import read  # noqa: PLC0415 - heavy
+        from scomod.certificates import read  # noqa: PLC0415 - heavy
 
         if len(certificate) > self.max_certificate_bytes:
             text = f"the certificate has more than {self.max_certificate_bytes} octets"
@@ -120,7 +120,7 @@ class Trust:
         return found
 
     def _add(self, path: Path, found: _Found) -> None:
-        from scomod.chain import is_authority  # noqa: PLC0415 - heavy
+        from scomod.certificates import is_authority  # noqa: PLC0415 - heavy
         from scomod.signature import weakness  # noqa: PLC0415 - heavy
 
         try:
@@ -142,7 +142,7 @@ class Trust:
             load_pem_public_key,
         )
 
-        from scomod.chain import read  # noqa: PLC0415 - heavy
+        from scomod.certificates import read  # noqa: PLC0415 - heavy
 
         with path.open("rb") as file:
             text = file.read(self.max_certificate_bytes)

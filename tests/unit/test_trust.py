@@ -275,6 +275,20 @@ def test_an_unfit_certificate_of_a_signer_is_refused_with_its_own_sentence(
     assert text == f"the certificate of {words}"
 
 
+@pytest.mark.parametrize("year", [1970, 2000, 2024])
+def test_a_clock_that_was_never_set_is_told_from_a_certificate_of_tomorrow(
+    tmp_path: Path, authority: Party, year: int
+) -> None:
+    given, at = proof(party("signer", authority)), NOW.replace(year=year)
+    with pytest.raises(VerifyError) as error:
+        trusting(tmp_path, at=at).check(DIGEST, given)
+    assert error.value.reason is Reason.SIGNATURE
+    assert str(error.value) == (
+        f"the clock of this device is not set (it says {year}-06-01 00:00 UTC),"
+        " so the certificate of 'CN=signer' cannot be judged"
+    )
+
+
 def test_a_certificate_for_signing_code_counts(tmp_path: Path, authority: Party) -> None:
     signer = party("signer", authority, purpose=ExtendedKeyUsageOID.CODE_SIGNING)
     trusting(tmp_path).check(DIGEST, proof(signer))
