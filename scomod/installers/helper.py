@@ -8,6 +8,9 @@ Start-up is recovery: orders that an earlier run left unfinished come first.  Ho
 often an order was begun is on disk before it is begun again, so one that keeps
 killing us is taken back, and one that does so even then is left; both end with
 CRASH_LOOP (I7).
+
+An order may replace this very program (`ownfiles`).  It is finished with what was loaded
+before, and the next one is left to the new program.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from scomod import config
 from scomod.clock import SystemClock
 from scomod.errors import ConfigError, InstallerError, Reason
-from scomod.installers import durable, jobfile, registry
+from scomod.installers import cgroup, durable, jobfile, ownfiles, registry
 from scomod.installers.base import Job, JobResult, ignore
 from scomod.installers.intake import Intake
 from scomod.installers.layout import Layout
@@ -56,20 +59,27 @@ class Helper:
         self._observer = observer
         self._layout = Layout(paths.install_dir)
         self._intake = Intake(paths.jobs_dir, self._layout)
+        self._group = cgroup.delegated()
+        self._loaded = ownfiles.footprint()
         self.stop = threading.Event()
+        self.is_outdated = False
+        if self._group is None:
+            log.info("no control group is left to us: at a deadline the process group is ended")
 
     def work_off(self) -> None:
-        """Answer every order there is, until there is none or `stop` is set.
+        """Answer every order there is, until there is none, or `stop` or `is_outdated` is set.
 
-        Raises `OSError` when the disk does not take an answer; the order stays
-        taken then, for the next run.
+        `is_outdated` says that an order has replaced the files of this program.
+        Raises `OSError` when the disk does not take an answer; the order stays taken
+        then, for the next run.
         """
         self._layout.make_dirs()
         with self._layout.exclusive():
             for taken in self._intake.orders():
                 self._observer("taken")
                 self._answer(taken)
-                if self.stop.is_set():
+                self.is_outdated = ownfiles.are_changed(self._loaded)
+                if self.stop.is_set() or self.is_outdated:
                     break
             self._intake.sweep()
 
@@ -104,9 +114,11 @@ class Helper:
         try:
             workshop = self._workshop()
             workshop.make_dirs()
-            if begun_count >= MAX_ATTEMPTS_COUNT:
-                return workshop.give_up(job, text)
-            return workshop.perform(job)
+            ownfiles.load()
+            with cgroup.holding(self._group, job.id):
+                if begun_count >= MAX_ATTEMPTS_COUNT:
+                    return workshop.give_up(job, text)
+                return workshop.perform(job)
         except ConfigError as error:
             # Without the policy nothing may be installed.
             return JobResult(id=job.id, is_ok=False, reason=Reason.POLICY, detail=str(error))
@@ -131,7 +143,7 @@ def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ig
     0: every order was answered (well or not); 1: the disk took no answer, or the
     configuration cannot be used, and every order was refused for that.
     Must run in the main thread, as it takes SIGTERM: an order in work is finished
-    first.
+    first.  With `--watch` it executes itself again after an order that replaced its files.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -185,6 +197,9 @@ def _once(helper: Helper) -> int:
 def _watch(helper: Helper) -> int:
     while not helper.stop.is_set():
         is_well = _once(helper) == _EXIT_OK
+        if helper.is_outdated and not helper.stop.is_set():
+            log.info("an order has replaced this program: starting the new one")
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
         helper.stop.wait(_WATCH_INTERVAL_S if is_well else _AFTER_FAILURE_S)
     return _EXIT_OK
 

@@ -141,7 +141,7 @@ def _start(
     told, telling = os.pipe() if STATUS_FD in argv else (None, None)
     enclosure = _enclosure.get()
     try:
-        child = subprocess.Popen(  # noqa: PLW1509 - `enclosed` is for single threads
+        child = subprocess.Popen(
             [str(telling) if word == STATUS_FD else word for word in argv],
             stdin=reading,
             stdout=subprocess.PIPE,

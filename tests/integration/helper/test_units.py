@@ -55,6 +55,12 @@ def test_there_is_no_way_to_the_network() -> None:
     assert service["RestrictAddressFamilies"] == ["AF_UNIX AF_NETLINK"]
 
 
+def test_the_control_group_is_left_to_the_program() -> None:
+    service = sections("scomod-install.service")["Service"]
+    assert service["Delegate"] == ["yes"]
+    assert "ProtectControlGroups" not in service
+
+
 def test_starting_often_is_no_failure() -> None:
     unit = sections("scomod-install.service")["Unit"]
     assert unit["StartLimitIntervalSec"] == ["0"]
