@@ -1,14 +1,23 @@
-"""What an operation's package is, read from its subject: parameters, digest, size, backend."""
+"""What an operation's package is, read from its subject: parameters, digest, size, kind, place."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scomod.installers.registry import backend_name
+from scomod import sigfile
+from scomod.errors import InstallerError
+from scomod.installers.base import BUNDLE
+from scomod.installers.kinds import KINDS, backend_name
+from scomod.operation import Branch
 from scomod.verify import InstallParams, parse_install_params
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scomod.download.spool import Spool
     from scomod.operation import Operation
+    from scomod.settings import Paths
+    from scomod.trust import Proof
 
 SIZE_DIGITS: Final = 15
 
@@ -16,6 +25,20 @@ SIZE_DIGITS: Final = 15
 def params_of(operation: Operation) -> InstallParams:
     """Return the parameters the server gave with the package."""
     return parse_install_params(operation.subject.install_params)
+
+
+def proof_of(operation: Operation, payload: Path) -> Proof:
+    """Return what proves the package: what came with the order, else the `.sig` beside it.
+
+    Raises `VerifyError` where that is no signature.
+    """
+    params = params_of(operation)
+    if params.signature:
+        return params.proof
+    try:
+        return sigfile.read(sigfile.path_of(payload).read_bytes())
+    except FileNotFoundError:
+        return params.proof
 
 
 def announced_bytes(operation: Operation) -> int | None:
@@ -32,3 +55,26 @@ def digest_of(operation: Operation) -> str:
 def backend_of(operation: Operation) -> str:
     """Return the name of the backend; raises `InstallerError(UNSUPPORTED_ENV)`."""
     return backend_name(operation.subject.environment, operation.subject.pkg_type)
+
+
+def may_disclose(operation: Operation) -> bool:
+    """Tell whether the package may say what it may do; of a bundle its content decides."""
+    try:
+        backend = backend_of(operation)
+    except InstallerError:
+        return False
+    return backend == BUNDLE or has_sandbox(backend)
+
+
+def has_sandbox(backend: str) -> bool:
+    """Tell whether the archives of a backend may say what they may do; the unknown ones may."""
+    kind = KINDS.get(backend)
+    return kind is None or kind.has_sandbox
+
+
+def payload_of(operation: Operation, paths: Paths, spool: Spool) -> Path:
+    """Return where the package lies: fetched, fetched before, or come in a DM session."""
+    if operation.branch is not Branch.DELIVERED:
+        return spool.part(operation.id)
+    fetched = paths.delivered_dir / digest_of(operation)
+    return fetched if fetched.exists() else paths.values_dir / digest_of(operation)

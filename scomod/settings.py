@@ -214,6 +214,7 @@ class Verify:
     signature: str = one_of("required", "optional")
     trust_dir: str = "etc/scomod/trust.d"
     key_dir: str = "etc/scomod/keys"
+    fetch_signature: str = one_of("auto", "always", "never")
     max_certificate_bytes: int = within(16384, 1024, 49152)
     max_chain_count: int = within(4, 1, 8)
 
@@ -225,6 +226,7 @@ class Dpkg:
     timeout_s: float = within(1800.0, 1.0, 86400.0)
     lock_wait_s: float = within(60.0, 0.0, 3600.0)
     inventory: str = one_of("all", "managed")
+    remove: str = one_of("purge", "keep")
 
 
 @section
@@ -269,6 +271,9 @@ class Install:
     """How software is installed: by the root helper ("spool") or in this process ("direct")."""
 
     runner: str = one_of("spool", "direct")
+    backends: tuple[str, ...] = shaped(
+        ("dpkg", "flatpak", "opkg"), "dpkg|flatpak|opkg", "dpkg, flatpak, opkg"
+    )
     result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
     allow_downgrade: str = one_of("server", "refuse", "always")
     dpkg: Dpkg = field(default_factory=Dpkg)

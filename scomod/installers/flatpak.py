@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from scomod.installers.flatpak_bundle import Contents
     from scomod.installers.flatpak_output import Row
+    from scomod.installers.kinds import Place
     from scomod.settings import Flatpak
 
 log = logging.getLogger(__name__)
@@ -280,3 +281,8 @@ def _failure(done: proc.Completed) -> InstallerError:
     return InstallerError(
         flatpak_output.reason_of(done.stderr), f"flatpak: {flatpak_output.detail_of(done.stderr)}"
     )
+
+
+def make(place: Place) -> FlatpakBackend:
+    """Make the backend of a device."""
+    return FlatpakBackend(root=place.root, settings=place.settings.flatpak)

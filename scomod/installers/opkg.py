@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scomod.clock import Clock
+    from scomod.installers.kinds import Place
     from scomod.installers.opkg_output import Row
     from scomod.settings import Opkg
 
@@ -305,3 +306,10 @@ def _failure(done: proc.Completed, *, is_unpacked: bool = False) -> InstallerErr
         # Yocto's flavour, told to run scripts below an offline root, says nothing and 0.
         reason = Reason.SCRIPT_FAILED
     return InstallerError(reason, f"opkg ({done.rc}): {_detail(done)}")
+
+
+def make(place: Place) -> OpkgBackend | None:
+    """Make the backend of a device; None where there is no opkg."""
+    if not program_of(place.settings.opkg):
+        return None
+    return OpkgBackend(root=place.root, settings=place.settings.opkg, clock=place.clock)

@@ -1,101 +1,49 @@
-"""Which backend serves which environment, and how the parts fit together.
+"""Which kinds of package a device knows, and how the parts of the installing side fit together.
 
-The only module that knows all backends.
-
-The environment is what a server writes into EnvType, the content type what it
-writes into PkgType (scomo §2.2): both are matched without regard to case, and an
-absent one matches anything.
+No backend is made before it is asked something, nor is its module imported.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING
 
-from scomod.errors import InstallerError, Reason
 from scomod.installers.archive import Archives
-from scomod.installers.base import BUNDLE
-from scomod.installers.dpkg import DpkgBackend
-from scomod.installers.flatpak import FlatpakBackend
-from scomod.installers.opkg import OpkgBackend, program_of
+from scomod.installers.kinds import KINDS, Place
 from scomod.installers.stock import Stock, shown_by
 from scomod.trust import trust_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from scomod.clock import Clock
     from scomod.installers.base import Backend
     from scomod.installers.installpolicy import InstallPolicy
+    from scomod.installers.kinds import Kind
     from scomod.installers.reboot import Reboot
     from scomod.installers.services import Services
     from scomod.installers.work import Workshop
     from scomod.settings import Install, Paths, Settings
 
-_ENVIRONMENTS: Final[Mapping[str, str]] = {
-    "deb": "dpkg",
-    "dpkg": "dpkg",
-    "debian": "dpkg",
-    "flatpak": "flatpak",
-    "ipk": "opkg",
-    "opkg": "opkg",
-    "bundle": BUNDLE,
-}
-_CONTENT_TYPES: Final[Mapping[str, str]] = {
-    "application/vnd.debian.binary-package": "dpkg",
-    "application/x-debian-package": "dpkg",
-    "application/x-deb": "dpkg",
-    "application/vnd.flatpak": "flatpak",
-    "application/x-ipk": "opkg",
-    "application/x-opkg": "opkg",
-    "application/vnd.scomod.bundle+tar": BUNDLE,
-}
-# What a server writes that does not care or does not know.
-_ANY_CONTENT: Final = frozenset({"", "application/octet-stream"})
-_DEFAULT: Final = "dpkg"
+
+def kinds(settings: Install) -> tuple[Kind, ...]:
+    """Return the kinds of package that [install] names, in its order."""
+    return tuple(KINDS[name] for name in settings.backends)
 
 
-def backends(
-    settings: Install,
-    root: Path,
-    clock: Clock,
-    may_remove_essential: Callable[[], bool] = lambda: False,
-) -> dict[str, Backend]:
-    """Make every backend that there is a tool for, by name, for the device below `root`."""
-    made: list[Backend] = [
-        DpkgBackend(
-            root=root,
-            settings=settings.dpkg,
-            clock=clock,
-            may_remove_essential=may_remove_essential,
-        ),
-        FlatpakBackend(root=root, settings=settings.flatpak),
-    ]
-    if program_of(settings.opkg):
-        made.append(OpkgBackend(root=root, settings=settings.opkg, clock=clock))
-    return {backend.name: backend for backend in made}
-
-
-def backend_name(environment: str, content_type: str = "") -> str:
-    """Choose the backend for what a server said of a package.
-
-    Raises `InstallerError(UNSUPPORTED_ENV)` where one of the two is not known.
-    """
-    named = environment.strip().lower()
-    content = content_type.partition(";")[0].strip().lower()
-    by_environment = _ENVIRONMENTS.get(named) if named else ""
-    by_content = "" if content in _ANY_CONTENT else _CONTENT_TYPES.get(content)
-    if by_environment is None or by_content is None:
-        raise InstallerError(
-            Reason.UNSUPPORTED_ENV, f"no backend for {environment!r:.80}, {content_type!r:.80}"
-        )
-    return by_environment or by_content or _DEFAULT
+def backends(place: Place) -> dict[str, Backend]:
+    """Make every backend that is named and has its tool on the device, by name."""
+    made = (kind.make(place) for kind in kinds(place.settings))
+    return {backend.name: backend for backend in made if backend is not None}
 
 
 def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     """Make the reader of the inventory."""
+    place = Place(root=paths.root, settings=settings.install, clock=clock)
+    known = kinds(settings.install)
     return Stock(
-        backends=backends(settings.install, paths.root, clock).values(),
+        open_backends=cache(lambda: backends(place).values()),
+        watch=lambda: (kind.mark(paths.root, settings.install) for kind in known),
         archives=Archives(paths.install_dir),
         is_shown=shown_by(settings),
     )
@@ -121,7 +69,7 @@ def workshop(
     def house() -> InstallPolicy:
         return installpolicy.load(paths)
 
-    made = backends(settings.install, paths.root, clock, lambda: house().allow_essential_removal)
+    made = backends(_working_place(settings, paths, clock, house))
     owners = Owners(archives=archives, backends=made)
     payloads = Payloads(
         paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
@@ -155,6 +103,18 @@ def workshop(
         reboot=_reboot(settings, paths),
         downgrade=settings.install.allow_downgrade,
         observer=observer,
+    )
+
+
+def _working_place(
+    settings: Settings, paths: Paths, clock: Clock, house: Callable[[], InstallPolicy]
+) -> Place:
+    return Place(
+        root=paths.root,
+        settings=settings.install,
+        clock=clock,
+        may_remove_essential=lambda: house().allow_essential_removal,
+        may_use_network=lambda: house().allow_network,
     )
 
 

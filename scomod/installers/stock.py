@@ -12,19 +12,27 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scomod.errors import InstallerError, Reason
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from scomod.installers.archive import Archives, Entry
-    from scomod.installers.base import Backend, InstalledItem
+    from scomod.installers.base import Backend, Facts, InstalledItem
     from scomod.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """Reads the inventory; `is_shown(id)` judges what no order ever brought."""
+    """Reads the inventory; `is_shown(id)` judges what no order ever brought.
 
-    backends: Collection[Backend]
+    `open_backends` makes the backends when they are first asked; `watch` gives the marks of
+    what they report without them, so that a look at what did not change loads none.
+    """
+
+    open_backends: Callable[[], Iterable[Backend]]
+    watch: Callable[[], Iterable[str]]
     archives: Archives
     is_shown: Callable[[str], bool]
 
@@ -46,11 +54,18 @@ class Stock:
 
     def all_active(self) -> list[InstalledItem]:
         """List what the backends report, shown or not; raises as `items`."""
-        return [item for backend in self.backends for item in backend.inventory()]
+        return [item for backend in self.open_backends() for item in backend.inventory()]
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        """Read an archive as its backend would; raises `InstallerError`."""
+        for each in self.open_backends():
+            if each.name == backend:
+                return each.inspect(payload)
+        raise InstallerError(Reason.UNSUPPORTED_ENV, f"no backend {backend!r:.80} here")
 
     def mark(self) -> str:
         """Return what is another text after any change of what `items` would list."""
-        return " ".join([*(each.mark() for each in self.backends), self.archives.mark()])
+        return " ".join([*self.watch(), self.archives.mark()])
 
 
 def shown_by(settings: Settings) -> Callable[[str], bool]:
@@ -81,4 +96,5 @@ def _joined(item: InstalledItem, entry: Entry | None) -> InstalledItem:
         package_id=entry.package_id,
         owner=entry.owner,
         units=entry.units,
+        permissions=item.permissions or entry.permissions,
     )

@@ -106,7 +106,10 @@ class Handset:
         shop = registry.workshop(self.settings, self.paths, real, self._observer)
         stock = registry.stock(self.settings, self.paths, real)
         shop = equipped(shop, backends)
-        return DirectRunner(shop, replace(stock, backends=[self.tool]))
+        return DirectRunner(
+            shop,
+            replace(stock, open_backends=lambda: [self.tool], watch=lambda: [self.tool.mark()]),
+        )
 
     def _make_confirmations(self) -> Confirmations:
         return Confirmations(

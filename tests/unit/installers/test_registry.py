@@ -8,7 +8,8 @@ import pytest
 
 from scomod.clock import SystemClock
 from scomod.errors import InstallerError, Reason
-from scomod.installers import registry
+from scomod.installers import kinds, registry
+from scomod.installers.kinds import Place
 from scomod.settings import Install
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ DEB = "application/vnd.debian.binary-package"
     ],
 )
 def test_debian_packages_go_to_dpkg(environment: str, content_type: str) -> None:
-    assert registry.backend_name(environment, content_type) == "dpkg"
+    assert kinds.backend_name(environment, content_type) == "dpkg"
 
 
 @pytest.mark.parametrize(
@@ -36,11 +37,12 @@ def test_debian_packages_go_to_dpkg(environment: str, content_type: str) -> None
 )
 def test_other_environments_are_not_supported(environment: str, content_type: str) -> None:
     with pytest.raises(InstallerError) as caught:
-        registry.backend_name(environment, content_type)
+        kinds.backend_name(environment, content_type)
     assert caught.value.reason is Reason.UNSUPPORTED_ENV
 
 
 def test_every_backend_is_known_by_its_name_and_environment(tmp_path: Path) -> None:
-    for name, backend in registry.backends(Install(), tmp_path, SystemClock()).items():
+    place = Place(root=tmp_path, settings=Install(), clock=SystemClock())
+    for name, backend in registry.backends(place).items():
         assert backend.name == name
-        assert registry.backend_name(backend.environment) == name
+        assert kinds.backend_name(backend.environment) == name

@@ -26,7 +26,12 @@ def stock(bench: Workbench, *, inventory: str = "all", filters: Inventory | None
         install=Install(dpkg=Dpkg(inventory=inventory)), inventory=filters or Inventory()
     )
     archives = Archives(bench.paths.install_dir)
-    return Stock(backends=[bench.fake], archives=archives, is_shown=shown_by(settings))
+    return Stock(
+        open_backends=lambda: [bench.fake],
+        watch=lambda: [bench.fake.mark()],
+        archives=archives,
+        is_shown=shown_by(settings),
+    )
 
 
 def by_hand(bench: Workbench, **values: str) -> None:
