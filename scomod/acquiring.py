@@ -1,4 +1,4 @@
-"""Fetching a package: what is asked of the fetcher, and which failures are tried again.
+"""Fetching a package and its signature: what is asked, and which failures are tried again.
 
 Which failures time may heal the fetcher says (404 is final, 503 is not); how long to
 wait, and how often, is decided here.  A fetch that is interrupted leaves its part.
@@ -7,18 +7,19 @@ wait, and how often, is decided here.  A fetch that is interrupted leaves its pa
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from scomod import net
+from scomod import net, sigfile
 from scomod.download.job import FetchRequest
-from scomod.errors import DownloadError
+from scomod.errors import DownloadError, Reason, VerifyError
 from scomod.package import announced_bytes, params_of
 from scomod.stepresult import Done, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scomod.download.job import Fetcher
+    from scomod.download.job import Fetcher, FetchResult
     from scomod.download.spool import Spool
     from scomod.operation import Operation
     from scomod.settings import Download, Paths, Settings
@@ -66,16 +67,59 @@ class Acquiring:
         def is_cancelled() -> bool:
             return self._is_stopping or operation.id in self._interrupted
 
+        def fetch() -> FetchResult:
+            fetcher = self._open_fetcher()
+            if self._wants_signature(operation):
+                self._fetch_signature(fetcher, request, is_cancelled)
+            return fetcher.fetch(request, progress, is_cancelled)
+
         try:
-            result = await asyncio.to_thread(
-                self._open_fetcher().fetch, request, progress, is_cancelled
-            )
+            result = await asyncio.to_thread(fetch)
         except DownloadError as error:
             limits = self._settings.download
             if not error.is_retryable or operation.attempts >= limits.attempts_count:
                 raise
             return Retry(after_s=wait_s(error, operation.attempts, limits), error=error)
         return Done(data={"sha256": result.sha256, "size": result.size_bytes})
+
+    def _wants_signature(self, operation: Operation) -> bool:
+        if params_of(operation).signature:
+            return False
+        when = self._settings.verify.fetch_signature
+        return when == "always" or (when == "auto" and self._is_signature_required)
+
+    @property
+    def _is_signature_required(self) -> bool:
+        return self._settings.verify.signature == "required"
+
+    def _fetch_signature(
+        self, fetcher: Fetcher, package: FetchRequest, is_cancelled: Callable[[], bool]
+    ) -> None:
+        """Fetch what lies beside a package, first: without a proof nothing large is fetched.
+
+        Raises `VerifyError(SIGNATURE)` where there is none that is needed, or it is none.
+        """
+        request = replace(
+            package,
+            url=sigfile.url_of(package.url),
+            part=sigfile.path_of(package.part),
+            sha256="",
+            size_bytes=None,
+            max_bytes=self._settings.verify.max_certificate_bytes,
+        )
+        try:
+            fetcher.fetch(request, lambda *_: None, is_cancelled)
+            sigfile.read(request.part.read_bytes())
+        except DownloadError as error:
+            if error.reason is Reason.TOO_LARGE:
+                text = f"{net.shown(request.url)} is no signature: {error}"
+                raise VerifyError(Reason.SIGNATURE, text) from error
+            if not error.is_absent:
+                raise
+            request.part.unlink(missing_ok=True)
+            if self._is_signature_required:
+                text = f"the package is not signed, and signatures are required: {error}"
+                raise VerifyError(Reason.SIGNATURE, text) from error
 
     def _request(self, operation: Operation) -> FetchRequest:
         limits, transport = self._settings.download, self._settings.transport

@@ -204,7 +204,8 @@ class OperationError(ScomodError):
 class DownloadError(OperationError):
     """Raised by `download`; `is_retryable` tells if trying again may help.
 
-    `retry_after_s` is how long the server asks us to stay away, 0 if it does not.
+    `retry_after_s` is how long the server asks us to stay away, 0 if it does not; `is_absent`
+    that it has, for us, no such file.
     """
 
     def __init__(
@@ -214,10 +215,12 @@ class DownloadError(OperationError):
         *,
         is_retryable: bool = False,
         retry_after_s: float = 0.0,
+        is_absent: bool = False,
     ) -> None:
         super().__init__(reason, text)
         self.is_retryable = is_retryable
         self.retry_after_s = retry_after_s
+        self.is_absent = is_absent
 
 
 class VerifyError(OperationError):

@@ -52,6 +52,8 @@ STATUSES: Mapping[int, tuple[Reason, bool]] = {
     HTTPStatus.TOO_MANY_REQUESTS: (Reason.SERVER_UNAVAILABLE, True),
     HTTPStatus.SERVICE_UNAVAILABLE: (Reason.SERVER_UNAVAILABLE, True),
 }
+# Stores of objects say 403 of what they do not have to those who may not list them.
+ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class HttpFetcher:
@@ -281,4 +283,10 @@ def _refusal(response: Response) -> DownloadError:
     reason, is_retryable = STATUSES.get(status, others)
     text = f"{net.shown(response.url)}: the server answered HTTP {status}"
     wait_s = net.retry_after_s(response.headers)
-    return DownloadError(reason, text, is_retryable=is_retryable, retry_after_s=wait_s)
+    return DownloadError(
+        reason,
+        text,
+        is_retryable=is_retryable,
+        retry_after_s=wait_s,
+        is_absent=status in ABSENT,
+    )

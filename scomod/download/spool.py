@@ -13,14 +13,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scomod.errors import StoreError
+from scomod.sigfile import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
 DIRECTORY_MODE = 0o700
-PART_NAME = re.compile(r"(?P<id>\d+)\.part(\.state(\.new)?)?", re.ASCII)
+PART_NAME = re.compile(r"(?P<id>\d+)\.part(\.sig)?(\.state(\.new)?|\.piece)?", re.ASCII)
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+PAYLOAD_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})(\.sig)?", re.ASCII)
 
 
 class Spool:
@@ -36,15 +38,23 @@ class Spool:
         """Return the path of an operation's part file, whether it exists or not."""
         return self._directory / f"{operation_id}.part"
 
+    def piece(self, operation_id: int) -> Path:
+        """Return the path for what is taken out of an operation's payload to be looked at."""
+        return self._directory / f"{operation_id}.part.piece"
+
     def promote(self, part: Path, sha256: str) -> Path:
         """Move a finished part to `delivered/<sha256>`, durably; may be called twice (I6).
 
-        The part's octets must be on disk already.  Raises `StoreError` where there
-        is neither the part nor the payload, or where one of them is no plain file.
+        The signature that was fetched beside it goes along.  The octets must be on disk
+        already.  Raises `StoreError` where there is neither the part nor the payload, or
+        where one of them is no plain file.
         """
         if not DIGEST.fullmatch(sha256):
             raise StoreError(f"not a SHA-256: {sha256[:80]!r}")
         payload = self._delivered / sha256
+        signature = path_of(part)
+        if _is_plain(signature):
+            signature.rename(path_of(payload))
         if _is_plain(part):
             _is_plain(payload)
             part.rename(payload)
@@ -53,7 +63,8 @@ class Spool:
             raise StoreError(f"nothing to deliver: {part} is missing")
         from scomod.download.part import state_path  # noqa: PLC0415 - when something was fetched
 
-        state_path(part).unlink(missing_ok=True)
+        for each in (part, signature):
+            state_path(each).unlink(missing_ok=True)
         _flush(part.parent)
         return payload
 
@@ -67,9 +78,12 @@ class Spool:
 
     def keep_only(self, wanted: Callable[[], Collection[str]]) -> None:
         """Remove the payloads that are not `wanted`, by digest; asks only if there are any."""
-        found = {path.name for path in self._delivered.iterdir() if DIGEST.fullmatch(path.name)}
-        for name in found.difference(wanted()) if found else ():
-            (self._delivered / name).unlink(missing_ok=True)
+        names = [path.name for path in self._delivered.iterdir()]
+        found = [match for match in map(PAYLOAD_NAME.fullmatch, names) if match]
+        kept = wanted() if found else ()
+        for match in found:
+            if match["digest"] not in kept:
+                (self._delivered / match[0]).unlink(missing_ok=True)
 
     def _remove(self, is_unwanted: Callable[[int], bool]) -> None:
         for path in self._directory.iterdir():

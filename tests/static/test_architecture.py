@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.download\.job$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
-    (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|trust)$"),
+    (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|enrolment)$"),
     (5, r"scomod\.(acquiring|orders|health|restart|package)$"),
     (4, r"scomod\.(terms|daytime|admission)$"),
-    (5, r"scomod\.(consent|question)$"),
+    (5, r"scomod\.(consent|permissions|question)$"),
     (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from scomod.download.job import FetchRequest, FetchResult
 from scomod.download.spool import Spool
 from scomod.errors import DownloadError, Reason
 from scomod.operation import StepKind
-from scomod.settings import Download, Paths, Settings
+from scomod.settings import Download, Paths, Settings, Verify
 from scomod.stepresult import Done, Retry
 from tests.support.operations import an_operation
 
@@ -48,7 +48,7 @@ class PackageServer:
 
 def acquiring(path: Path, server: PackageServer) -> Acquiring:
     return Acquiring(
-        settings=Settings(download=LIMITS),
+        settings=Settings(download=LIMITS, verify=Verify(signature="optional")),
         paths=Paths(path),
         open_fetcher=lambda: server,
         spool=Spool(path / "spool", path / "delivered"),
