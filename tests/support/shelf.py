@@ -56,7 +56,9 @@ class ShelfFetcher:
             raise DownloadError(Reason.SERVER_UNAVAILABLE, "503", is_retryable=True)
         content = self.shelf.content.get(request.url)
         if content is None:
-            raise DownloadError(Reason.REFUSED_BY_SERVER, "404")
+            raise DownloadError(Reason.REFUSED_BY_SERVER, "404", is_absent=True)
+        if len(content) > request.max_bytes:
+            raise DownloadError(Reason.TOO_LARGE, f"more than {request.max_bytes} octets")
         half = len(content) // 2
         have = request.part.stat().st_size if request.part.exists() else 0
         with request.part.open("ab") as part:
