@@ -17,6 +17,7 @@ from scomod.extras import NEVER
 from scomod.health import Watch
 from scomod.mo.ownership import touches
 from scomod.orders import Orders
+from scomod.permissions import Permissions
 from scomod.restart import Restart
 from scomod.steps import Steps
 
@@ -55,6 +56,7 @@ def make_steps(
         runner=runner,
         touches=partial(touches, settings),
         may_reboot=settings.reboot.by != NEVER,
+        on_progress=on_progress,
     )
     return Steps(
         settings=settings,
@@ -73,6 +75,12 @@ def make_steps(
         restart=Restart(settings.reboot, clock, boot, orders, ask_for_restart),
         watch=Watch(settings.health, clock, boot, orders),
         confirmations=confirmations,
-        consent=Consent(confirmations, clock, server_name=server_name, installed=runner.inventory),
+        consent=Consent(
+            confirmations,
+            clock,
+            Permissions(paths, spool, runner, settings.install.bundle),
+            server_name=server_name,
+            installed=runner.inventory,
+        ),
         admission=Admission(settings.admission, clock, surroundings),
     )

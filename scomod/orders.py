@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
-from scomod.installers.base import Action, Job
+from scomod.installers.base import Action, Job, unheard
 from scomod.operation import UNDOABLE, Branch, StepKind
-from scomod.package import backend_of, digest_of, params_of
-from scomod.report import component_ids
+from scomod.package import backend_of, digest_of, payload_of, proof_of
+from scomod.report import concerned
 from scomod.stepresult import Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from scomod.download.spool import Spool
     from scomod.installers.base import JobResult, Runner
@@ -33,13 +32,16 @@ ACTIONS: Final[Mapping[StepKind, Action]] = {
     StepKind.START: Action.START,
     StepKind.STOP: Action.STOP,
 }
+# An installation is told in thousandths.
+WHOLE: Final = 1000
 
 
 class Orders:
     """Makes jobs and reads their results.
 
     `touches(server_id)` says whose components a server may change, `may_reboot` whether
-    the plan gets a restart where a backend asks for one.
+    the plan gets a restart where a backend asks for one;
+    `on_progress(operation_id, done, whole)` is told how far a change is, perhaps from a thread.
     """
 
     def __init__(
@@ -50,17 +52,21 @@ class Orders:
         runner: Runner,
         touches: Callable[[str], tuple[str, ...]],
         may_reboot: bool,
+        on_progress: Callable[[int, int, int], None],
     ) -> None:
         self._paths = paths
         self._spool = spool
         self._runner = runner
         self._touches = touches
         self._may_reboot = may_reboot
+        self._on_progress = on_progress
 
     async def change(self, operation: Operation) -> Done:
         """Carry out the step that changes the device; raises `InstallerError`."""
         step = operation.step
         is_install = step in (StepKind.INSTALL, StepKind.INSTALL_INACTIVE)
+        payload = payload_of(operation, self._paths, self._spool)
+        proof = proof_of(operation, payload)
         result = await self._run(
             Job(
                 id=job_id(operation, step),
@@ -68,15 +74,16 @@ class Orders:
                 action=ACTIONS[step],
                 component_id=operation.subject.component_id,
                 package_id=operation.subject.pkg_id,
-                payload=str(self._payload(operation)) if is_install else "",
+                payload=str(payload) if is_install else "",
                 digest=digest_of(operation) if is_install else "",
-                signature=params_of(operation).signature,
-                certificate=params_of(operation).certificate,
+                signature=proof.signature,
+                certificate=proof.certificate,
                 params=operation.subject.install_params,
                 keep_payload=operation.branch is Branch.DELIVERED,
                 owner=operation.server_id,
                 touches=self._touches(operation.server_id),
-            )
+            ),
+            lambda done: self._on_progress(operation.id, round(done * WHOLE), WHOLE),
         )
         is_due = result.wants_reboot and self._may_reboot
         return Done(
@@ -86,7 +93,7 @@ class Orders:
 
     async def check(self, operation: Operation, component_id: str, for_s: float) -> None:
         """Look whether a component has been well for so long; raises `InstallerError` if not."""
-        word = f"check-{_produced(operation).index(component_id)}"
+        word = f"check-{concerned(operation).index(component_id)}"
         job = self._side_job(
             operation, Action.CHECK, word, component_id=component_id, params=f"{for_s:g}"
         )
@@ -140,23 +147,16 @@ class Orders:
             touches=self._touches(operation.server_id),
         )
 
-    async def _run(self, job: Job) -> JobResult:
-        result = await self._runner.run(job)
+    async def _run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
+        result = await self._runner.run(job, told)
         if not result.is_ok:
             raise InstallerError(_reason(result.reason), result.detail)
         return result
 
-    def _payload(self, operation: Operation) -> Path:
-        """Return where the package lies: fetched, fetched before, or come in a DM session."""
-        if operation.branch is not Branch.DELIVERED:
-            return self._spool.part(operation.id)
-        fetched = self._paths.delivered_dir / digest_of(operation)
-        return fetched if fetched.exists() else self._paths.values_dir / digest_of(operation)
-
 
 def job_id(operation: Operation, step: StepKind) -> str:
     """Return the id of a step's job."""
-    return _job_id(operation, step.replace(" ", "-"))
+    return _job_id(operation, _word(step))
 
 
 def _job_id(operation: Operation, word: str) -> str:
@@ -164,29 +164,29 @@ def _job_id(operation: Operation, word: str) -> str:
     return f"{operation.id}-{int(operation.created_s * 1000):x}-{word}"
 
 
+def _word(step: StepKind) -> str:
+    return step.replace(" ", "-")
+
+
 def _undo_word(step: StepKind) -> str:
-    return f"{step.replace(' ', '-')}-undo"
+    return f"{_word(step)}-undo"
 
 
 def _reboot_word(cursor: int) -> str:
     return f"reboot-{cursor}"
 
 
-def _produced(operation: Operation) -> list[str]:
-    return component_ids(operation) or [operation.subject.component_id]
-
-
 def _words(operation: Operation) -> Iterator[str]:
     """Yield the last parts of the ids of all jobs that the operation may have ordered."""
     for cursor, step in enumerate(operation.plan):
         if step in ACTIONS:
-            yield step.replace(" ", "-")
+            yield _word(step)
         if step in UNDOABLE:
             yield _undo_word(step)
         elif step is StepKind.REBOOT:
             yield _reboot_word(cursor)
         elif step is StepKind.HEALTH:
-            yield from (f"check-{index}" for index, _ in enumerate(_produced(operation)))
+            yield from (f"check-{index}" for index, _ in enumerate(concerned(operation)))
 
 
 def _reboots_next(operation: Operation) -> bool:

@@ -72,6 +72,11 @@ class Paths:
         """What does not outlive a boot."""
         return self.root / "run/scomod"
 
+    @property
+    def progress_file(self) -> Path:
+        """Owned by root: how far the order in work is."""
+        return self.root / "run/scomod-install/progress.json"
+
     def below_root(self, name: str) -> Path:
         """Resolve a path from the configuration against the device's root.
 

@@ -18,6 +18,8 @@ from scomod.shapes import (
     GLOB_SHAPE,
     GLOB_WORDS,
     MIB,
+    NAME_SHAPE,
+    NAME_WORDS,
     PIN_SHAPE,
     PROXY_SHAPE,
     PROXY_WORDS,
@@ -236,6 +238,9 @@ class Flatpak:
     timeout_s: float = within(1800.0, 1.0, 86400.0)
     installation: str = one_of("system", "user")
     dir: str = "var/lib/flatpak"
+    signature: str = one_of("required", "optional")
+    run_as: str = ""
+    run_wait_s: float = within(30.0, 1.0, 600.0)
 
 
 @section
@@ -248,6 +253,19 @@ class Opkg:
     status_file: str = ""
     max_control_bytes: int = within(MIB, 1024, 64 * MIB)
     max_unpacked_bytes: int = within(4 * GIB, 1024, 1 << 50)
+    max_files_count: int = within(100_000, 1, 10_000_000)
+    feeds: str = one_of("off", "lists", "update")
+    update_timeout_s: float = within(120.0, 1.0, 86400.0)
+
+
+@section
+class Program:
+    """Backends that are programs of others: how long one run may take, what it may say."""
+
+    timeout_s: float = within(1800.0, 1.0, 86400.0)
+    query_timeout_s: float = within(60.0, 1.0, 3600.0)
+    max_output_bytes: int = within(8 * MIB, 1024, 64 * MIB)
+    max_items_count: int = within(10000, 1, 100000)
 
 
 @section
@@ -271,14 +289,14 @@ class Install:
     """How software is installed: by the root helper ("spool") or in this process ("direct")."""
 
     runner: str = one_of("spool", "direct")
-    backends: tuple[str, ...] = shaped(
-        ("dpkg", "flatpak", "opkg"), "dpkg|flatpak|opkg", "dpkg, flatpak, opkg"
-    )
+    backends: tuple[str, ...] = shaped(("dpkg", "flatpak", "opkg"), NAME_SHAPE, NAME_WORDS)
+    backends_dir: str = "usr/lib/scomod/backends"
     result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
     allow_downgrade: str = one_of("server", "refuse", "always")
     dpkg: Dpkg = field(default_factory=Dpkg)
     opkg: Opkg = field(default_factory=Opkg)
     flatpak: Flatpak = field(default_factory=Flatpak)
+    program: Program = field(default_factory=Program)
     bundle: Bundle = field(default_factory=Bundle)
     systemd: Systemd = field(default_factory=Systemd)
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -49,7 +50,8 @@ class InstalledItem:
     it came from, "" when unknown, `package_id` the PkgID it was delivered under,
     `owner` the server that brought it, "" for software of the factory, `units` the
     services of the system manager that it brought ("hello.service"), `permissions`
-    what it may do outside of its sandbox, a sentence each ("It may use the network.").
+    what it may do outside of its sandbox, a sentence each ("It may use the network.");
+    `is_startable` tells that its backend starts and stops it (`Attending`).
     """
 
     id: str
@@ -63,6 +65,7 @@ class InstalledItem:
     owner: str = ""
     units: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
+    is_startable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,11 @@ class JobResult:
 def ignore(boundary: str) -> None:
     """Observe nothing; what a real device does at the named boundaries."""
     del boundary
+
+
+def unheard(fraction: float) -> None:
+    """Hear nothing of how much is done."""
+    del fraction
 
 
 def stamp(path: Path) -> str:
@@ -218,6 +226,20 @@ class Attending(Protocol):
 
 
 @runtime_checkable
+class Batching(Protocol):
+    """What a backend has whose tool takes several at once, which may need each other then.
+
+    Those that come through stay when others fail; which did is what the database says.
+    """
+
+    def install_all(self, archives: Sequence[tuple[Path, Facts]], *, may_downgrade: bool) -> None:
+        """Do what `install` does, for several in one run, in whatever order they are given."""
+
+    def withdraw_all(self, component_ids: Sequence[str]) -> None:
+        """Do what `withdraw` does, for several in one run; removing them comes after it."""
+
+
+@runtime_checkable
 class Preparing(Protocol):
     """What a backend has whose archives only name what its tool fetches (the network is its own).
 
@@ -231,11 +253,17 @@ class Preparing(Protocol):
 class Runner(Protocol):
     """How jobs reach a backend: in this process, or by the root helper."""
 
-    async def run(self, job: Job) -> JobResult:
-        """Run a job to its end; a job already done gives its result again."""
+    async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
+        """Run a job to its end; a job already done gives its result again.
+
+        `told` learns how much is done (0 to 1) while that is known, perhaps in a thread.
+        """
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends, without privileges."""
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        """Read an archive of ours without privileges; raises `InstallerError`."""
 
     def mark(self) -> str:
         """Return what is another text after any change of those items; costs a few stats."""

@@ -229,7 +229,8 @@ class DpkgBackend:
         One that was configured before is an upgrade: its files are all that is left
         of a working system package, so they stay for the caller to repair.
         """
-        kept, fresh = [], []
+        kept: list[str] = []
+        fresh: list[str] = []
         for component_id, row in self._database.rows_of(component_ids).items():
             was = before.get(component_id)
             if row.presence("") is not Presence.PARTIAL or (was is not None and was.has_worked):

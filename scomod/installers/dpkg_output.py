@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers.base import Facts, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 QUERY_FORMAT: Final = (
     r"${Package}\t${Version}\t${Architecture}\t${db:Status-Want} ${db:Status-Status}"
@@ -45,6 +48,22 @@ _DESCRIPTION_CHARACTERS: Final = 200
 _OWN_LINE: Final = re.compile(r"dpkg(-deb|-query|-split)?( \(subprocess\))?: | ")
 _DETAIL_LINES: Final = 4
 _DETAIL_CHARACTERS: Final = 400
+
+# What a line of --status-fd says is done of a package; dpkg tells no more while it unpacks.
+_UNPACKING: Final = "half-installed"
+_UNPACKED: Final = "unpacked"
+_SHARES: Final = {
+    "install": 0.1,
+    "upgrade": 0.1,
+    _UNPACKING: 0.2,
+    _UNPACKED: 0.6,
+    "configure": 0.7,
+    "installed": 1.0,
+}
+_STATUS_LINE: Final = re.compile(
+    r"status: (?P<name>[a-z0-9+.-]+)(?::[a-z0-9-]+)?: (?P<stage>half-installed|unpacked|installed)"
+    r"|processing: (?P<deed>install|upgrade|configure): (?P<processed>[a-z0-9+.-]+)(?::[a-z0-9-]+)?"
+)
 
 # First match wins; looked for in dpkg's own lines only, so that what a maintainer
 # script prints is not taken for dpkg's word.
@@ -85,6 +104,12 @@ class Row:
     def is_installed(self) -> bool:
         """Judged by the state alone: `want` may say deinstall after a refused removal."""
         return self.state == "installed" and self.error == "ok"
+
+    @property
+    def has_worked(self) -> bool:
+        """Tell whether the package was configured before what was or is being done to it."""
+        has_been = self.is_installed or bool(self.config_version)
+        return has_been and self.state != "config-files"
 
     def presence(self, version: str) -> Presence:
         """Compare with the version wanted; "" means any."""
@@ -171,6 +196,21 @@ def detail_of(stderr: str) -> str:
     """Pick the few lines that explain a failure, for logs and people."""
     lines = (line.strip() for line in _own_lines(stderr)[:_DETAIL_LINES])
     return "; ".join(lines)[:_DETAIL_CHARACTERS] or "no explanation given"
+
+
+def advanced(shares: Mapping[str, float], line: str) -> Mapping[str, float]:
+    """Give how much of each package (0 to 1, by bare name) is done after a line of --status-fd.
+
+    What the line says of packages that are not in `shares` counts for nothing.
+    """
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        return shares
+    name, stage = found["name"] or found["processed"], found["stage"] or found["deed"]
+    before = shares.get(name, 1.0)
+    if stage == _UNPACKED and before < _SHARES[_UNPACKING]:
+        return shares  # what the earlier version becomes while it makes way
+    return {**shares, name: _SHARES[stage]} if _SHARES[stage] > before else shares
 
 
 def _own_lines(stderr: str) -> list[str]:

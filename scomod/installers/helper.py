@@ -21,13 +21,14 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod import config
 from scomod.clock import SystemClock
 from scomod.errors import ConfigError, InstallerError, Reason
-from scomod.installers import cgroup, durable, jobfile, ownfiles, registry
+from scomod.installers import cgroup, durable, gauge, jobfile, ownfiles, registry
 from scomod.installers.base import Job, JobResult, ignore
 from scomod.installers.intake import Intake
 from scomod.installers.layout import Layout
@@ -114,6 +115,8 @@ class Helper:
         try:
             workshop = self._workshop()
             workshop.make_dirs()
+            note = partial(gauge.write, self._paths.progress_file, job.id)
+            workshop.mover.gauge.listener = note
             ownfiles.load()
             with cgroup.holding(self._group, job.id):
                 if begun_count >= MAX_ATTEMPTS_COUNT:

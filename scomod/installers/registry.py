@@ -8,9 +8,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from scomod.errors import ConfigError
 from scomod.installers.archive import Archives
 from scomod.installers.kinds import KINDS, Place
 from scomod.installers.stock import Stock, shown_by
+from scomod.settings import Paths
 from scomod.trust import trust_of
 
 if TYPE_CHECKING:
@@ -18,29 +20,48 @@ if TYPE_CHECKING:
 
     from scomod.clock import Clock
     from scomod.installers.base import Backend
+    from scomod.installers.gauge import Gauge
     from scomod.installers.installpolicy import InstallPolicy
     from scomod.installers.kinds import Kind
     from scomod.installers.reboot import Reboot
     from scomod.installers.services import Services
     from scomod.installers.work import Workshop
-    from scomod.settings import Install, Paths, Settings
+    from scomod.settings import Install, Settings
 
 
-def kinds(settings: Install) -> tuple[Kind, ...]:
-    """Return the kinds of package that [install] names, in its order."""
-    return tuple(KINDS[name] for name in settings.backends)
+def kinds(settings: Install, paths: Paths) -> tuple[Kind, ...]:
+    """Return the kinds of package that [install] names, in its order.
+
+    Raises `ConfigError` naming file and key for one that nobody brings, or two that want
+    the same packages.
+    """
+    names = dict.fromkeys(settings.backends)
+    if names.keys() <= KINDS.keys():
+        return tuple(KINDS[name] for name in names)
+    from scomod.installers import thirdparty  # noqa: PLC0415 - few devices have any
+
+    try:
+        return thirdparty.kinds_of(tuple(names), settings, paths)
+    except ConfigError as error:
+        from scomod import config  # noqa: PLC0415 - as above
+
+        file = config.origins(paths).get("install.backends", "install.backends")
+        raise ConfigError(f"{file}: install.backends: {error}") from error
 
 
 def backends(place: Place) -> dict[str, Backend]:
-    """Make every backend that is named and has its tool on the device, by name."""
-    made = (kind.make(place) for kind in kinds(place.settings))
+    """Make every backend that is named and has its tool on the device, by name.
+
+    Raises `ConfigError` like `kinds`, and for a program that others could have written.
+    """
+    made = (kind.make(place) for kind in kinds(place.settings, Paths(place.root)))
     return {backend.name: backend for backend in made if backend is not None}
 
 
 def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     """Make the reader of the inventory."""
     place = Place(root=paths.root, settings=settings.install, clock=clock)
-    known = kinds(settings.install)
+    known = kinds(settings.install, paths)
     return Stock(
         open_backends=cache(lambda: backends(place).values()),
         watch=lambda: (kind.mark(paths.root, settings.install) for kind in known),
@@ -56,6 +77,7 @@ def workshop(
     # The daemon that only orders needs none of it.
     from scomod.installers import installpolicy  # noqa: PLC0415 - as said
     from scomod.installers.attendance import Attendance  # noqa: PLC0415 - as said
+    from scomod.installers.gauge import Gauge  # noqa: PLC0415 - as said
     from scomod.installers.layout import Layout  # noqa: PLC0415 - as said
     from scomod.installers.mover import Mover  # noqa: PLC0415 - as said
     from scomod.installers.owners import Owners  # noqa: PLC0415 - as said
@@ -69,7 +91,8 @@ def workshop(
     def house() -> InstallPolicy:
         return installpolicy.load(paths)
 
-    made = backends(_working_place(settings, paths, clock, house))
+    gauge = Gauge(clock)
+    made = backends(_working_place(settings, paths, clock, house, gauge))
     owners = Owners(archives=archives, backends=made)
     payloads = Payloads(
         paths=paths, work_dir=layout.work_dir, max_bytes=settings.download.max_bytes
@@ -93,7 +116,7 @@ def workshop(
             limits=settings.install.bundle,
             observer=observer,
         ),
-        mover=Mover(archives=archives, backends=made, observer=observer),
+        mover=Mover(archives=archives, backends=made, gauge=gauge, observer=observer),
         attendance=Attendance(
             archives=archives,
             backends=made,
@@ -107,7 +130,11 @@ def workshop(
 
 
 def _working_place(
-    settings: Settings, paths: Paths, clock: Clock, house: Callable[[], InstallPolicy]
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    house: Callable[[], InstallPolicy],
+    gauge: Gauge,
 ) -> Place:
     return Place(
         root=paths.root,
@@ -115,6 +142,7 @@ def _working_place(
         clock=clock,
         may_remove_essential=lambda: house().allow_essential_removal,
         may_use_network=lambda: house().allow_network,
+        progress=gauge.tell,
     )
 
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers import jobfile, registry
-from scomod.installers.base import JobResult, ignore
+from scomod.installers.base import JobResult, ignore, unheard
 from scomod.installers.layout import Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from scomod.clock import Clock
-    from scomod.installers.base import InstalledItem, Job, Runner
+    from scomod.installers.base import Facts, InstalledItem, Job, Runner
     from scomod.installers.stock import Stock
     from scomod.installers.work import Workshop
     from scomod.settings import Paths, Settings
@@ -43,16 +46,21 @@ class DirectRunner:
         self._workshop = workshop
         self._stock = stock
 
-    async def run(self, job: Job) -> JobResult:
+    async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
         """Run a job to its end; a job already done gives its result again.
 
+        `told` learns in a thread how much is done.
         Raises `InstallerError` when the disk does not keep the result.
         """
-        return await asyncio.to_thread(self._run, job)
+        return await asyncio.to_thread(self._run, job, told)
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends."""
         return self._stock.items()
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        """Read an archive of ours; raises `InstallerError`."""
+        return self._stock.inspect(backend, payload)
 
     def mark(self) -> str:
         """Return the mark of those items."""
@@ -69,10 +77,11 @@ class DirectRunner:
         if jobfile.is_job_id(job_id) and layout.plans_dir.is_dir():
             jobfile.forget(layout.results_dir, layout.plans_dir, job_id)
 
-    def _run(self, job: Job) -> JobResult:
+    def _run(self, job: Job, told: Callable[[float], None]) -> JobResult:
         try:
             self._workshop.make_dirs()
             with self._workshop.layout.exclusive():
+                self._workshop.mover.gauge.listener = told
                 return self._workshop.answer(job)
         except OSError as error:
             raise _disk_failure(job, error) from error
@@ -88,11 +97,12 @@ class SpoolRunner:
     def __init__(self, paths: Paths, stock: Stock, *, timeout_s: float) -> None:
         self._jobs_dir = paths.jobs_dir
         self._results_dir = Layout(paths.install_dir).results_dir
+        self._progress_file = paths.progress_file
         self._stock = stock
         self._timeout_s = timeout_s
         self._withdrawn: set[str] = set()
 
-    async def run(self, job: Job) -> JobResult:
+    async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
         """Order a job and wait for its result; a job already done gives it again.
 
         A result that does not come in time is a failure with TIMEOUT.  Raises
@@ -102,12 +112,16 @@ class SpoolRunner:
         result = self._result(job.id)
         if result is None:
             await asyncio.to_thread(self._order, job)
-            result = await self._await_result(job.id)
+            result = await self._await_result(job.id, told)
         return result or self._give_up(job)
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends; needs no privilege."""
         return self._stock.items()
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        """Read an archive of ours; raises `InstallerError`."""
+        return self._stock.inspect(backend, payload)
 
     def mark(self) -> str:
         """Return the mark of those items."""
@@ -140,7 +154,10 @@ class SpoolRunner:
             return None
         return jobfile.kept_result(self._results_dir, job_id)
 
-    async def _await_result(self, job_id: str) -> JobResult | None:
+    async def _await_result(self, job_id: str, told: Callable[[float], None]) -> JobResult | None:
+        from scomod.installers import gauge  # noqa: PLC0415 - a daemon without orders needs none
+
+        known: float | None = None
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self._timeout_s
         wait_s = _FIRST_WAIT_S
@@ -148,6 +165,10 @@ class SpoolRunner:
             if job_id in self._withdrawn:
                 self._withdrawn.discard(job_id)
                 return _withdrawn(job_id)
+            done = gauge.read(self._progress_file, job_id)
+            if done is not None and done != known:
+                known = done
+                told(done)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * _GROWTH, _LONGEST_WAIT_S)
         return result

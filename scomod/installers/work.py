@@ -150,8 +150,7 @@ class Workshop:
 
     def _go_forward(self, job: Job, plan: Plan) -> None:
         may_downgrade = is_downgrade_allowed(self.downgrade, job.params)
-        for change in plan.changes:
-            self.mover.forward(change, may_downgrade=may_downgrade)
+        self.mover.forward(plan.changes, may_downgrade=may_downgrade)
 
     def _fail(self, plan: Plan, reason: Reason, detail: str) -> JobResult:
         """Turn a plan back, go back, and say why."""
@@ -172,16 +171,13 @@ class Workshop:
 
     def _go_back(self, plan: Plan) -> list[OperationError]:
         """Bring every component back, whatever becomes of the others; gives what went wrong."""
-        troubles: list[OperationError] = []
-        for change in reversed(plan.changes):
-            try:
-                self.mover.back(change)
-            except (OperationError, OSError) as error:
-                reason, text = _reason_and_text(error)
-                text = f"going back to {_before(change)} failed: {text}"
-                troubles.append(InstallerError(reason, text))
+        troubles = self.mover.back(plan.changes)
         self.observer("taken-back")
-        return troubles
+        return [
+            _trouble(change, troubles[change.id])
+            for change in reversed(plan.changes)
+            if change.id in troubles
+        ]
 
     def _undo(self, job: Job) -> JobResult:
         """Bring back what another order replaced; once more ends the same."""
@@ -220,6 +216,11 @@ def _reason_and_text(error: OperationError | OSError) -> tuple[Reason, str]:
         return error.reason, str(error)
     reason = Reason.NO_SPACE if error.errno in _FULL else Reason.INTERNAL
     return reason, f"{error.strerror}: {error.filename}"
+
+
+def _trouble(change: Change, error: OperationError | OSError) -> InstallerError:
+    reason, text = _reason_and_text(error)
+    return InstallerError(reason, f"going back to {_before(change)} failed: {text}")
 
 
 def _before(change: Change) -> str:

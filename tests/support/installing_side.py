@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scomod.installers.base import JobResult
+from scomod.installers.base import JobResult, unheard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scomod.installers.base import Action, InstalledItem, Job
 
 
@@ -19,8 +21,11 @@ class InstallingSide:
         self.answers: dict[Action, JobResult] = {}
         self.kept: dict[str, JobResult] = {}
         self.waiting: set[str] = set()
+        self.fractions: tuple[float, ...] = ()
 
-    async def run(self, job: Job) -> JobResult:
+    async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
+        for fraction in self.fractions:
+            told(fraction)
         if job.id not in self.kept:
             self.jobs.append(job)
             answer = self.answers.get(job.action, JobResult(id="", is_ok=True))

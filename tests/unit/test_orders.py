@@ -18,6 +18,7 @@ from tests.support.installing_side import InstallingSide
 from tests.support.operations import COMPONENT, an_operation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 K = StepKind
@@ -29,13 +30,20 @@ def side() -> InstallingSide:
     return InstallingSide()
 
 
-def orders(path: Path, side: InstallingSide, *, may_reboot: bool = True) -> Orders:
+def orders(
+    path: Path,
+    side: InstallingSide,
+    *,
+    may_reboot: bool = True,
+    on_progress: Callable[[int, int, int], None] = lambda *_: None,
+) -> Orders:
     return Orders(
         paths=Paths(path),
         spool=Spool(path / "spool", path / "delivered"),
         runner=side,
         touches=lambda server_id: (server_id, "friend"),
         may_reboot=may_reboot,
+        on_progress=on_progress,
     )
 
 
@@ -49,6 +57,15 @@ def test_job_of_a_change_names_its_owner_and_whose_components_it_may_touch(
     assert (job.action, job.owner, job.touches) == (Action.INSTALL, "srv", ("srv", "friend"))
     assert job.digest == "ab" * 32
     assert done.data == {"components": ["a", "b"]}
+
+
+def test_how_far_a_change_is_comes_in_thousandths(tmp_path: Path, side: InstallingSide) -> None:
+    operation = an_operation(K.INSTALL, data={"sha256": "ab" * 32})
+    side.fractions = (0.0, 0.3337, 1.0)
+    told: list[tuple[int, int, int]] = []
+    made = orders(tmp_path, side, on_progress=lambda *words: told.append(words))
+    asyncio.run(made.change(operation))
+    assert told == [(operation.id, done, 1000) for done in (0, 334, 1000)]
 
 
 @pytest.mark.parametrize(

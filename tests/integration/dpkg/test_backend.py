@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,22 @@ def test_a_newer_version_replaces_an_older_one(bed: Bed) -> None:
     bed.install(Deb())
     bed.install(Deb(version="2.0"))
     assert bed.state() == "2.0 install installed ok"
+
+
+def test_several_are_installed_in_one_run_that_tells_how_far_it_is(bed: Bed) -> None:
+    told: list[float] = []
+    backend = DpkgBackend(
+        root=bed.root, settings=SETTINGS, clock=SystemClock(), progress=told.append
+    )
+    paths = [deb.build(bed.folder) for deb in (Deb(depends="lib1"), Deb(name="lib1"))]
+    archives = [(path, backend.inspect(path)) for path in paths]
+    backend.install_all(archives, may_downgrade=False)
+    assert {item.id for item in backend.inventory()} == {"hello", "lib1"}
+    assert told == sorted(told)
+    assert (len(told) > 4, told[-1]) == (True, 1.0)
+    assert bed.failure(lambda: backend.withdraw_all(["lib1"])) is Reason.DEPENDENCY
+    backend.withdraw_all(["lib1", "hello"])
+    assert backend.inventory() == []
 
 
 def test_an_older_version_is_refused_unless_allowed(bed: Bed) -> None:
@@ -277,6 +294,15 @@ def test_withdraw_keeps_the_configuration_and_remove_then_takes_it(bed: Bed) -> 
     assert not (bed.root / "usr/share/hello/version").exists()
     bed.backend.remove("hello")
     assert not (bed.root / "etc/hello.conf").exists()
+
+
+def test_remove_keeps_the_configuration_where_the_settings_say_so(bed: Bed) -> None:
+    bed.install(Deb(conffiles={"etc/hello.conf": "one\n"}))
+    bed.backend = bed.backend_with(replace(SETTINGS, remove="keep"))
+    bed.backend.remove("hello")
+    bed.backend.remove("hello")
+    assert bed.state() == "1.0 deinstall config-files ok"
+    assert (bed.root / "etc/hello.conf").exists()
 
 
 @pytest.mark.parametrize("verb", ["remove", "withdraw"])

@@ -95,9 +95,43 @@ def test_a_suite_that_nothing_knew_leaves_nothing(bench: Workbench) -> None:
     assert (result.is_ok, result.wants_reboot) == (True, True)
     assert taken_back(bench, job).components == ()
     assert (installed(bench), bench.entries(), bench.store()) == ({}, [], set())
-    job = ordered(bench, APP, LIB, id="2")
+    job = ordered(bench, APP, PLUGIN, id="2")
     assert bench.perform(job).reason == Reason.DEPENDENCY
     assert (installed(bench), bench.entries(), bench.store()) == ({}, [], set())
+
+
+def test_a_suite_may_name_its_packages_in_any_order_and_in_a_circle(bench: Workbench) -> None:
+    early = Deb(name="early", extra_fields="Pre-Depends: lib1\n")
+    job = ordered(bench, early, PLUGIN, replace(APP, depends="lib1, plugin"), LIB)
+    result = bench.perform(job)
+    assert result.is_ok, result.detail
+    assert [item.id for item in result.components] == ["early", "plugin", "app", "lib1"]
+    old = installed(bench)
+    assert set(old) == {"early", "plugin", "app", "lib1"}
+    bench.forget(job.id)
+
+    strict = newer(APP, depends="lib1 (= 2.0), plugin (= 2.0)")
+    plugin = newer(PLUGIN, depends="app (= 2.0)", extra_fields="Breaks: lib1 (<< 2.0)\n")
+    failing = Deb(name="failing", depends="app", scripts={"postinst": "exit 3"})
+    result = bench.perform(ordered(bench, plugin, strict, newer(LIB), failing, id="2"))
+    assert (result.is_ok, result.reason) == (False, Reason.SCRIPT_FAILED)
+    assert "going back" not in result.detail
+    assert installed(bench) == old
+    assert [entry.version for entry in bench.entries()] == ["1.0"] * 4
+
+    job = ordered(bench, Deb(name="other"), id="3")
+    assert bench.perform(job).is_ok
+    assert installed(bench) == {"other": "1.0"}
+    assert taken_back(bench, job).is_ok
+    assert installed(bench) == old
+
+
+def test_of_a_circle_that_fails_nothing_stays(bench: Workbench) -> None:
+    one = Deb(name="one", depends="two", scripts={"postinst": "exit 3"})
+    two = Deb(name="two", depends="one", conffiles={"etc/two.conf": "x"})
+    assert bench.perform(ordered(bench, one, two)).reason == Reason.SCRIPT_FAILED
+    assert (installed(bench), bench.entries(), bench.store()) == ({}, [], set())
+    assert not (bench.root / "etc/two.conf").exists()
 
 
 def test_services_of_an_installed_package_are_started(bench: Workbench) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers import dpkg_output
 from scomod.installers.base import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VECTORS = Path(__file__).parents[2] / "vectors/tool_output/dpkg"
 CASES = {
@@ -38,6 +41,43 @@ def test_every_recorded_failure_is_explained_in_few_words(name: str) -> None:
     assert "dpkg" in detail
     assert "\n" not in detail
     assert len(detail) <= 400
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        ("status-together", [5, 10, 30, 35, 40, 60, 65, 80, 85, 100]),
+        ("status-upgrade", [5, 10, 30, 35, 40, 60, 65, 80, 85, 100]),
+        ("status-foreign", [5, 10, 30, 35, 50]),
+    ],
+)
+def test_recorded_status_lines_are_shares_that_only_grow(name: str, shares: list[int]) -> None:
+    known: Mapping[str, float] = dict.fromkeys(("app", "lib1"), 0.0)
+    if name == "status-foreign":
+        known = {"arch1": 0.0, "other": 0.0}
+    told = [0]
+    for line in CASES[f"1.21/{name}"]["stdout"].splitlines():
+        known = dpkg_output.advanced(known, line)
+        told.append(round(100 * sum(known.values()) / len(known)))
+    assert sorted(set(told)) == [0, *shares]
+    assert told == sorted(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status: app: half-configured",
+        "status: app : error : it did not work",
+        "status: other: installed",
+        "status: app: unpacked",
+        "status: app: installed and more",
+        "processing: trigproc: app",
+        "pmstatus:app:50:words of apt",
+        "",
+    ],
+)
+def test_lines_that_tell_nothing_of_it_change_nothing(line: str) -> None:
+    assert dpkg_output.advanced({"app": 0.0}, line) == {"app": 0.0}
 
 
 def test_words_of_a_script_are_not_taken_for_those_of_dpkg() -> None:
