@@ -2,7 +2,7 @@
 
 VENV = .venv
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench crash lint clean
 
 demo:
 	script/demo
@@ -12,6 +12,9 @@ test:
 
 bench:
 	script/bench
+
+crash:
+	script/crash
 
 lint:
 	$(VENV)/bin/ruff check .

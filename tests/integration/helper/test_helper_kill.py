@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import subprocess
 import time
@@ -15,7 +13,6 @@ from scomod.errors import Reason
 from scomod.installers.base import Action, Presence
 from tests.support.debs import Deb, sha256
 from tests.support.helper_device import HelperDevice
-from tests.support.kills import await_dpkg, kill_group, working_dpkg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 BOUNDARIES = ("taken", "payload", "verified", "before-tool", "after-tool", "indexed", "result")
 SCRIPTS = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.01")
 FILES = {f"usr/share/hello/file{number}": f"{number}\n" * 50 for number in range(30)}
-LONGEST_DELAY_S = 0.12
 
 
 @pytest.fixture
@@ -87,27 +83,6 @@ def test_a_change_killed_at_a_boundary_is_finished(
     job = device.order(action, id="2")
     device.order_file(job)
     assert device.run_dying_helper(boundary) == -signal.SIGKILL
-    assert_answered(device, job)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_power_cut_at_any_instant_is_healed(
-    device: HelperDevice, tmp_path: Path, seed: int
-) -> None:
-    choice = random.Random(seed)  # noqa: S311 - a seed
-    kind = ("install", "upgrade", "remove")[seed % 3]
-    if kind != "install":
-        assert device.do(Action.INSTALL, deb(tmp_path, "1.0")).is_ok
-    archive = None if kind == "remove" else deb(tmp_path, "2.0")
-    job = device.order(Action.INSTALL if archive else Action.REMOVE, archive, id="2")
-    device.order_file(job)
-    process = device.start_helper()
-    group = await_dpkg(device.root, timeout_s=100)
-    time.sleep(choice.uniform(0, LONGEST_DELAY_S))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    for left in {group, working_dpkg(device.root)} - {None}:
-        kill_group(left or 0)
     assert_answered(device, job)
 
 

@@ -1,0 +1,211 @@
+"""The package tools as a killed order meets them: archives of two versions, and the tool's word.
+
+What is there is asked of the tools and read from the files themselves; a mixture of two
+versions is nobody's version and fails.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from scomod.installers.base import Action
+from tests.support import opkg_stand_in
+from tests.support.debs import Deb
+from tests.support.flatpaks import RUNTIME, Bundle
+from tests.support.ipks import Ipk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tests.support.helper_device import HelperDevice
+
+OLD: Final = "1.0"
+NEW: Final = "2.0"
+_COUNT: Final = 20
+_SCRIPTS: Final = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.02")
+
+
+def content_of(version: str) -> dict[str, str]:
+    """Give the files of a version: most in both with other content, one only in this."""
+    shared = {f"file{number}": f"{version} {number}\n" * 50 for number in range(_COUNT)}
+    return {**shared, f"only-{version}": f"{version}\n"}
+
+
+class Toolbed(ABC):
+    """One tool; `component` is what the archives install, `config` is more of scomod.toml."""
+
+    name: str
+    backend: str
+    component: str
+    config: str = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.archives: Mapping[str, Path] = {
+            version: self._build(version) for version in (OLD, NEW)
+        }
+
+    @abstractmethod
+    def _build(self, version: str) -> Path:
+        """Make an archive in the folder."""
+
+    @abstractmethod
+    def furnish(self, device: HelperDevice) -> None:
+        """Give a new device what the archives need."""
+
+    @abstractmethod
+    def check_database(self, root: Path) -> None:
+        """Let the tool check its own database; raises AssertionError."""
+
+    @abstractmethod
+    def _noted(self, root: Path) -> str:
+        """Say which version the tool's database has, "" for none."""
+
+    @abstractmethod
+    def _files(self, root: Path) -> Path:
+        """Give the directory in which the files of the component lie."""
+
+    def installed(self, root: Path) -> str:
+        """Say which version is there, "" for none; database and files must agree."""
+        noted, folder = self._noted(root), self._files(root)
+        files = folder.iterdir() if folder.is_dir() else ()
+        found = {file.name: file.read_text() for file in files}
+        assert found == (content_of(noted) if noted else {}), f"{noted!r}: {sorted(found)}"
+        return noted
+
+
+class DpkgBed(Toolbed):
+    """The real dpkg."""
+
+    name = backend = "dpkg"
+    component = "hello"
+
+    def _build(self, version: str) -> Path:
+        files = {f"usr/share/hello/{name}": text for name, text in content_of(version).items()}
+        return Deb(version=version, files=files, scripts=_SCRIPTS).build(self.folder)
+
+    def furnish(self, device: HelperDevice) -> None:
+        """Nothing: a missing database is made."""
+
+    def check_database(self, root: Path) -> None:
+        done = _said("dpkg", f"--root={root}", "--audit")
+        assert done == "", done
+
+    def _noted(self, root: Path) -> str:
+        done = subprocess.run(
+            ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", "${Status};${Version}",
+             "hello"], check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        status, _, version = done.stdout.partition(";")
+        assert status in ("", "install ok installed", "unknown ok not-installed"), status
+        return version if "ok installed" in status else ""
+
+    def _files(self, root: Path) -> Path:
+        return root / "usr/share/hello"
+
+
+class FlatpakBed(Toolbed):
+    """The real flatpak, with bundles."""
+
+    name = backend = "flatpak"
+    component = "org.scomo.Hello:stable"
+
+    def _build(self, version: str) -> Path:
+        files = {f"share/hello/{name}": text.encode() for name, text in content_of(version).items()}
+        day = f"2024-0{version[0]}-01"
+        return Bundle(day=day, version=version, files=files).build(self.folder)
+
+    def furnish(self, device: HelperDevice) -> None:
+        runtime = device.order(Action.INSTALL, RUNTIME.build(self.folder), id="runtime")
+        result = device.answered(runtime)
+        assert result.is_ok, result.detail
+
+    def check_database(self, root: Path) -> None:
+        done = self._flatpak(root, "repair", "--dry-run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "rror" not in done.stdout + done.stderr, done.stdout + done.stderr
+        remotes = self._flatpak(root, "remotes", "--show-disabled", "--columns=name").stdout
+        assert len(remotes.split()) == 1 + bool(self._noted(root)), remotes
+
+    def _noted(self, root: Path) -> str:
+        listed = self._flatpak(root, "list", "--app", "--columns=application,version")
+        assert listed.returncode == 0, listed.stderr
+        return "".join(line.split()[1] for line in listed.stdout.splitlines() if line.strip())
+
+    def _files(self, root: Path) -> Path:
+        name = f"var/lib/flatpak/app/org.scomo.Hello/{os.uname().machine}/stable"
+        deployed = root / name
+        if deployed.exists():
+            assert len([each for each in deployed.iterdir() if len(each.name) == 64]) == 1
+        return deployed / "active/files/share/hello"
+
+    def _flatpak(self, root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "FLATPAK_SYSTEM_DIR": str(root / "var/lib/flatpak"),
+            "LC_ALL": "C.UTF-8",
+        }
+        return subprocess.run(
+            ["flatpak", "--system", *words], check=False, capture_output=True, text=True, env=env
+        )
+
+
+class OpkgBed(Toolbed):
+    """The stand-in for opkg."""
+
+    backend = "opkg"
+    component = "hello"
+
+    def __init__(self, folder: Path, flavour: str) -> None:
+        self.name = f"opkg-{flavour}"
+        self._flavour = flavour
+        super().__init__(folder)
+        program = folder / "opkg"
+        python, source = sys.executable, opkg_stand_in.__file__
+        program.write_text(f'#!/bin/sh\nexec {python} -I -S {source} {flavour} "$@"\n')
+        program.chmod(0o755)
+        self.config = f'[install.opkg]\nprogram = "{program}"\nlock_wait_s = 60\n'
+
+    def _build(self, version: str) -> Path:
+        files = {f"usr/share/hello/{name}": text for name, text in content_of(version).items()}
+        return Ipk(version=version, files=files, scripts=_SCRIPTS).build(self.folder)
+
+    def furnish(self, device: HelperDevice) -> None:
+        (device.root / "etc/opkg.conf").write_text("dest root /\narch all 1\narch arm 10\n")
+        (device.root / "var/lock").mkdir(parents=True, exist_ok=True)
+
+    def check_database(self, root: Path) -> None:
+        states = {row["Status"] for row in self._rows(root).values()}
+        assert states <= {"install user installed"}, states
+        notes = root / opkg_stand_in.STATUS[self._flavour]
+        # The stand-in keeps the preinst under a hidden name.
+        names = {note.stem for note in (notes.parent / "info").glob("[!.]*.*")}
+        assert names <= set(self._rows(root)), names
+
+    def _noted(self, root: Path) -> str:
+        return self._rows(root).get("hello", {}).get("Version", "")
+
+    def _rows(self, root: Path) -> dict[str, dict[str, str]]:
+        file = root / opkg_stand_in.STATUS[self._flavour]
+        parts = file.read_text().split("\n\n") if file.exists() else []
+        return {row["Package"]: row for part in parts if (row := opkg_stand_in.fields(part))}
+
+    def _files(self, root: Path) -> Path:
+        return root / "usr/share/hello"
+
+
+BEDS: Final[Mapping[str, Callable[[Path], Toolbed]]] = {
+    "dpkg": DpkgBed,
+    "flatpak": FlatpakBed,
+    "opkg-yocto": lambda folder: OpkgBed(folder, "yocto"),
+    "opkg-lede": lambda folder: OpkgBed(folder, "lede"),
+}
+
+
+def _said(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
