@@ -8,8 +8,8 @@ right; the bus policy grants them (design §11).
 
 from __future__ import annotations
 
-import inspect
 import logging
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.busaddress import (
@@ -115,8 +115,8 @@ class BusServer:
     def emit(self, event: str, record: Mapping[str, Any]) -> None:
         """Send the signal `event` (a key of `SIGNALS`), if we are on the bus.
 
-        Progress takes `{"id", "done", "total"}`, total None while unknown (sent
-        as 0), and leaves once a second per operation at most.
+        Progress takes `{"id", "done", "total"}`: octets, total None while unknown (sent
+        as 0), or thousandths of a change; it leaves once a second per operation at most.
         """
         signature = SIGNALS[event]
         if self._bus is None or not self._bus.connected:
@@ -183,7 +183,7 @@ class BusServer:
         """Serve one call: the wrapper through which no exception text or traceback leaves."""
         try:
             result = export.serve(self, call.sender, *call.body)
-            if inspect.isawaitable(result):
+            if isinstance(result, Awaitable):
                 result = await result
             kinds = "".join(kind for _, kind in export.gives)
             self._send(call, Message.new_method_return(call, kinds, [result] if kinds else []))

@@ -138,7 +138,9 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S:02} h"
 
 
-def progress(label: str, done: int, total: int, width: int | None) -> str:
+def progress(
+    label: str, done: int, total: int, width: int | None, *, are_octets: bool = True
+) -> str:
     """Return one line: a bar with percent, or the octets alone while `total` is 0 (unknown)."""
     if total <= 0:
         line = f"{printable(label)}{GAP}{size(done)}"
@@ -146,7 +148,8 @@ def progress(label: str, done: int, total: int, width: int | None) -> str:
         share = min(done / total, 1.0)
         filled = int(share * BAR_WIDTH)
         bar = "#" * filled + "." * (BAR_WIDTH - filled)
-        line = f"{printable(label)}{GAP}[{bar}] {int(share * 100):3} %{GAP}{size(done)}"
+        line = f"{printable(label)}{GAP}[{bar}] {int(share * 100):3} %"
+        line += f"{GAP}{size(done)}" if are_octets else ""
     return line if width is None else fit(line, width)
 
 

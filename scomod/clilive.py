@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from scomod.facade import Record
 
 CLEAR_LINE: Final = "\r\x1b[K"
+# The step whose progress is octets; that of the others is a share (docs/dbus.md).
+FETCHING: Final = "acquire"
 
 
 async def watch(call: Call) -> int:
@@ -35,17 +37,20 @@ async def watch(call: Call) -> int:
 
 
 class Board:
-    """The moving picture: a line per event, below it a bar for what is being fetched."""
+    """The moving picture: a line per event, below it a bar for what is fetched or installed."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._has_bar = screen.width is not None and not screen.is_json
         self._names: dict[int, str] = {}
+        self._changing: set[int] = set()
 
     def learn(self, record: Record) -> None:
         """Remember what an operation is about."""
         name = record.get("name") or record.get("pkg_id") or record.get("component") or ""
         self._names[record["id"]] = f"operation {record['id']} {name}".rstrip()
+        is_changing = record.get("step") not in (None, "", FETCHING)
+        (self._changing.add if is_changing else self._changing.discard)(record["id"])
 
     def show(self, event: str, record: Record) -> None:
         """Show one event."""
@@ -74,7 +79,8 @@ class Board:
     def _progress(self, record: Record) -> str:
         label = self._names.get(record["id"], f"operation {record['id']}")
         width = None if self._screen.width is None else self._screen.width - 1
-        return progress(label, record["done"], record["total"], width)
+        are_octets = record["id"] not in self._changing
+        return progress(label, record["done"], record["total"], width, are_octets=are_octets)
 
 
 async def agent(call: Call) -> int:

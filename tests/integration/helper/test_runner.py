@@ -61,6 +61,19 @@ def test_a_job_runs_to_its_end(device: HelperDevice, runner: Runner, tmp_path: P
     assert [item.digest for item in runner.inventory()] == [job.digest]
 
 
+def test_how_far_it_is_is_told_while_it_runs(
+    device: HelperDevice, runner: Runner, tmp_path: Path
+) -> None:
+    told: list[float] = []
+    deb = Deb(scripts={"preinst": "sleep 1.2", "postinst": "sleep 0.8"})
+    assert asyncio.run(
+        runner.run(device.order(Action.INSTALL, deb.build(tmp_path)), told.append)
+    ).is_ok
+    assert len(told) > 1
+    assert told == sorted(set(told))
+    assert 0 < told[0] < told[-1] <= 1
+
+
 def test_a_failure_is_a_result(device: HelperDevice, runner: Runner) -> None:
     result = asyncio.run(runner.run(device.order(Action.ACTIVATE)))
     assert (result.is_ok, result.reason) == (False, Reason.NOT_PRESENT)
