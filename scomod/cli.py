@@ -195,17 +195,29 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (
             Argument("file", "the package", (("metavar", "FILE"),)),
             Argument(
-                "--key", "private key of the signer (PEM)", (("required", True), ("metavar", "KEY"))
+                "--key",
+                "private key of the signer: a PEM file, or the pkcs11: URI of one on a token",
+                (("required", True), ("metavar", "KEY")),
             ),
             Argument(
-                "--cert",
+                "--certificate",
                 "certificate of the signer and those that link it to its authority",
-                (("default", ""), ("metavar", "CERT")),
+                (("default", ""), ("metavar", "CHAIN")),
+            ),
+            Argument(
+                "--output",
+                "write the signature, and the certificates, into this file too (FILE.sig)",
+                (("default", ""), ("metavar", "SIG")),
             ),
             Argument(
                 "--passphrase-file",
                 "file with the passphrase of the key, one line",
                 (("default", ""), ("metavar", "PASS")),
+            ),
+            Argument(
+                "--pin-file",
+                "file with the PIN of the token, one line",
+                (("default", ""), ("metavar", "PIN")),
             ),
         ),
     ),

@@ -23,6 +23,8 @@ package_of() {
     xml2wbxml | wbxml2xml) echo libwbxml2-utils ;;
     dbus-send) echo dbus-bin ;;
     systemd-analyze) echo systemd ;;
+    softhsm2-util) echo softhsm2 ;;
+    pkcs11-tool) echo opensc ;;
     *) echo "$1" ;;
     esac
 }

@@ -42,7 +42,7 @@ _scomoctl() {
                 *) mapfile -t COMPREPLY < <(compgen -f -W "--explain --force --help" -- "$word") ;;
             esac
             ;;
-        sign) mapfile -t COMPREPLY < <(compgen -f -W "--key --cert --passphrase-file --help" -- "$word") ;;
+        sign) mapfile -t COMPREPLY < <(compgen -f -W "--key --certificate --output --passphrase-file --pin-file --help" -- "$word") ;;
         config) mapfile -t COMPREPLY < <(compgen -W "show --help" -- "$word") ;;
         bootstrap)
             if [[ ${COMP_WORDS[COMP_CWORD-1]} == --sec ]]; then

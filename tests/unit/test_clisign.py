@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from scomod import cli
+from scomod import cli, sigfile
 from scomod.verify import parse_install_params, verify
 from tests.support.signers import install, key_of, party, trusting
 
@@ -69,10 +69,13 @@ def test_a_device_with_the_authority_takes_the_text(
     signer = party("signer", link if is_linked else top)
     cert = tmp_path / "signer.pem"
     cert.write_bytes(signer.pem + (link.pem if is_linked else b""))
-    key = write_key(tmp_path, signer.key)
-    assert cli.main(["--json", "sign", str(package), "--key", key, "--cert", str(cert)]) == 0
+    options = ("--key", write_key(tmp_path, signer.key), "--certificate", str(cert))
+    beside = sigfile.path_of(package)
+    assert cli.main(["--json", "sign", str(package), *options, "--output", str(beside)]) == 0
     record = json.loads(capsys.readouterr().out)
     assert parse_install_params(record["install_params"]).certificate == record["certificate"]
+    assert beside.read_bytes().splitlines()[0].decode() == record["signature"]
+    trusting(tmp_path / "trust.d").check(record["sha256"], sigfile.read(beside.read_bytes()))
     check(package, tmp_path / "trust.d", record["install_params"])
 
 
