@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 _FORCES: Final = ("--force-confdef", "--force-confold")
 _ESSENTIAL_FORCES: Final = ("--force-remove-essential", "--force-remove-protected")
 _LOCK_POLL_S: Final = 0.25
+_RUNS_AFTER_KILL: Final = 2
 _REMOVALS: Final = {"purge": "--purge", "keep": "--remove"}
 
 
@@ -261,8 +262,12 @@ class DpkgBackend:
         asked = self._dpkg("--no-act", *forces, verb, *names)
         if asked.rc != 0:
             raise _failure(asked)
-        done = self._dpkg(*forces, verb, *names)
-        now = self._database.rows_of(component_ids)
+        for _ in range(_RUNS_AFTER_KILL):
+            done = self._dpkg(*forces, verb, *names)
+            now = self._database.rows_of(component_ids)
+            # A purge that was killed may have left the configuration, which is no presence.
+            if done.rc >= 0 or all(row.state in gone for row in now.values()):
+                break
         left = [row.presence("") for row in now.values()]
         for row in rows:
             found = now.get(self._database.component_id(row))
@@ -305,9 +310,17 @@ def _failure(done: proc.Completed) -> InstallerError:
     """Make the error of a run that did not reach its end."""
     if done.rc < 0:
         return InstallerError(Reason.INTERNAL, f"dpkg was killed by signal {-done.rc}")
-    return InstallerError(
-        dpkg_output.reason_of(done.stderr), f"dpkg: {dpkg_output.detail_of(done.stderr)}"
-    )
+    text = f"dpkg: {dpkg_output.detail_of(done.stderr)}"
+    if holder := dpkg_output.lock_holder(done.stderr):
+        text += f" ({_program(holder)})"
+    return InstallerError(dpkg_output.reason_of(done.stderr), text)
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "gone"
 
 
 def make(place: Place) -> DpkgBackend:

@@ -49,6 +49,10 @@ _OWN_LINE: Final = re.compile(r"dpkg(-deb|-query|-split)?( \(subprocess\))?: | "
 _DETAIL_LINES: Final = 4
 _DETAIL_CHARACTERS: Final = 400
 
+_LOCK_HOLDER: Final = re.compile(
+    r"^dpkg: .* lock was locked by another process with pid ([0-9]{1,9})$", re.MULTILINE
+)
+
 # What a line of --status-fd says is done of a package; dpkg tells no more while it unpacks.
 _UNPACKING: Final = "half-installed"
 _UNPACKED: Final = "unpacked"
@@ -190,6 +194,12 @@ def reason_of(stderr: str) -> Reason:
         if re.search(pattern, words):
             return reason
     return Reason.INTERNAL
+
+
+def lock_holder(stderr: str) -> int | None:
+    """Give the process that holds the lock on which dpkg gave up."""
+    found = _LOCK_HOLDER.search(stderr)
+    return int(found[1]) if found else None
 
 
 def detail_of(stderr: str) -> str:

@@ -83,3 +83,21 @@ def test_kills_do_hit_a_working_dpkg(bench: Workbench, tmp_path: Path) -> None:
     job = bench.order(Action.INSTALL, OLD.build(tmp_path))
     assert perform_killed(bench, job, 0.0)
     assert_sound(bench, "1.0" if bench.entries() else None)
+
+
+def test_a_purge_that_was_killed_is_run_once_more_and_leaves_no_configuration(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    once = 'test -e "$DPKG_ROOT/once" || { touch "$DPKG_ROOT/once"; kill -9 $PPID; }'
+    script = f'test "$1" = remove || {{ {once}; }}'
+    archive = Deb(conffiles={"etc/hello.conf": "one"}, scripts={"postrm": script}).build(tmp_path)
+    assert bench.do(Action.INSTALL, archive).is_ok
+    assert bench.do(Action.REMOVE).is_ok
+    assert (bench.root / "once").exists()
+    states = subprocess.run(
+        ["dpkg-query", f"--admindir={bench.root}/var/lib/dpkg", "-W", "-f", "${Status}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert states.stdout in ("", "unknown ok not-installed")
