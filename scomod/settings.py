@@ -13,6 +13,7 @@ from dataclasses import field
 
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
 from scomod.quirk import Quirk
+from scomod.section import section
 from scomod.shapes import (
     GIB,
     GLOB_SHAPE,
@@ -32,7 +33,6 @@ from scomod.shapes import (
     WINDOW_SHAPE,
     WINDOW_WORDS,
     one_of,
-    section,
     shaped,
     within,
 )
@@ -200,6 +200,7 @@ class Download:
     proxy: str = shaped("", SERVER_PROXY_SHAPE, SERVER_PROXY_WORDS)
     proxy_login_file: str = ""
     max_bytes: int = within(4 * GIB, 1024, 1 << 50)
+    max_descriptor_bytes: int = within(64 * 1024, 1024, MIB)
     reserve_bytes: int = within(8 * MIB, 0, 1 << 40)
     connect_timeout_s: float = within(15.0, 0.1, 600.0)
     idle_timeout_s: float = within(60.0, 0.1, 3600.0)

@@ -104,7 +104,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(
             name="flatpak",
             environments=("flatpak",),
-            content_types=("application/vnd.flatpak",),
+            content_types=("application/vnd.flatpak", "application/vnd.flatpak.ref"),
             watched=("{flatpak.dir}/.changed",),
             maker="scomod.installers.flatpak:make",
             has_sandbox=True,
@@ -113,8 +113,14 @@ KINDS: Final[Mapping[str, Kind]] = {
             name="opkg",
             environments=("ipk", "opkg"),
             content_types=("application/x-ipk", "application/x-opkg"),
-            # Where the two flavours keep their database if nobody says otherwise.
-            watched=("{opkg.status_file}", "usr/lib/opkg/status", "var/lib/opkg/status"),
+            # Where the two flavours keep their database if nobody says otherwise, and our
+            # note of what a killed opkg did not end.
+            watched=(
+                "{opkg.status_file}",
+                "usr/lib/opkg/status",
+                "var/lib/opkg/status",
+                "var/lib/scomod-install/opkg-unfinished.json",
+            ),
             maker="scomod.installers.opkg:make",
         ),
     )

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers.base import Facts, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")
 _ARCHITECTURE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,63}")
@@ -30,23 +33,36 @@ _EMPTY_STATES: Final = frozenset({"not-installed", "config-files", "half-install
 _SERVICE: Final = re.compile(
     r"^/(?:usr/)?lib/systemd/system/([A-Za-z0-9][A-Za-z0-9:_.\\-]{0,200}\.service)$"
 )
-_OWN_LINE: Final = re.compile(r" \* (?:[A-Za-z_0-9]+: )?|Not downgrading |No packages removed")
+_OWN_LINE: Final = re.compile(
+    r" \* (?:[A-Za-z_0-9]+: )?|Not downgrading |No packages removed|Refusing to remove essential"
+)
 _DETAIL_LINES: Final = 4
 _DETAIL_CHARACTERS: Final = 400
+# What opkg would bring, as it says beforehand; the version may lack its revision.
+_BRINGS: Final = re.compile(r"^(?:Installing|Upgrading|Downgrading) (\S+) ", re.MULTILINE)
+_FEED: Final = re.compile(r"^\s*(?:src|dist)(?:/gz)?\s+\S+\s+\"?(\S+?)\"?(?:\s|$)", re.MULTILINE)
+_YES: Final = re.compile(r"^Essential:[ \t]*yes[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_VERSION_LINE: Final = re.compile(r"^Version:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 
 # First match wins; looked for in opkg's own lines only.  OpenWrt's flavour says of an
 # unmet dependency also that architectures do not fit, so dependencies come first.
+# The last column: opkg says this before it writes, or its database tells what it did,
+# so that the database can be believed afterwards.
 _REASONS: Final = (
-    (r"Could not lock", Reason.BUSY),
-    (r"No space left on device|Only have \d+kb available", Reason.NO_SPACE),
-    (r"cannot find dependency|Cannot satisfy the following dependencies", Reason.DEPENDENCY),
-    (r"is depended upon by packages", Reason.DEPENDENCY),
-    (r"incompatible (architecture|with the architectures configured)", Reason.UNSUPPORTED_ENV),
-    (r"already provided by package|wants to install file|conflicts with", Reason.CONFLICT),
-    (r"script returned status|script failed", Reason.SCRIPT_FAILED),
-    (r"Malformed package file|[Tt]runcated|Failed to (extract|unpack)", Reason.MALFORMED),
-    (r"Not downgrading ", Reason.POLICY),
-    (r"Unknown package", Reason.NOT_PRESENT),
+    (r"Could not lock", Reason.BUSY, True),
+    (r"Only have \d+kb available", Reason.NO_SPACE, True),
+    (r"No space left on device", Reason.NO_SPACE, False),
+    (r"wfopen: ", Reason.MALFORMED, False),
+    (r"cannot find dependency|Cannot satisfy the following dep", Reason.DEPENDENCY, True),
+    (r"is depended upon by packages", Reason.DEPENDENCY, True),
+    (r"Refusing to remove essential", Reason.POLICY, True),
+    (r"incompatible (architecture|with the arch\S+ configured)", Reason.UNSUPPORTED_ENV, True),
+    (r"already provided by package|wants to install file|conflicts with", Reason.CONFLICT, True),
+    (r"script returned status|script failed", Reason.SCRIPT_FAILED, True),
+    (r"Malformed package file", Reason.MALFORMED, True),
+    (r"[Tt]runcated|Failed to (extract|unpack)", Reason.MALFORMED, False),
+    (r"Not downgrading ", Reason.POLICY, True),
+    (r"Unknown package", Reason.NOT_PRESENT, True),
 )
 
 
@@ -57,6 +73,7 @@ class Row:
     name: str
     version: str
     state: str
+    is_essential: bool = False
     conffiles: tuple[str, ...] = ()
 
     @property
@@ -95,9 +112,41 @@ def parse_status(text: str) -> dict[str, Row]:
             name=name,
             version=fields.get("Version", ""),
             state=words[-1],
+            is_essential=fields.get("Essential", "").strip().lower() == "yes",
             conffiles=tuple(_CONFFILE.findall("\n" + fields.get("Conffiles", ""))),
         )
     return rows
+
+
+def is_whole(text: str, earlier: str, in_work: AbstractSet[str]) -> bool:
+    """Tell whether a status file is more than what a killed opkg had written of it.
+
+    `earlier` is what it was before, `in_work` the packages that may come and go.  opkg
+    writes the file in place: a kill leaves it empty, or cut off anywhere.
+    """
+    ends_well = not text or text.endswith("\n\n") or not earlier.endswith("\n\n")
+    return ends_well and parse_status(earlier).keys() - in_work <= parse_status(text).keys()
+
+
+def noted_version(control: str) -> str:
+    """Return the version in a control file of opkg's folder, "" where there is none."""
+    found = _VERSION_LINE.search(control)
+    return found[1] if found else ""
+
+
+def is_essential(control: str) -> bool:
+    """Tell whether a control file says that the system needs the package."""
+    return bool(_YES.search(control))
+
+
+def feeds_in(configuration: str) -> tuple[str, ...]:
+    """Return the addresses of the feeds that a file of opkg's configuration names."""
+    return tuple(_FEED.findall(configuration))
+
+
+def brought(stdout: str) -> frozenset[str]:
+    """Name the packages that opkg says it installs, upgrades or downgrades."""
+    return frozenset(_BRINGS.findall(stdout))
 
 
 def parse_control(text: str) -> Facts:
@@ -134,11 +183,26 @@ def is_component_id(text: str) -> bool:
 
 def reason_of(stdout: str, stderr: str) -> Reason:
     """Say why opkg failed, from its words; INTERNAL where they are not known."""
+    return _meaning(stdout, stderr)[0]
+
+
+def leaves_all_well(stdout: str, stderr: str) -> bool:
+    """Tell whether the database can be believed after what opkg complained of."""
+    return _meaning(stdout, stderr)[1]
+
+
+def denies(stdout: str, stderr: str) -> bool:
+    """Tell whether opkg complains of files that it could not write; it says 0 all the same."""
+    reason, is_well = _meaning(stdout, stderr)
+    return reason is not Reason.INTERNAL and not is_well
+
+
+def _meaning(stdout: str, stderr: str) -> tuple[Reason, bool]:
     words = "\n".join(_own_lines(stdout, stderr))
-    for pattern, reason in _REASONS:
+    for pattern, reason, is_well in _REASONS:
         if re.search(pattern, words):
-            return reason
-    return Reason.INTERNAL
+            return reason, is_well
+    return Reason.INTERNAL, False
 
 
 def detail_of(stdout: str, stderr: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ipk:
-    """What goes into an archive; `container` is "tar" (OpenWrt) or "ar" (Yocto)."""
+    """What goes into an archive; `container` is "tar" (OpenWrt) or "ar" (Yocto).
+
+    Archives without `has_folders` have no entries for directories: badly made, but seen.
+    """
 
     name: str = "hello"
     version: str = "1.0-r1"
@@ -24,6 +28,7 @@ class Ipk:
     conffiles: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     container: str = "tar"
+    has_folders: bool = True
 
     def build(self, folder: Path) -> Path:
         """Write the archive into `folder`; gives its path."""
@@ -38,7 +43,7 @@ class Ipk:
         files = self.files or {f"usr/share/{self.name}/version": f"{self.version}\n"}
         parts = {
             "debian-binary": b"2.0\n",
-            "data.tar.gz": tar_gz({**files, **self.conffiles}),
+            "data.tar.gz": tar_gz({**files, **self.conffiles}, has_folders=self.has_folders),
             "control.tar.gz": tar_gz(control),
         }
         return ar(parts) if self.container == "ar" else tar_gz(parts)
@@ -58,10 +63,15 @@ class Ipk:
         return f"{''.join(lines)}Description: the {self.name} of the tests\n more text\n"
 
 
-def tar_gz(members: Mapping[str, str | bytes]) -> bytes:
+def tar_gz(members: Mapping[str, str | bytes], *, has_folders: bool = False) -> bytes:
     """Pack a gzipped tar of files with a leading "./"."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.USTAR_FORMAT) as archive:
+        above = {str(folder) for name in members for folder in PurePosixPath(name).parents}
+        for folder in sorted(above - {"."}) if has_folders else ():
+            info = tarfile.TarInfo(f"./{folder}")
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(info)
         for name, content in members.items():
             data = content.encode() if isinstance(content, str) else content
             info = tarfile.TarInfo(f"./{name}")

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import subprocess
-import sys
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -24,80 +20,19 @@ from scomod.installers.opkg import OpkgBackend
 from scomod.settings import Opkg
 from tests.support import opkg_stand_in
 from tests.support.ipks import Ipk
+from tests.support.opkg_bed import LEDE, REAL, YOCTO, Bed, script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-YOCTO: Final = "yocto"
-LEDE: Final = "lede"
-REAL: Final = shutil.which("opkg") or ""
 OLD: Final = Ipk()
 NEW: Final = Ipk(version="1.1-r0")
 CONF: Final = "etc/hello.conf"
 
 
-class Bed:
-    """A scratch root, its backend, and shorthand for what tests do with them."""
-
-    def __init__(self, folder: Path, flavour: str) -> None:
-        self.folder = folder
-        self.flavour = flavour
-        self.root = folder / "root"
-        (self.root / "etc").mkdir(parents=True)
-        (self.root / "etc/opkg.conf").write_text("dest root /\narch all 1\narch arm 10\n")
-        (self.root / "var/lock").mkdir(parents=True)
-        self.program = REAL if flavour == "real" else self._stand_in()
-        self.settings = Opkg(program=self.program, timeout_s=30.0, lock_wait_s=0.0)
-        self.backend = OpkgBackend(root=self.root, settings=self.settings, clock=SystemClock())
-
-    def _stand_in(self) -> str:
-        program = self.folder / "opkg"
-        python, source = sys.executable, opkg_stand_in.__file__
-        program.write_text(f'#!/bin/sh\nexec {python} -I -S {source} {self.flavour} "$@"\n')
-        program.chmod(0o755)
-        return str(program)
-
-    def opkg(self, *words: str) -> tuple[int, str]:
-        """Run the bare tool; gives what it said."""
-        done = subprocess.run(
-            [self.program, "--offline-root", self.root, "--force-postinstall", *words],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def status(self, name: str = "hello") -> str:
-        """Read the state in the database with no parser of ours."""
-        file = self.root / opkg_stand_in.STATUS[self.flavour]
-        text = file.read_text() if file.exists() else ""
-        found = [part for part in text.split("\n\n") if part.startswith(f"Package: {name}\n")]
-        lines = found[0].splitlines() if found else []
-        return next((line[len("Status: ") :] for line in lines if line.startswith("Status: ")), "")
-
-    def install(self, ipk: Ipk, *, may_downgrade: bool = False) -> None:
-        archive = ipk.build(self.folder)
-        facts = self.backend.inspect(archive)
-        self.backend.install(archive, facts, may_downgrade=may_downgrade)
-
-    def failure(self, action: Callable[[], None]) -> Reason:
-        with pytest.raises(InstallerError) as caught:
-            action()
-        assert str(caught.value)
-        return caught.value.reason
-
-    def file(self, name: str = "usr/share/hello/version") -> str:
-        path = self.root / name
-        return path.read_text() if path.exists() else ""
-
-
 @pytest.fixture(params=[YOCTO, LEDE])
 def bed(tmp_path: Path, request: pytest.FixtureRequest) -> Bed:
     return Bed(tmp_path, request.param)
-
-
-def script(kind: str, body: str, **values: str) -> Ipk:
-    return Ipk(scripts={kind: body}, **values)  # type: ignore[arg-type]  # fields by name
 
 
 # -- what works ------------------------------------------------------------------
