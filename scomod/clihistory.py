@@ -93,12 +93,16 @@ def _change(component: Record) -> str:
     return f"{name} {before} > {after}" if after else f"{name} {before} removed"
 
 
-def consent(record: Record) -> str:
+def consent(record: Record, key: str = "consent") -> str:
     """Say who agreed and how, or what the answer was instead."""
-    given = dict(record.get("consent") or {})
+    given = dict(record.get(key) or {})
     if given.get("verdict") == AGREED:
         del given["verdict"]
     return " ".join(str(given[key]) for key in ("verdict", "by", "how") if given.get(key))
+
+
+def _at(record: Record, key: str) -> str:
+    return moment((record.get(key) or {}).get("at"))
 
 
 def moment(at_s: float | None) -> str:
@@ -133,7 +137,9 @@ def shown(record: Record, style: Style) -> Iterator[str]:
         "digest": record.get("digest"),
         "size": size(record["size"]) if "size" in record else None,
         "components": versions(record),
-        "consent": " ".join((consent(record), moment((record.get("consent") or {}).get("at")))),
+        "consent": f"{consent(record)} {_at(record, 'consent')}",
+        "disclosure": f"{consent(record, 'disclosure')} {_at(record, 'disclosure')}",
+        "permissions": " ".join(record.get("permissions") or ()),
         "phase": record.get("phase"),
         "result": f"{record.get('result', '')} {record.get('result_text', '')}",
         "reason": record.get("reason"),

@@ -167,7 +167,8 @@ def prompt_change(record: Record) -> str:
         by = f" by {record['by']}" if record.get("by") else ""
         what = f"operation {record.get('operation')}: prompt closed, {verdict}{until}{by}"
         return printable(what)
-    return printable(f"operation {record.get('operation')} asks: {request(record)}")
+    allowed = "".join(f"; {text}" for text in record.get("permissions") or ())
+    return printable(f"operation {record.get('operation')} asks: {request(record)}{allowed}")
 
 
 def request(record: Record) -> str:
@@ -207,6 +208,9 @@ def _effects(record: Record) -> Iterator[str]:
     """Say what follows from a yes."""
     if record.get("effect"):
         yield record["effect"]
+    if record.get("permissions"):
+        yield "It asks for what it may not do now:"
+        yield from (f"- {text}" for text in record["permissions"])
     if record.get("units"):
         yield f"These services stop, at least for a moment: {', '.join(record['units'])}."
     if record.get("reboot"):

@@ -1,7 +1,9 @@
 """Asking the person at the device: what policy says, then the conversation (ADC-1, USA-1 to USA-5).
 
-One prompt per operation covers its whole plan (ADC-2).  A prompt lives as long
-as its operation waits: agents may come and go, `scomoctl confirm` may answer too.
+One prompt per operation covers its whole plan (ADC-2), unless the package turns out to ask
+for more than the person could know: then there is a second one, with a deadline and deferrals
+of its own.  A prompt lives as long as its operation waits: agents may come and go,
+`scomoctl confirm` may answer too.
 A prompt that was deferred comes again; all deferrals together end at the deadline,
 which counts from the first question (`terms.py` says by which clock).
 """
@@ -17,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scomod.errors import OperationError, Reason
 from scomod.facade import AgentGone, Deferred, Refused, Unknown
+from scomod.operation import StepKind
 from scomod.terms import Terms
+from scomod.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,17 +33,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Keys of Operation.data.
+# Keys of Operation.data: what the two questions came to.
 CONSENT: Final = "consent"
-ASKED: Final = "asked_s"
-DEFERRED_UNTIL: Final = "deferred_until_s"
-DEFERRALS: Final = "deferrals"
+DISCLOSURE: Final = "disclosure"
 
 PERSON: Final = "person"  # how: somebody said so
 DEADLINE: Final = "deadline"  # how: nobody did in time
 LATE: Final = "nobody answered in time"
 UNHEARD: Final = ("silent", "refuse")  # how: nobody at the device heard of it
 UNTOLD_COUNT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where Operation.data has what a question came to, and what is noted while it is open."""
+
+    answer: str
+    asked: str
+    until: str
+    deferrals: str
+
+
+_CONSENT: Final = Keys(CONSENT, "asked_s", "deferred_until_s", "deferrals")
+_DISCLOSURE: Final = Keys(
+    DISCLOSURE, "disclosure_asked_s", "disclosure_deferred_until_s", "disclosure_deferrals"
+)
+
+
+def keys_of(operation: Operation) -> Keys:
+    """Return the keys of the question that the current step asks."""
+    return _DISCLOSURE if operation.step is StepKind.DISCLOSE else _CONSENT
 
 
 class Verdict(StrEnum):
@@ -51,7 +74,7 @@ class Verdict(StrEnum):
     DEFERRED = "deferred"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """What a question came to, who or what said so, how, and when to ask again (wall time).
 
@@ -69,7 +92,7 @@ class Answer:
         return {"verdict": str(self.verdict), "by": self.by, "how": self.how, "at": at_s}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Pending:
     """The answer is not there yet; to be looked at again in `again_s`, None for not by itself.
 
@@ -80,10 +103,14 @@ class Pending:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-def deferred(data: Mapping[str, object], answer: Answer) -> dict[str, object]:
-    """Return an operation's data after a deferral."""
-    count = int(_number(data.get(DEFERRALS))) + 1
-    return {**data, DEFERRED_UNTIL: answer.until_s, DEFERRALS: count}
+def kept(operation: Operation, answer: Answer, at_s: float) -> dict[str, object]:
+    """Return what is kept of an answer to the question of the current step."""
+    keys = keys_of(operation)
+    known: dict[str, object] = {keys.answer: answer.record(at_s)}
+    if answer.verdict is not Verdict.DEFERRED:
+        return known
+    count = int(_number(operation.data.get(keys.deferrals))) + 1
+    return {**known, keys.until: answer.until_s, keys.deferrals: count}
 
 
 class TaskStarter(Protocol):
@@ -131,17 +158,22 @@ class Confirmations:
             return self._question(operation, prompt)
         if ruling.mode is policy.Mode.REFUSE:
             answer = Answer(verdict=Verdict.REFUSED, by=ruling.by, how=ruling.how)
-            raise self._declined(f"the device's policy declines it ({ruling.by})", answer)
+            text = f"the device's policy declines it ({ruling.by})"
+            raise self._declined(operation, text, answer)
         if ruling.mode is policy.Mode.INFORM and self.agent is not None:
             self.agent.inform(prompt)
         self._terms.forget(operation.id)
         return Answer(verdict=Verdict.GRANTED, by=ruling.by, how=ruling.how)
 
+    def is_open(self, operation_id: int) -> bool:
+        """Tell whether a question about an operation waits for its answer."""
+        return operation_id in self._prompts
+
     def is_shown(self, operation: Operation) -> bool:
         """Tell whether a person is to see a prompt that is not open yet."""
         from scomod import policy  # noqa: PLC0415 - a waiting daemon needs no rules
 
-        if operation.id in self._prompts:
+        if self.is_open(operation.id):
             return False
         mode = policy.ruling(self._policy, operation, is_agent_here=self._has_agent()).mode
         return mode in (policy.Mode.ASK, policy.Mode.INFORM)
@@ -184,9 +216,8 @@ class Confirmations:
         Where nobody is there, the next agent of this life is told.
         """
         self.withdraw(operation.id)
-        consent = operation.data.get(CONSENT)
-        how = consent.get("how") if isinstance(consent, dict) else UNHEARD[0]
-        if self._policy.tell == "never" or (self._policy.tell == "asked" and how in UNHEARD):
+        is_heard = any(_how(operation, key) not in UNHEARD for key in (CONSENT, DISCLOSURE))
+        if self._policy.tell == "never" or (self._policy.tell == "asked" and not is_heard):
             return
         self._untold.append(record)
         self._tell()
@@ -199,17 +230,18 @@ class Confirmations:
 
     def _question(self, operation: Operation, prompt: Mapping[str, Any]) -> Pending | Answer:
         """Ask, unless it is too early after a deferral or too late altogether."""
-        policy, data = self._policy, operation.data
-        asked_s = self._terms.began_s(data.get(ASKED))
+        policy, data, keys = self._policy, operation.data, keys_of(operation)
+        asked_s = self._terms.began_s(data.get(keys.asked))
         deadline_s = asked_s + policy.deadline_s
         left_s = self._terms.left_s(operation.id, DEADLINE, deadline_s, policy.deadline_s)
         if left_s <= 0:
             self._terms.forget(operation.id)
             late = self._late()
             if late.verdict is Verdict.UNANSWERED:
-                raise self._declined(LATE, late)
+                raise self._declined(operation, LATE, late)
             return late
-        until_s, count = _number(data.get(DEFERRED_UNTIL)), int(_number(data.get(DEFERRALS)))
+        until_s = _number(data.get(keys.until))
+        count = int(_number(data.get(keys.deferrals)))
         wait_s = self._terms.left_s(operation.id, until_s, until_s, policy.deadline_s)
         if wait_s > 0:
             return Pending(again_s=min(wait_s, left_s))
@@ -221,7 +253,7 @@ class Confirmations:
         self._prompts[operation.id] = {**prompt, **facts}
         self._on_prompt(self._prompts[operation.id])
         self._tasks[operation.id] = self._start(self._converse(operation.id, left_s))
-        return Pending(data={ASKED: asked_s})
+        return Pending(data={keys.asked: asked_s})
 
     async def _converse(self, operation_id: int, left_s: float) -> None:
         """Ask agents until one answers or the time is over."""
@@ -285,10 +317,9 @@ class Confirmations:
         verdict = Verdict.GRANTED if is_yes else Verdict.UNANSWERED
         return Answer(verdict=verdict, by="policy", how=DEADLINE)
 
-    def _declined(self, text: str, answer: Answer) -> OperationError:
-        return OperationError(
-            Reason.CANCELLED, text, data={CONSENT: answer.record(self._clock.wall_s())}
-        )
+    def _declined(self, operation: Operation, text: str, answer: Answer) -> OperationError:
+        data = kept(operation, answer, self._clock.wall_s())
+        return OperationError(Reason.CANCELLED, text, data=data)
 
     def _has_agent(self) -> bool:
         return self.agent is not None and self.agent.is_present()
@@ -296,6 +327,12 @@ class Confirmations:
 
 def _said(*, is_accepted: bool, by: str) -> Answer:
     return Answer(verdict=Verdict.GRANTED if is_accepted else Verdict.REFUSED, by=by)
+
+
+def _how(operation: Operation, key: str) -> object:
+    """Return how a question was answered; one that was not asked was not heard of."""
+    given = operation.data.get(key)
+    return given.get("how") if isinstance(given, dict) else UNHEARD[0]
 
 
 def _number(value: object) -> float:

@@ -1,44 +1,51 @@
-"""The consent step: what is asked of whom, before anything is fetched or changed.
+"""The two questions: consent, before anything is fetched or changed, and disclosure after that.
 
-Policy and the conversation are `confirm.py`, the words `question.py`.
+The second one is asked only where the package asks for what nobody could know before.
+Policy and the conversation are `confirm.py`, the words `question.py`, what software asks
+for `permissions.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from scomod.confirm import CONSENT, Pending
+from scomod.confirm import Pending, kept
 from scomod.errors import ScomodError
 from scomod.package import backend_of
 from scomod.stepresult import Done, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scomod.clock import Clock
     from scomod.confirm import Confirmations
     from scomod.installers.base import InstalledItem
     from scomod.operation import Operation, Subject
+    from scomod.permissions import Permissions
     from scomod.stepresult import StepResult
+
+PERMISSIONS: Final = "permissions"  # key of Operation.data and of a prompt
 
 log = logging.getLogger(__name__)
 
 
 class Consent:
-    """The step; `installed()` looks what is there, in a thread."""
+    """The steps; `installed()` looks what is there, in a thread."""
 
     def __init__(
         self,
         confirmations: Confirmations,
         clock: Clock,
+        permissions: Permissions,
         *,
         server_name: Callable[[str], str],
         installed: Callable[[], Iterable[InstalledItem]],
     ) -> None:
         self._confirmations = confirmations
         self._clock = clock
+        self._permissions = permissions
         self._server_name = server_name
         self._installed = installed
 
@@ -46,31 +53,60 @@ class Consent:
         """Go on where policy does without a person, else wait for an answer."""
         backend_of(operation)  # an unsupported environment is refused before anybody is asked
         is_shown = self._confirmations.is_shown(operation)
-        prompt = await self._prompt(operation) if is_shown else {}
+        return self._decided(operation, await self._prompt(operation) if is_shown else {})
+
+    async def disclose(self, operation: Operation) -> StepResult:
+        """Have it decided once more if the package asks for what it may not do now.
+
+        Asking again after a crash reads the same package again.
+        """
+        if self._confirmations.is_open(operation.id):
+            return Wait()
+        found = await self._look(operation)
+        asked = await asyncio.to_thread(self._permissions.new, operation, found)
+        if not asked:
+            return Done()
+        return self._decided(operation, self._words(operation, found, asked))
+
+    def _decided(self, operation: Operation, prompt: Mapping[str, Any]) -> StepResult:
+        told = {PERMISSIONS: prompt[PERMISSIONS]} if prompt.get(PERMISSIONS) else {}
         answer = self._confirmations.decide(operation, prompt)
         if isinstance(answer, Pending):
-            return Wait(again_s=answer.again_s, data=answer.data)
-        return Done(data={CONSENT: answer.record(self._clock.wall_s())})
+            return Wait(again_s=answer.again_s, data={**answer.data, **told})
+        return Done(data={**kept(operation, answer, self._clock.wall_s()), **told})
 
     async def _prompt(self, operation: Operation) -> dict[str, Any]:
         from scomod import question  # noqa: PLC0415 - a waiting daemon has asked already
 
-        units: tuple[str, ...] = ()
-        if operation.primitive in question.STOPPING:
-            units = await asyncio.to_thread(self._units, operation)
-        server_name = self._server_name(operation.server_id)
-        return question.prompt_of(operation, server_name=server_name, units=units)
+        is_told = self._permissions.at_once(operation)
+        is_looked_at = is_told or operation.primitive in question.STOPPING
+        found = await self._look(operation) if is_looked_at else []
+        asked: Sequence[str] = ()
+        if is_told:
+            asked = await asyncio.to_thread(self._permissions.new, operation, found)
+        return self._words(operation, found, asked)
 
-    def _units(self, operation: Operation) -> tuple[str, ...]:
-        """Return the services of what the operation works on or takes the place of."""
-        subject = operation.subject
+    def _words(
+        self, operation: Operation, found: Iterable[InstalledItem], asked: Sequence[str]
+    ) -> dict[str, Any]:
+        from scomod import question  # noqa: PLC0415 - a waiting daemon has asked already
+
+        mine = [item for item in found if _is_about(item, operation.subject)]
+        return question.prompt_of(
+            operation,
+            server_name=self._server_name(operation.server_id),
+            units=[unit for item in mine for unit in item.units],
+            permissions=asked,
+        )
+
+    async def _look(self, operation: Operation) -> list[InstalledItem]:
+        """Return what is there; who cannot be told of it is asked all the same."""
         try:
-            found = list(self._installed())
+            return await asyncio.to_thread(lambda: list(self._installed()))
         except ScomodError as error:
-            log.warning("operation %d is asked about without its services: %s", operation.id, error)
-            return ()
-        mine = [item for item in found if _is_about(item, subject)]
-        return tuple(unit for item in mine for unit in item.units)
+            text = "operation %d is asked about without what is installed: %s"
+            log.warning(text, operation.id, error)
+            return []
 
 
 def _is_about(item: InstalledItem, subject: Subject) -> bool:

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from scomod.updaterequest import Requests
 
 
-# What the steps kept that is told of an operation, and how that is called.
+# What the steps kept that is told of an operation, and how that is called; of two, the later.
 TOLD: Final[Mapping[str, str]] = {
     "consent": "consent",
+    "disclosure": "disclosure",
     "deferred_until_s": "deferred_until",
     "deferrals": "deferrals",
+    "disclosure_deferred_until_s": "deferred_until",
+    "disclosure_deferrals": "deferrals",
 }
 
 

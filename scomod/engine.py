@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.alarm import Alarm
 from scomod.codes import ResultCode
-from scomod.confirm import CONSENT, LATE, Answer, Verdict, deferred
+from scomod.confirm import LATE, Answer, Verdict, kept
 from scomod.errors import DownloadError, OperationError, Reason, ScomodError
 from scomod.facade import Refused, Unknown
 from scomod.log import Event, announce, bound
@@ -258,7 +258,12 @@ class Engine:
         """Journal the end of a step and, in the same write, the begin of the next."""
         step, after = operation.step, operation.cursor + 1
         plan = (*operation.plan[:after], *result.then, *operation.plan[after:])
-        operation = replace(operation, steps=plan, data={**operation.data, **result.data})
+        operation = replace(
+            operation,
+            steps=plan,
+            data={**operation.data, **result.data},
+            subject=result.subject or operation.subject,
+        )
         self._begun.add(operation.id)
         if after < len(plan):
             self._ledger.record(replace(operation, phase=Phase.RUNNING, cursor=after, attempts=1))
@@ -283,13 +288,11 @@ class Engine:
 
     async def _judge(self, operation: Operation, answer: Answer) -> None:
         """Go on after the person's answer; a step that was deferred says itself until when."""
-        data: dict[str, object] = {CONSENT: answer.record(self._clock.wall_s())}
+        data = kept(operation, answer, self._clock.wall_s())
         if answer.verdict is Verdict.GRANTED:
             self._finish_step(operation, Done(data=data))
         elif answer.verdict is Verdict.DEFERRED:
-            self._ledger.record(
-                replace(operation, data=deferred({**operation.data, **data}, answer))
-            )
+            self._ledger.record(replace(operation, data={**operation.data, **data}))
         else:
             error = OperationError(Reason.CANCELLED, REFUSALS[answer.verdict], data=data)
             await self._fail(operation, error)

@@ -33,9 +33,14 @@ NEVER: Final = "never"
 
 
 def extras_for(
-    settings: Settings, is_admitted: Callable[[Operation], bool]
+    settings: Settings,
+    is_admitted: Callable[[Operation], bool],
+    may_disclose: Callable[[Operation], bool],
 ) -> Callable[[Operation], frozenset[Extra]]:
-    """Return what says the extras of an operation; `is_admitted` tells if it waits for rules."""
+    """Return what says the extras of an operation.
+
+    `is_admitted` tells if it waits for rules, `may_disclose` if its package says what it may do.
+    """
 
     def extras(operation: Operation) -> frozenset[Extra]:
         found = reboots(operation, settings)
@@ -43,6 +48,8 @@ def extras_for(
             found |= {Extra.HEALTH}
         if is_admitted(operation):
             found |= {Extra.ADMIT}
+        if may_disclose(operation):
+            found |= {Extra.DISCLOSE}
         return found
 
     return extras

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.errors import OperationError, Reason
-from scomod.report import component_ids
+from scomod.report import concerned
 from scomod.stepresult import Done, Wait
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Watch:
         left_s = note["since_s"] + self._policy.time_s - self._clock.monotonic_s()
         if left_s > 0:
             return Wait(again_s=left_s)
-        for component_id in component_ids(operation) or [operation.subject.component_id]:
+        for component_id in concerned(operation):
             await self._orders.check(operation, component_id, self._policy.time_s)
         return Done()
 

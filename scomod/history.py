@@ -38,6 +38,8 @@ def facts(operation: Operation) -> Record:
         "digest": operation.subject.digest or operation.data.get("sha256"),
         "size": operation.data.get("size"),
         "consent": operation.data.get("consent"),
+        "disclosure": operation.data.get("disclosure"),
+        "permissions": operation.data.get("permissions"),
         "result_text": None if operation.result is None else result_text(operation.result),
         "reported_at": operation.reported_s,
         "report_status": operation.report_status,

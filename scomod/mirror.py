@@ -68,5 +68,5 @@ def _item(found: InstalledItem) -> InventoryItem:
         description=found.description,
         pkg_id_ref=found.package_id,
         owner=found.owner,
-        is_startable=bool(found.units),
+        is_startable=bool(found.units) or found.is_startable,
     )

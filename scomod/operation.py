@@ -6,9 +6,11 @@ engine walks it and journals every transition.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from scomod.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,7 @@ class StepKind(StrEnum):
     ADMIT = "admit"
     ACQUIRE = "acquire"
     VERIFY = "verify"
+    DISCLOSE = "disclose"
     DELIVER = "deliver"
     INSTALL = "install"
     INSTALL_INACTIVE = "install inactive"
@@ -122,6 +125,7 @@ class Extra(StrEnum):
     """What policy or a package adds to a plan."""
 
     ADMIT = "admit"
+    DISCLOSE = "disclose"
     REBOOT_BEFORE = "reboot before"
     REBOOT_AFTER = "reboot after"
     HEALTH = "health"
@@ -152,6 +156,7 @@ CANCELS: Final[Mapping[StepKind, Cancel]] = {
     K.ADMIT: Cancel.CANCELLED,
     K.ACQUIRE: Cancel.CANCELLED,
     K.VERIFY: Cancel.CANCELLED,
+    K.DISCLOSE: Cancel.CANCELLED,
     K.DELIVER: Cancel.COMMITTED,
     K.INSTALL: Cancel.WITHDRAWN,
     K.INSTALL_INACTIVE: Cancel.WITHDRAWN,
@@ -205,16 +210,22 @@ def plan_for(
 ) -> tuple[StepKind, ...]:
     """Return the plan with the extra steps in their places.
 
-    Admission follows the consent; a reboot stands right before or after what changes
-    the device; health is looked at last, before the inventory, and only where
-    something became active.
+    Admission follows the consent; what a fetched package asks for is disclosed once it
+    is verified, and as that may take a person long, it is admitted anew; a reboot stands
+    right before or after what changes the device; health is looked at last, before the
+    inventory, and only where something became active.
     """
+    is_disclosed = branch is Branch.DOWNLOAD and primitive is not Primitive.DOWNLOAD
     plan: list[StepKind] = []
     for step in PLANS[branch, primitive]:
         if step in CHANGES and Extra.REBOOT_BEFORE in extras:
             plan.append(K.REBOOT)
         plan.append(step)
-        if step is K.CONSENT and Extra.ADMIT in extras:
+        asks = step is K.CONSENT
+        if step is K.VERIFY and is_disclosed and Extra.DISCLOSE in extras:
+            plan.append(K.DISCLOSE)
+            asks = True
+        if asks and Extra.ADMIT in extras:
             plan.append(K.ADMIT)
         if step in CHANGES and Extra.REBOOT_AFTER in extras:
             plan.append(K.REBOOT)
@@ -223,7 +234,7 @@ def plan_for(
     return tuple(plan)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Subject:
     """What the operation is about, copied from the tree when the Exec came.
 
@@ -245,7 +256,7 @@ class Subject:
     reboot: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Operation:
     """One row of the journal.
 

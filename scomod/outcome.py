@@ -72,6 +72,7 @@ STEP_DEFAULT: Final[Mapping[StepKind, ResultCode]] = {
     StepKind.ADMIT: ResultCode.CLIENT_ERROR,
     StepKind.ACQUIRE: ResultCode.DOWNLOAD_FAILED,
     StepKind.VERIFY: ResultCode.PACKAGE_VALIDATION_FAILED,
+    StepKind.DISCLOSE: ResultCode.CLIENT_ERROR,
     StepKind.DELIVER: ResultCode.DOWNLOAD_FAILED,
     StepKind.INSTALL: ResultCode.INSTALL_FAILED,
     StepKind.INSTALL_INACTIVE: ResultCode.INSTALL_FAILED,

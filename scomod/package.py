@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from scomod.trust import Proof
 
 SIZE_DIGITS: Final = 15
+# Keys of Operation.data: what a download descriptor said of the package.
+DESCRIBED_BYTES: Final = "described_bytes"
+DESCRIBED_TYPES: Final = "described_types"
 
 
 def params_of(operation: Operation) -> InstallParams:
@@ -41,10 +44,19 @@ def proof_of(operation: Operation, payload: Path) -> Proof:
         return params.proof
 
 
+def described_types(operation: Operation) -> tuple[str, ...]:
+    """Return the media types that a download descriptor gave the package, () without one."""
+    types = operation.data.get(DESCRIBED_TYPES)
+    return tuple(map(str, types)) if isinstance(types, list | tuple) else ()
+
+
 def announced_bytes(operation: Operation) -> int | None:
     """Return the size of the payload in octets, if the server announced it."""
     text = params_of(operation).rest.get("size", "")
-    return int(text) if text.isdecimal() and len(text) <= SIZE_DIGITS else None
+    if text.isdecimal() and len(text) <= SIZE_DIGITS:
+        return int(text)
+    described = operation.data.get(DESCRIBED_BYTES)
+    return described if isinstance(described, int) else None
 
 
 def digest_of(operation: Operation) -> str:

@@ -1,8 +1,7 @@
 """What a person is told of an operation: before it what it means, after it how it ended.
 
 Records for agents (docs/dbus.md), made of the operation alone; who is asked and when is
-`confirm.py` (USA-2, USA-4).  What a package may access is known of none of the kinds of
-packages there are here.
+`confirm.py` (USA-2, USA-4), what a package asks for `permissions.py`.
 """
 
 from __future__ import annotations
@@ -104,6 +103,14 @@ MEANING: Final[Mapping[tuple[Branch, Primitive], Meaning]] = {
     ),
 }
 
+# The second question, of a package that is here now, and what the first one says of it.
+_ASKED_FOR: Final = "The package is downloaded and checked, and asks for permissions."
+DISCLOSED: Final = {
+    "what": "go on and install what asks for permissions",
+    "effect": f"{_ASKED_FOR} With a yes it is installed; else it is deleted, nothing changes.",
+}
+TOLD_LATER: Final = "Permissions that it asks for are told before it is installed."
+
 # Primitives that stop the services of what they work on, at least for a moment.
 STOPPING: Final = frozenset(
     {
@@ -143,29 +150,42 @@ WHY: Final[Mapping[Reason, str]] = {
 
 
 def prompt_of(
-    operation: Operation, *, server_name: str, units: Sequence[str] = ()
+    operation: Operation,
+    *,
+    server_name: str,
+    units: Sequence[str] = (),
+    permissions: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what a person must know to decide: what, how large, who asks, what follows.
 
-    `units` are the services of what is there already.
+    `units` are the services of what is there already, `permissions` what a yes allows that
+    is not allowed now; nothing is said of them where there are none, or nobody knows.
     """
     subject, meaning = operation.subject, MEANING[operation.branch, operation.primitive]
-    return {
+    prompt = {
         "operation": operation.id,
         "primitive": str(operation.primitive),
         "what": meaning.what,
-        "effect": meaning.effect,
+        "effect": _effect(operation, meaning),
         "name": name_of(operation),
         "description": subject.description,
         "version": subject.version,
-        "size": announced_bytes(operation),
+        "size": operation.data.get("size", announced_bytes(operation)),
         "server": operation.server_id,
         "server_name": server_name,
         "url": subject.url,
         "units": list(units) if operation.primitive in STOPPING else [],
         "reboot": StepKind.REBOOT in operation.plan,
         "reversible": meaning.is_reversible,
+        "permissions": list(permissions) or None,
     }
+    return {**prompt, **DISCLOSED} if operation.step is StepKind.DISCLOSE else prompt
+
+
+def _effect(operation: Operation, meaning: Meaning) -> str:
+    if StepKind.DISCLOSE in operation.plan:
+        return f"{meaning.effect} {TOLD_LATER}"
+    return meaning.effect
 
 
 def sentence(operation: Operation) -> str:

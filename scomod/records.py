@@ -56,7 +56,9 @@ class Records:
             self.journal,
             clock,
             settings,
-            extras_for=extras_for(settings, lambda each: _needs_admission(settings, each)),
+            extras_for=extras_for(
+                settings, lambda each: _needs_admission(settings, each), _may_disclose
+            ),
             on_queued=on_queued,
         )
         self.inventory = Inventory(
@@ -97,6 +99,12 @@ def _needs_admission(settings: Settings, operation: Operation) -> bool:
     from scomod.admission import needs_admission  # noqa: PLC0415 - only an Exec asks
 
     return needs_admission(settings.admission, operation)
+
+
+def _may_disclose(operation: Operation) -> bool:
+    from scomod.package import may_disclose  # noqa: PLC0415 - only an Exec asks
+
+    return may_disclose(operation)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ Not the outbox, not the wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import (
@@ -18,6 +17,7 @@ from scomod.codes import (
 from scomod.operation import Branch, Operation, Phase, Primitive
 from scomod.outbox import AlertItem, OutboxAlert
 from scomod.quirk import Quirk
+from scomod.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ MARK_FAILURE: Final = "critical"
 MARK_EITHER: Final = "warning"  # what NOK says of everything
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Places:
     """Where things are in the tree when an operation has ended.
 
@@ -64,6 +64,11 @@ def component_ids(operation: Operation) -> list[str]:
     """Return the ids of the components an install-type operation has produced."""
     found = operation.data.get("components", [])
     return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def concerned(operation: Operation) -> list[str]:
+    """Return the ids of the components that were made, else of the one that was there."""
+    return component_ids(operation) or [operation.subject.component_id]
 
 
 def _subjects(operation: Operation, places: Places) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The steps: which room does and undoes each, and how it survives a crash (design §7).
 
-Every `do` may be run twice: that is the whole recovery (I6).  Consent asks
+Every `do` may be run twice: that is the whole recovery (I6).  Consent and disclose ask
 again, acquire resumes its part file, verify reads only, install and the other
 jobs are idempotent on the installing side, reboot and health go by what was noted
 before, settle compares.  Failures are raised as `OperationError`; the engine decides
@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from scomod.admission import SINCE
 from scomod.errors import Reason, VerifyError
 from scomod.mirror import read
 from scomod.operation import UNDOABLE, Operation, StepKind
 from scomod.orders import ACTIONS
-from scomod.package import digest_of, params_of
+from scomod.package import digest_of, params_of, payload_of, proof_of
 from scomod.stepresult import Done, Wait
 from scomod.trust import trust_of
 from scomod.verify import require_signature
@@ -74,6 +75,7 @@ class Steps:
             StepKind.ADMIT: self._admit,
             StepKind.ACQUIRE: acquiring.do,
             StepKind.VERIFY: self._verify,
+            StepKind.DISCLOSE: consent.disclose,
             StepKind.DELIVER: self._deliver,
             StepKind.REBOOT: restart.do,
             StepKind.HEALTH: watch.do,
@@ -119,7 +121,7 @@ class Steps:
     async def _admit(self, operation: Operation) -> StepResult:
         pending = self._admission.decide(operation, self._clock.wall_s())
         if pending is None:
-            return Done()
+            return Done(data={SINCE: None})  # what is admitted anew begins to wait anew
         return Wait(again_s=pending.again_s, data=pending.data)
 
     async def _verify(self, operation: Operation) -> StepResult:
@@ -131,10 +133,11 @@ class Steps:
         policy, params = self._settings.verify, params_of(operation)
         if params.sha256 not in ("", digest_of(operation)):
             raise VerifyError(Reason.DIGEST, f"SHA-256 is not the announced {params.sha256}")
-        require_signature(params.signature, is_required=policy.signature == "required")
-        if params.signature:
+        proof = proof_of(operation, payload_of(operation, self._paths, self._spool))
+        require_signature(proof.signature, is_required=policy.signature == "required")
+        if proof.signature:
             trust = trust_of(policy, self._paths, self._clock)
-            trust.check(digest_of(operation), params.proof)
+            trust.check(digest_of(operation), proof)
 
     async def _deliver(self, operation: Operation) -> StepResult:
         part = self._spool.part(operation.id)

@@ -12,12 +12,13 @@ interrupted or replaced job and is swept after the next one.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.errors import InstallerError, Reason, VerifyError
 from scomod.installers import durable
 from scomod.installers.base import InstalledItem, stamp
+from scomod.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +34,13 @@ _PUBLIC_DIR: Final = 0o755
 _PRIVATE_DIR: Final = 0o700
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entry:
     """What is kept about one component; `digest` names its archive.
 
     `owner` is the server that brought it, `place` its place in the order of its
-    package, `units` its services while it is active.
+    package, `units` its services while it is active, `permissions` what its archive said
+    that it may do.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Entry:
     owner: str = ""
     place: int = 0
     units: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
 
     @property
     def archive(self) -> str:
@@ -71,6 +74,7 @@ class Entry:
             package_id=self.package_id,
             owner=self.owner,
             units=self.units,
+            permissions=self.permissions,
         )
 
     @classmethod
@@ -81,17 +85,18 @@ class Entry:
             return None
         if any(_FIELD_TYPES[name] is not kind for name, kind in types.items()):
             return None
-        units = tuple(map(str, value.get("units", ())))
-        return cls(**{**value, "units": units})
+        texts = {name: tuple(map(str, value.get(name, ()))) for name in _TEXT_LISTS}
+        return cls(**{**value, **texts})
 
 
+_TEXT_LISTS: Final = ("units", "permissions")
 _FIELD_TYPES: Final = {field.name: str for field in fields(Entry)} | {
     "is_active": bool,
     "place": int,
-    "units": list,
+    **dict.fromkeys(_TEXT_LISTS, list),
 }
 # What entries of an earlier version do not have.
-_LATER_FIELDS: Final = frozenset({"owner", "place", "units"})
+_LATER_FIELDS: Final = frozenset({"owner", "place", *_TEXT_LISTS})
 
 
 class Archives:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scomod.errors import InstallerError, Reason
-from scomod.installers.base import Action, InstalledItem
+from scomod.installers.base import Action, Attending, InstalledItem
 from scomod.installers.owners import backend_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attendance:
-    """Finds what an order means, for `services` to do it."""
+    """Finds what an order means, for `services` to do it, or the backend if it attends itself."""
 
     archives: Archives
     backends: Mapping[str, Backend]
@@ -28,26 +28,30 @@ class Attendance:
     services: Services
 
     def serve(self, job: Job) -> InstalledItem:
-        """Start, stop or look after the services of a component; gives the component.
+        """Start, stop or look after a component; gives the component.
 
-        Raises `InstallerError`: NOT_PRESENT for one that is not active, NOT_IMPLEMENTED
-        for one without services, POLICY for somebody else's, else like `services`.
+        What the backend itself starts is not meant to run all the time: it is well when it
+        is there and its check program says so.  Raises `InstallerError`: NOT_PRESENT for one
+        that is not active, NOT_IMPLEMENTED for one that nobody can start, POLICY for somebody
+        else's, else like `services` and `Attending`.
         """
-        item = self._active(job)
-        if job.action is Action.CHECK:
-            self.services.check(item.id, item.units, for_s=_seconds(job.params))
-        elif not item.units:
-            raise InstallerError(Reason.NOT_IMPLEMENTED, f"{item.id} has nothing to {job.action}")
-        elif job.action is Action.START:
-            self.services.start(item.units)
-        else:
-            self.services.stop(item.units)
-        return item
-
-    def _active(self, job: Job) -> InstalledItem:
         # An order that concerns a whole bundle names no backend of its components.
         entry = self.archives.entry(job.component_id)
         backend = self.backends[entry.backend] if entry else backend_of(self.backends, job)
+        item = self._active(job, backend)
+        if job.action is Action.CHECK:
+            self.services.check(item.id, item.units, for_s=_seconds(job.params))
+        elif item.units:
+            deed = self.services.start if job.action is Action.START else self.services.stop
+            deed(item.units)
+        elif isinstance(backend, Attending):
+            attend = backend.start if job.action is Action.START else backend.stop
+            attend(item.id)
+        else:
+            raise InstallerError(Reason.NOT_IMPLEMENTED, f"{item.id} has nothing to {job.action}")
+        return item
+
+    def _active(self, job: Job, backend: Backend) -> InstalledItem:
         version = backend.version(job.component_id)
         if not version:
             raise InstallerError(Reason.NOT_PRESENT, f"{job.component_id} is not active")

@@ -5,9 +5,10 @@ Backends raise `InstallerError` with a reason, never an OMA number (I12).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from scomod.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ class Presence(StrEnum):
     PARTIAL = "partial"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InstalledItem:
     """One piece of software as the backend reports it, not yet mapped to a node.
 
@@ -68,7 +69,7 @@ class InstalledItem:
     is_startable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Facts:
     """What an archive says of itself, read without installing it.
 
@@ -84,7 +85,7 @@ class Facts:
     permissions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Job:
     """One order to the installing side; the same job may be run twice (I6).
 
@@ -114,7 +115,7 @@ class Job:
     undoes: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class JobResult:
     """How a job ended; `reason` is a `Reason` value when `is_ok` is false.
 
@@ -189,9 +190,6 @@ class Backend(Protocol):
 
     def inventory(self) -> list[InstalledItem]:
         """List what is installed (the active items)."""
-
-    def mark(self) -> str:
-        """Return what is another text after any change of what is installed; a stat, no more."""
 
 
 @runtime_checkable

@@ -180,6 +180,7 @@ class Planner:
             description=facts.description,
             owner=job.owner,
             place=place_in_package,
+            permissions=facts.permissions,
         )
         if not after.is_active:
             self._check_unused(backend, facts.id)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from scomod.operation import Operation
 
 # Status of a package that is fetched, by step; everything later installs (scomo §2.2).
+# It never goes back: what is admitted anew after the fetch stays complete.
 FETCHING: Final[Mapping[StepKind, int]] = {
     StepKind.CONSENT: DownloadStatus.DOWNLOAD_PROGRESSING,
     StepKind.ADMIT: DownloadStatus.DOWNLOAD_PROGRESSING,
     StepKind.ACQUIRE: DownloadStatus.DOWNLOAD_PROGRESSING,
     StepKind.VERIFY: DownloadStatus.DOWNLOAD_COMPLETE,
+    StepKind.DISCLOSE: DownloadStatus.DOWNLOAD_COMPLETE,
     StepKind.DELIVER: DownloadStatus.DOWNLOAD_COMPLETE,
 }
 RUNNING: Final[Mapping[tuple[Branch, Primitive], int]] = {
@@ -47,8 +49,6 @@ FAILED: Final[Mapping[tuple[Branch, Primitive], int]] = {
     (Branch.DEPLOYED, Primitive.START): DeployedStatus.IDLE,
     (Branch.DEPLOYED, Primitive.STOP): DeployedStatus.IDLE,
 }
-# A failed download keeps no data; these steps failed before anything was complete.
-BEFORE_COMPLETE: Final = (StepKind.CONSENT, StepKind.ADMIT, StepKind.ACQUIRE, StepKind.DELIVER)
 
 
 class Projection:
@@ -69,7 +69,10 @@ class Projection:
     def show_progress(self, operation: Operation) -> None:
         """Set the Status node to what the current step means."""
         if operation.branch is Branch.DOWNLOAD:
-            status = FETCHING.get(operation.step, DownloadStatus.INSTALL_PROGRESSING)
+            status = max(
+                FETCHING.get(step, DownloadStatus.INSTALL_PROGRESSING)
+                for step in _reached(operation)
+            )
         else:
             status = RUNNING[operation.branch, operation.primitive]
         self._set_status(operation, status)
@@ -79,8 +82,8 @@ class Projection:
         if operation.branch is not Branch.DOWNLOAD:
             self._set_status(operation, FAILED[operation.branch, operation.primitive])
             return
-        is_early = operation.failed_step in BEFORE_COMPLETE
-        if is_early or operation.primitive is Primitive.DOWNLOAD:
+        is_fetched = StepKind.VERIFY in _reached(operation)
+        if not is_fetched or operation.primitive is Primitive.DOWNLOAD:
             self._set_status(operation, DownloadStatus.DOWNLOAD_FAILED)
         else:
             self._set_status(operation, DownloadStatus.INSTALL_FAILED_WITHOUT_DATA)
@@ -108,3 +111,8 @@ class Projection:
         item = self._layout.item_of(operation)
         if self._tree.node(item) is not None:  # a server may have deleted it meanwhile
             self._tree.put(f"{item}/Status", format="int", value=str(int(status)))
+
+
+def _reached(operation: Operation) -> tuple[StepKind, ...]:
+    """Return the steps up to the current one, which is also the one that failed."""
+    return operation.plan[: operation.cursor + 1]

@@ -105,8 +105,9 @@ class Kind:
 
     `stock` is version and activity of the component, None for no component; `delivered`
     tells that the package's node and payload are there, `given` that the payload came as the
-    node's value and is kept as such.  `more` are settings, `others`
-    further components of version 2; `cancelled`: somebody cancels it as soon as it waits.
+    node's value and is kept as such.  `answers` are those to the first question and to the
+    one about permissions.  `more` are settings, `others` further components of version 2;
+    `cancelled`: somebody cancels it as soon as it waits.
     """
 
     branch: Branch
@@ -125,6 +126,12 @@ class Kind:
 
 def fresh(content: bytes) -> Callable[[Handset], None]:
     return lambda device: announced(device, content)
+
+
+def sandboxed(device: Handset) -> None:
+    """Announce a package that asks for permissions."""
+    announced(device, package("editor", "1", permissions=["It may use the network."]))
+    assert device.codes("srv", add(f"{DOWNLOAD}/EnvType", "flatpak")) == [200]
 
 
 def bundled(device: Handset) -> None:
@@ -254,6 +261,22 @@ KINDS = {
         answers=(False,),
         result=1401,
     ),
+    "a person says yes to permissions": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=sandboxed,
+        confirm="ask",
+        answers=(True, True),
+        stock=("1", True),
+    ),
+    "a person says no to permissions": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=sandboxed,
+        confirm="ask",
+        answers=(True, False),
+        result=1401,
+    ),
     "policy says no": Kind(
         branch=Branch.DEPLOYED,
         primitive=P.DEACTIVATE,
@@ -371,7 +394,8 @@ class Story:
         for operation in device.records.journal.live() if self.kind.cancelled else ():
             device.engine.cancel(operation.id, "somebody")
         for prompt in device.confirmations.prompts() if self.kind.answers else ():
-            device.answer(prompt["operation"], is_accepted=self.kind.answers[0])
+            answer = self.kind.answers[-1 if prompt["permissions"] else 0]
+            device.answer(prompt["operation"], is_accepted=answer)
         device.settle()
 
     def live_on(self, deadly: Collection[str] = ()) -> Life:

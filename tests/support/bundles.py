@@ -18,13 +18,19 @@ def pack(
     target: Path,
     archives: Sequence[Path],
     *,
+    environments: Sequence[str] = (),
     environment: str = "deb",
     scope: str = "whole",
     **changes: Any,
 ) -> Path:
-    """Write archives as a bundle to `target`; `changes` go over the keys of the manifest."""
+    """Write archives as a bundle to `target`; `changes` go over the keys of the manifest.
+
+    `environments` are those of the archives, one each, where they are not all `environment`.
+    """
+    kinds = environments or [environment] * len(archives)
     rows = [
-        {"file": each.name, "environment": environment, "sha256": sha256(each)} for each in archives
+        {"file": each.name, "environment": kind, "sha256": sha256(each)}
+        for each, kind in zip(archives, kinds, strict=True)
     ]
     manifest = {"bundle": 1, "scope": scope, "components": rows} | changes
     members = [("manifest.json", json.dumps(manifest).encode())]

@@ -1,9 +1,9 @@
 """A whole device in this process: the parts of the daemon without its edges.
 
 Records, ledger, engine, steps, confirmations and the installing side are real, on real
-files; the system package tool is a `FakeBackend`, the network a `Shelf`, and time stands
-still until it is moved.  Every boundary of every part is told to `observer`, which may
-end the life there: by raising `Killed`, or by a real SIGKILL in a child process.
+files; the system package tools are fakes unless others are given, the network is a `Shelf`,
+and time stands still until it is moved.  Every boundary of every part is told to `observer`,
+which may end the life there: by raising `Killed`, or by a real SIGKILL in a child process.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from scomod.mirror import Mirror
 from scomod.operating import make_steps
 from scomod.records import Records
 from scomod.settings import Confirm, Download, Paths, Settings, Verify
-from tests.support.backends import FakeBackend
+from tests.support.backends import FakeBackend, FakeSandboxBackend
 from tests.support.executing import LIMITS, MAX_OBJECT_BYTES
 from tests.support.shelf import Shelf, ShelfFetcher
 from tests.support.standstill import StillLoop
 from tests.support.workbench import equipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from scomod.dmclient.model import Alert, Command
-    from scomod.installers.base import InstalledItem
+    from scomod.installers.base import Backend, InstalledItem
     from scomod.operation import Operation
     from scomod.steps import Steps
     from tests.support.clocks import FakeClock
@@ -62,7 +62,10 @@ class ToyDpkg(FakeBackend):
 
 
 class Handset:
-    """One life of the device; files, shelf and clock outlive it."""
+    """One life of the device; files, shelf and clock outlive it.
+
+    `tools` are real ones, by name, in place of the fake dpkg and the fake flatpak.
+    """
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Handset:
         *,
         settings: Settings | None = None,
         observer: Callable[[str], None] = lambda _: None,
+        tools: Mapping[str, Backend] | None = None,
     ) -> None:
         self.paths = Paths(root)
         self.settings = settings or settings_of()
@@ -83,6 +87,8 @@ class Handset:
         self.loop = StillLoop(clock)
         self.records = Records(self.settings, self.paths, on_queued=lambda: self.engine.wake())
         self.tool = ToyDpkg(root / "tool.json")
+        self.sandboxed = FakeSandboxBackend(root / "sandboxed.json")
+        self._tools = tools
         self._runner = self._make_runner()
         self._spool = Spool(self.paths.spool_dir, self.paths.delivered_dir)
         self.confirmations = self._make_confirmations()
@@ -102,13 +108,21 @@ class Handset:
 
     def _make_runner(self) -> DirectRunner:
         real = SystemClock()
-        backends = {self.tool.name: self.tool}
+        fakes = {fake.name: fake for fake in (self.tool, self.sandboxed)}
         shop = registry.workshop(self.settings, self.paths, real, self._observer)
         stock = registry.stock(self.settings, self.paths, real)
-        shop = equipped(shop, backends)
+        if self._tools is not None:
+            tools = self._tools
+            return DirectRunner(
+                equipped(shop, tools), replace(stock, open_backends=lambda: tools.values())
+            )
         return DirectRunner(
-            shop,
-            replace(stock, open_backends=lambda: [self.tool], watch=lambda: [self.tool.mark()]),
+            equipped(shop, fakes),
+            replace(
+                stock,
+                open_backends=lambda: fakes.values(),
+                watch=lambda: [fake.mark() for fake in fakes.values()],
+            ),
         )
 
     def _make_confirmations(self) -> Confirmations:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scomod.confirm import Answer, Confirmations, Pending, Verdict, deferred
+from scomod.confirm import Answer, Confirmations, Pending, Verdict, kept
 from scomod.errors import OperationError, Reason
 from scomod.facade import AgentGone, Deferred, Refused, Unknown
 from scomod.operation import CONFIRMED, Branch, Operation, Phase, Primitive, Subject
@@ -106,7 +106,8 @@ class Room:
 
     def defer(self, when: str) -> float:
         until_s = self.confirmations.defer(1, when, by="ctl")
-        self.order = replace(self.order, data=deferred(self.order.data, self.answers[-1]))
+        known = kept(self.order, self.answers[-1], self.clock.wall_s())
+        self.order = replace(self.order, data={**self.order.data, **known})
         return until_s
 
     @property

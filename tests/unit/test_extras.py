@@ -14,9 +14,13 @@ from tests.support.operations import PACKAGE, an_operation
 K, E = StepKind, Extra
 
 
-def extras(settings: Settings, reboot: str = "", *, is_admitted: bool = False) -> frozenset[Extra]:
+def extras(
+    settings: Settings, reboot: str = "", *, is_admitted: bool = False, discloses: bool = False
+) -> frozenset[Extra]:
     operation = an_operation(subject=replace(PACKAGE, reboot=reboot))
-    return extras_for(settings, lambda _operation: is_admitted)(operation)
+    return extras_for(settings, lambda _operation: is_admitted, lambda _operation: discloses)(
+        operation
+    )
 
 
 @pytest.mark.spec("scomo 6.2")
@@ -54,6 +58,10 @@ def test_health_and_admission_come_from_the_configuration() -> None:
     assert extras(Settings(), is_admitted=True) == {E.ADMIT}
 
 
+def test_disclosure_comes_from_the_kind_of_package() -> None:
+    assert extras(Settings(), discloses=True) == {E.DISCLOSE}
+
+
 def test_extra_steps_stand_in_their_places() -> None:
     plan = plan_for(Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL, frozenset(Extra))
     assert plan == (
@@ -61,6 +69,8 @@ def test_extra_steps_stand_in_their_places() -> None:
         K.ADMIT,
         K.ACQUIRE,
         K.VERIFY,
+        K.DISCLOSE,
+        K.ADMIT,
         K.REBOOT,
         K.INSTALL,
         K.REBOOT,
@@ -77,6 +87,16 @@ def test_health_is_looked_at_only_where_something_became_active(
     becomes_active = K.INSTALL in plan or K.ACTIVATE in plan
     assert (K.HEALTH in plan) is becomes_active
     assert plan[0] is K.CONSENT, "one consent covers all"
+
+
+@pytest.mark.parametrize(("branch", "primitive"), PLANS, ids=lambda v: str(v))
+def test_only_what_is_fetched_and_installed_in_one_is_disclosed_by_a_second_question(
+    branch: Branch, primitive: Primitive
+) -> None:
+    plan = plan_for(branch, primitive, frozenset({E.DISCLOSE}))
+    is_both = K.ACQUIRE in plan and K.DELIVER not in plan
+    assert (K.DISCLOSE in plan) is is_both
+    assert not is_both or plan[plan.index(K.DISCLOSE) - 1] is K.VERIFY
 
 
 def test_leaves_of_our_own_stand_below_ext() -> None:

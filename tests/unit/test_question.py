@@ -8,7 +8,17 @@ import pytest
 
 from scomod import question
 from scomod.errors import Reason
-from scomod.operation import PLANS, Branch, Extra, Operation, Phase, Primitive, Subject, plan_for
+from scomod.operation import (
+    PLANS,
+    Branch,
+    Extra,
+    Operation,
+    Phase,
+    Primitive,
+    StepKind,
+    Subject,
+    plan_for,
+)
 
 OPERATION = Operation(
     id=7,
@@ -45,12 +55,36 @@ def test_prompt_says_what_it_implies() -> None:
         "units": ["hello.service"],
         "reboot": False,
         "reversible": True,
+        "permissions": None,
     }
 
 
 def test_prompt_says_that_the_device_restarts() -> None:
     steps = plan_for(OPERATION.branch, OPERATION.primitive, frozenset({Extra.REBOOT_AFTER}))
     assert question.prompt_of(replace(OPERATION, steps=steps), server_name="")["reboot"] is True
+
+
+def disclosing(step: StepKind) -> Operation:
+    """Return the operation at a step of a plan with two questions; the package is there."""
+    steps = plan_for(OPERATION.branch, OPERATION.primitive, frozenset({Extra.DISCLOSE}))
+    return replace(OPERATION, steps=steps, cursor=steps.index(step), data={"size": 2048})
+
+
+def test_first_of_two_questions_says_that_permissions_are_told_later() -> None:
+    prompt = question.prompt_of(disclosing(StepKind.CONSENT), server_name="")
+    assert prompt["effect"].endswith(
+        " Permissions that it asks for are told before it is installed."
+    )
+    assert prompt["permissions"] is None
+
+
+def test_second_question_says_what_is_there_already_and_what_it_asks_for() -> None:
+    asked = ("It may use the network.",)
+    prompt = question.prompt_of(disclosing(StepKind.DISCLOSE), server_name="", permissions=asked)
+    assert prompt["permissions"] == ["It may use the network."]
+    assert prompt["what"] == "go on and install what asks for permissions"
+    assert "downloaded" in prompt["effect"]
+    assert prompt["size"] == 2048, "the size it really has"
 
 
 @pytest.mark.parametrize(("branch", "primitive"), PLANS)
