@@ -13,7 +13,6 @@ from dataclasses import field
 
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
 from scomod.quirk import Quirk
-from scomod.section import section
 from scomod.shapes import (
     GIB,
     GLOB_SHAPE,
@@ -36,6 +35,7 @@ from scomod.shapes import (
     shaped,
     within,
 )
+from scomod.value import section
 
 
 @section

@@ -5,10 +5,8 @@ Not the settings (`settings.py`) and not their check (`config.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, dataclass_transform
-
-T = TypeVar("T")
+from dataclasses import field
+from typing import Any
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -19,6 +17,8 @@ PROXY_WORDS = "http://HOST:PORT"
 SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
 SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
 PIN_SHAPE = "[A-Za-z0-9+/]{43}="
+NAME_SHAPE = "[a-z][a-z0-9-]{0,31}"
+NAME_WORDS = "names of small letters, digits and minus"
 SERVER_ID_SHAPE = r"[^=&*+\s]+"
 SERVER_IDS_SHAPE = rf"\*|{SERVER_ID_SHAPE}"
 SERVER_IDS_WORDS = 'server identifiers or "*"'
@@ -29,12 +29,6 @@ WINDOW_SHAPE = f"({_DAYS}(,{_DAYS})* )?{TIME_SHAPE}-({TIME_SHAPE}|24:00)"
 WINDOW_WORDS = '"HH:MM-HH:MM" in local time, days before it: "Mon-Fri,Sun 22:00-04:00"'
 GLOB_SHAPE = "[!-~]{1,128}"
 GLOB_WORDS = "patterns of component ids, such as lib*"
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def section(cls: type[T]) -> type[T]:
-    """Declare a section of the settings: a value, whose text is the same in every life."""
-    return dataclass(frozen=True, slots=True, kw_only=True, match_args=False)(cls)
 
 
 def one_of(default: str, *others: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from scomod.value import value
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ class Presence(StrEnum):
     PARTIAL = "partial"
 
 
-@value
+@frozen
 class InstalledItem:
     """One piece of software as the backend reports it, not yet mapped to a node.
 
@@ -69,7 +69,7 @@ class InstalledItem:
     is_startable: bool = False
 
 
-@value
+@frozen
 class Facts:
     """What an archive says of itself, read without installing it.
 
@@ -85,7 +85,7 @@ class Facts:
     permissions: tuple[str, ...] = ()
 
 
-@value
+@frozen
 class Job:
     """One order to the installing side; the same job may be run twice (I6).
 
@@ -115,7 +115,7 @@ class Job:
     undoes: str = ""
 
 
-@value
+@frozen
 class JobResult:
     """How a job ended; `reason` is a `Reason` value when `is_ok` is false.
 

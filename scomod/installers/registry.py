@@ -45,8 +45,9 @@ def kinds(settings: Install, paths: Paths) -> tuple[Kind, ...]:
     except ConfigError as error:
         from scomod import config  # noqa: PLC0415 - as above
 
-        file = config.origins(paths).get("install.backends", "install.backends")
-        raise ConfigError(f"{file}: install.backends: {error}") from error
+        file = config.origins(paths).get("install.backends")
+        where = f"{file}: install.backends" if file else "install.backends"
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def backends(place: Place) -> dict[str, Backend]:
