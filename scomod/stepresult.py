@@ -5,32 +5,35 @@ Failures are no results: they are raised as `OperationError`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scomod.errors import OperationError
     from scomod.mo.inventory import InventoryItem
-    from scomod.operation import StepKind
+    from scomod.operation import StepKind, Subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Done:
     """The step is over; `data` goes to the journal, `items` to the inventory.
 
     `mark` is that of the device when the items were read; `then` are steps that the plan
-    gets right after this one.
+    gets right after this one.  `subject` takes the place of what the operation was about.
     """
 
     data: Mapping[str, object] = field(default_factory=dict)
     items: tuple[InventoryItem, ...] | None = None
     mark: str = ""
     then: tuple[StepKind, ...] = ()
+    subject: Subject | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wait:
     """The step waits; it is done again when the engine is nudged, and after `again_s`.
 
@@ -41,7 +44,7 @@ class Wait:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Retry:
     """The step failed in a way that time may heal."""
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 from scomod import mishap, net
+from scomod.download.descriptor import is_descriptor
 from scomod.download.job import FetchResult
 from scomod.download.part import Origin, PartFile
 from scomod.errors import DownloadError, Reason, VerifyError
@@ -54,6 +55,10 @@ STATUSES: Mapping[int, tuple[Reason, bool]] = {
 }
 # Stores of objects say 403 of what they do not have to those who may not list them.
 ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+class WrongType(DownloadError):  # noqa: N818 - a condition
+    """The server sends something of another media type than was asked for."""
 
 
 class HttpFetcher:
@@ -124,29 +129,48 @@ class _Fetch:
     progress: Callable[[int, int | None], None]
     check: Callable[[], None]
     is_continued: bool = False
+    is_descriptor: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The digest that is to come out, "" for any."""
+        return "" if self.is_descriptor else self.request.sha256.lower()
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size that was announced."""
+        return None if self.is_descriptor else self.request.size_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """How large a body may be."""
+        request = self.request
+        return request.max_descriptor_bytes if self.is_descriptor else request.max_bytes
 
     def run(self) -> FetchResult:
         """Fill the part and prove it; what is complete already costs no request."""
         origin = self._take_up()
-        if origin is not None and not (self.request.sha256 and self._is_right()):
+        if origin is not None:
+            self._check_type(origin.media_type)
+        if origin is not None and not (self.sha256 and self._is_right()):
             origin = self._continue(origin)
         if origin is None or (self.is_continued and not self._is_right()):
             # a power cut may have damaged the beginning: then all anew, once
             origin = self._start_over()
         if not self._is_right():
             self.part.remove()
-            wanted, got = self.request.sha256, self.part.digest.hexdigest()
+            wanted, got = self.sha256, self.part.digest.hexdigest()
             raise VerifyError(Reason.DIGEST, f"SHA-256 is {got}, expected {wanted}")
         self.part.flush()
         return FetchResult(
             size_bytes=self.part.size_bytes,
             sha256=self.part.digest.hexdigest(),
-            content_type=origin.content_type.partition(";")[0].strip().lower(),
+            content_type=origin.media_type,
+            is_descriptor=self.is_descriptor,
         )
 
     def _is_right(self) -> bool:
-        wanted = self.request.sha256.lower()
-        return not wanted or wanted == self.part.digest.hexdigest()
+        return self.sha256 in ("", self.part.digest.hexdigest())
 
     def _take_up(self) -> Origin | None:
         """Read an earlier part again, where it may be continued."""
@@ -185,8 +209,9 @@ class _Fetch:
         """Replace the part by the body of an answer."""
         if response.status_code != HTTPStatus.OK:
             raise _refusal(response)
-        total = self._checked(net.content_length(response.headers))
         origin = Origin.of(self.request.url, response.headers, self.boot_id)
+        self._check_type(origin.media_type)
+        total = self._checked(net.content_length(response.headers))
         self.is_continued = False
         self.part.restart(origin)
         self._copy(response, total)
@@ -217,23 +242,30 @@ class _Fetch:
         except mishap.network_errors() as error:
             self._fail(error)
 
+    def _check_type(self, media_type: str) -> None:
+        """Refuse what is of another type than was asked for; a descriptor has its own limit."""
+        request = self.request
+        if request.types and media_type not in request.types:
+            text = f"the server sends {media_type or 'what it does not name'}"
+            raise WrongType(Reason.REFUSED_BY_SERVER, f"{text}, not {', '.join(request.types)}")
+        self.is_descriptor = bool(request.max_descriptor_bytes) and is_descriptor(media_type)
+
     def _checked(self, total: int | None) -> int | None:
         """Hold the announced size of the whole file against what we may and should take."""
-        request = self.request
-        if total is not None and total > request.max_bytes:
-            text = f"{total} octets, {request.max_bytes} are allowed"
+        if total is not None and total > self.max_bytes:
+            text = f"{total} octets, {self.max_bytes} are allowed"
             raise DownloadError(Reason.TOO_LARGE, text)
-        if None not in (total, request.size_bytes) and total != request.size_bytes:
-            text = f"the server offers {total} octets, {request.size_bytes} were announced"
+        if None not in (total, self.size_bytes) and total != self.size_bytes:
+            text = f"the server offers {total} octets, {self.size_bytes} were announced"
             raise DownloadError(Reason.REFUSED_BY_SERVER, text)
         return total
 
     def _copy(self, response: Response, total: int | None) -> None:
         """Move a body into the part; `total` is what the server says of the whole file."""
         part = self.part
-        part.require_space(0 if total is None else total - part.size_bytes)
+        wanted = self.size_bytes if total is None else total
+        part.require_space(0 if wanted is None else wanted - part.size_bytes)
         read = net.piece_reader(response.raw)
-        wanted = self.request.size_bytes if total is None else total
         due_s = self.clock.monotonic_s()
         while total is None or part.size_bytes < total:
             self.check()
@@ -251,8 +283,7 @@ class _Fetch:
 
     def _keep(self, piece: bytes) -> None:
         """Store a piece, unless a server that announced nothing sends more than is allowed."""
-        request = self.request
-        limit = min(request.max_bytes, request.size_bytes or request.max_bytes)
+        limit = min(self.max_bytes, self.size_bytes or self.max_bytes)
         if self.part.size_bytes + len(piece) > limit:
             self.part.remove()
             raise DownloadError(Reason.TOO_LARGE, f"more than the {limit} octets that are allowed")

@@ -15,14 +15,18 @@ class FetchRequest:
     """One file to fetch into `part`; all limits come from the configuration.
 
     `sha256` (hex) and `size_bytes` are what the result must have, "" and None
-    where the server gave none.
+    where the server gave none; `types` are the media types it may have, () any.
+    A download descriptor is taken in place of the file, whatever the two say, if it is
+    not larger than `max_descriptor_bytes`; 0 where none is expected.
     """
 
     url: str
     part: Path
     sha256: str = ""
     size_bytes: int | None = None
+    types: tuple[str, ...] = ()
     max_bytes: int
+    max_descriptor_bytes: int = 0
     reserve_bytes: int
     connect_timeout_s: float
     idle_timeout_s: float
@@ -35,11 +39,15 @@ class FetchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
-    """What lies in `part` now: complete, flushed to disk, digest computed on the way."""
+    """What lies in `part` now: complete, flushed to disk, digest computed on the way.
+
+    `is_descriptor` says that it describes the file and is not the file.
+    """
 
     size_bytes: int
     sha256: str
     content_type: str
+    is_descriptor: bool = False
 
 
 class Fetcher(Protocol):

@@ -53,6 +53,11 @@ class Origin:
         )
 
     @property
+    def media_type(self) -> str:
+        """The media type without parameters, "" where none was named."""
+        return self.content_type.partition(";")[0].strip().lower()
+
+    @property
     def validator(self) -> str:
         """What If-Range carries; "" means that nothing allows to go on."""
         return self.etag or self.last_modified

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
     (1, r"scomod\.stepresult$"),
-    (1, r"scomod\.download\.job$|scomod\.installers\.base$"),
+    (1, r"scomod\.download\.(job|descriptor)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
     (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust)$"),
@@ -182,7 +182,10 @@ OWNERS = (
     ("sqlite3", {"scomod.db"}),
     ("dbus_next", {"scomod.buswire"}),
     ("subprocess", {"scomod.installers.proc"}),
-    ("lxml", {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning"}),
+    (
+        "lxml",
+        {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning", "scomod.download.descriptor"},
+    ),
     ("requests", {"scomod.mishap", "scomod.wire"}),
 )
 
