@@ -45,6 +45,7 @@ class Scene:
     is_required: bool = True
     at: datetime = NOW
     shelf: Shelf = field(default_factory=Shelf)
+    told: list[str] = field(default_factory=list)
     lives: list[Handset] = field(default_factory=list)
 
     @property
@@ -61,7 +62,8 @@ class Scene:
             fetch_signature=self.fetch_signature,
         )
         settings = replace(settings_of(), verify=policy)
-        self.lives.append(Handset(self.root, self.shelf, clock, settings=settings))
+        life = Handset(self.root, self.shelf, clock, settings=settings, observer=self.told.append)
+        self.lives.append(life)
         return self.lives[-1]
 
     def put(self, proof: Proof | None) -> str:
@@ -85,6 +87,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path)
     made.begin().close()  # makes the directories of a device
     made.lives.clear()
+    made.told.clear()
     yield made
     for life in made.lives:
         life.close()
@@ -249,8 +252,10 @@ def test_a_proof_in_the_order_is_the_one_that_counts(scene: Scene) -> None:
 
 
 def test_an_unsigned_package_is_refused_before_it_is_fetched(scene: Scene) -> None:
-    scene.shelf.content.clear()  # not even the package is there
-    assert "not signed" in scene.order().finished[-1].detail
+    scene.put(None)
+    device = scene.order()
+    assert "not signed" in device.finished[-1].detail
+    assert "half" not in scene.told
 
 
 def test_a_signature_is_asked_for_again_when_the_server_is_back(scene: Scene) -> None:

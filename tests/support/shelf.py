@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scomod.download.http import WrongType
 from scomod.download.job import FetchResult
 from scomod.errors import DownloadError, Reason, VerifyError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scomod.download.job import FetchRequest
+
+TYPE = "application/octet-stream"  # of all that lies there
 
 
 def package(component_id: str, version: str, **more: object) -> bytes:
@@ -57,6 +60,8 @@ class ShelfFetcher:
         content = self.shelf.content.get(request.url)
         if content is None:
             raise DownloadError(Reason.REFUSED_BY_SERVER, "404", is_absent=True)
+        if request.types and TYPE not in request.types:
+            raise WrongType(Reason.REFUSED_BY_SERVER, f"the server sends {TYPE}")
         if len(content) > request.max_bytes:
             raise DownloadError(Reason.TOO_LARGE, f"more than {request.max_bytes} octets")
         half = len(content) // 2
