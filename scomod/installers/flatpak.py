@@ -1,16 +1,13 @@
-"""The flatpak backend: single-file bundles in one named installation.
+"""The flatpak backend: bundles and .flatpakref files, in one named installation.
 
-Success is never an exit code: it is the list of what is deployed, read again, with
-the bundle's own commit (docs/backends.md has the table this follows).  What a kill
-left half deployed flatpak neither sees nor replaces nor repairs; its files are deleted
-before anything else is done.  Remotes are not asked for anything by us.
+What a file says is read by `flatpak_bundle` and `flatpak_ref`, what a remote has is
+fetched by `flatpak_remote`, what is deployed is changed by `flatpak_deployed`, what runs
+by `flatpak_life`.  This is what joins them; docs/backends.md has the table that it follows.
 """
 
 from __future__ import annotations
 
-import logging
-import shutil
-import tempfile
+import os
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
@@ -20,102 +17,137 @@ from scomod.installers import (
     flatpak_facts,
     flatpak_output,
     flatpak_permissions,
-    proc,
+    flatpak_ref,
 )
 from scomod.installers.base import Facts, InstalledItem, Presence, stamp
+from scomod.installers.flatpak_bundle import Contents
+from scomod.installers.flatpak_deployed import Deployed
+from scomod.installers.flatpak_pins import Pins
+from scomod.installers.flatpak_remote import Remotes
+from scomod.installers.flatpak_tool import Tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scomod.installers.flatpak_bundle import Contents
+    from scomod.installers.flatpak_life import Life
     from scomod.installers.flatpak_output import Row
+    from scomod.installers.flatpak_pins import Pin
+    from scomod.installers.flatpak_ref import Ref
     from scomod.installers.kinds import Place
-    from scomod.settings import Flatpak
 
-log = logging.getLogger(__name__)
-
-_QUERY_TIMEOUT_S: Final = 60.0
-_RUNS_AFTER_KILL: Final = 2
-_METADATA_BYTES: Final = 256 << 10
-# Which variable names the directory of an installation.
-_PLACES: Final = {"system": "FLATPAK_SYSTEM_DIR", "user": "FLATPAK_USER_DIR"}
-_YES: Final = ("-y", "--noninteractive")
+NOT_LOOKED_AT: Final = "What it may do is known only once it has been fetched."
+# Content that flatpak fetches while it deploys, unpacked by a script of the package.
+_EXTRA_DATA: Final = "Extra Data"
 
 
 class FlatpakBackend:
-    """Installs and removes bundles with flatpak; every verb may be called twice."""
+    """Installs, removes and runs software with flatpak; every verb may be called twice."""
 
     name = "flatpak"
     environment = "flatpak"
 
-    def __init__(self, *, root: Path, settings: Flatpak) -> None:
-        self._root = root.absolute()
-        self._dir = self._root / settings.dir.lstrip("/")
-        self._installation = settings.installation
-        self._timeout_s = settings.timeout_s
+    def __init__(self, place: Place) -> None:
+        settings, root = place.settings.flatpak, place.root.absolute()
+        self._place = place
+        self._tool = Tool(
+            installation=settings.installation,
+            dir=root / settings.dir.lstrip("/"),
+            config_dir=root / "etc/flatpak",
+            timeout_s=settings.timeout_s,
+        )
+        self._pins = Pins(self._tool.dir / "repo")
+        self._deployed = Deployed(tool=self._tool, pins=self._pins)
+        self._remotes = Remotes(
+            tool=self._tool,
+            pins=self._pins,
+            needs_signature=settings.signature == "required",
+            may_use_network=place.may_use_network,
+        )
         self._native_architecture = ""
+        # When what was inspected was made, by version: plans are judged by who made them.
+        self._made_s: dict[str, int] = {}
 
     def inspect(self, payload: Path) -> Facts:
-        """Read ref, version and permissions of a bundle.
+        """Read ref, version and permissions of a bundle, or of what a .flatpakref names.
 
-        Raises `InstallerError`: MALFORMED when it is no bundle, UNSUPPORTED_ENV when
-        it is one for another machine, which flatpak itself would install.
+        The latter may ask the remote; who cannot install is told what is known without.
+        Raises `InstallerError`: MALFORMED when it is neither, UNSUPPORTED_ENV when it is
+        one for another machine, which flatpak itself would install.
         """
-        contents = flatpak_bundle.read(payload)
+        ref = flatpak_ref.read(payload)
+        contents = self._contents(payload, ref)
         _, name, architecture, branch = flatpak_output.split_ref(contents.ref)
-        native = self._native()
-        if architecture != native:
+        if architecture != self._native():
             raise InstallerError(
-                Reason.UNSUPPORTED_ENV, f"{name} is for {architecture}, this device is {native}"
+                Reason.UNSUPPORTED_ENV,
+                f"{name} is for {architecture}, this device is {self._native()}",
             )
-        version = flatpak_facts.newest_version(contents.appdata)
+        version = flatpak_output.version_of(
+            flatpak_facts.newest_version(contents.appdata), contents.commit
+        )
+        self._made_s[version] = contents.made_s
+        permissions = flatpak_permissions.sentences(contents.metadata)
         return Facts(
             id=f"{name}:{branch}",
-            version=flatpak_output.version_of(version, contents.commit),
+            version=version,
             architecture=architecture,
-            description=flatpak_facts.summary(contents.appdata),
-            permissions=flatpak_permissions.sentences(contents.metadata),
+            description=ref.summary if ref else flatpak_facts.summary(contents.appdata),
+            permissions=permissions if contents.commit else (NOT_LOOKED_AT,),
         )
 
-    def install(self, payload: Path, facts: Facts, *, may_downgrade: bool = False) -> None:
-        """Install a bundle and see that its commit is there.
+    def prepare(self, payload: Path, facts: Facts) -> None:
+        """Fetch what a .flatpakref names, its runtime too; a bundle has come as a whole."""
+        ref = flatpak_ref.read(payload)
+        if ref is not None:
+            self._fetch(ref, facts)
 
-        A first installation that fails leaves nothing; a failed upgrade leaves the
-        earlier one.  Raises `InstallerError` with the reason, POLICY for an older
-        version that nobody allowed.
+    def install(self, payload: Path, facts: Facts, *, may_downgrade: bool = False) -> None:
+        """Install it and see that its commit is there.
+
+        A first installation that fails leaves nothing deployed; a failed upgrade leaves the
+        earlier one.  Raises `InstallerError` with the reason, POLICY for an older version
+        that nobody allowed.
         """
-        contents = flatpak_bundle.read(payload)
-        before = self._row(facts.id)
+        ref = flatpak_ref.read(payload)
+        pin = None if ref is None else self._fetch(ref, facts)
+        contents = self._contents(payload, ref)
+        before = self._deployed.row(facts.id)
         if before is not None and contents.commit.startswith(before.commit):
             return
-        if before is not None:
-            self._check_direction(before, facts, contents, may_downgrade=may_downgrade)
+        if before is not None and not may_downgrade:
+            self._check_direction(before, facts, contents)
+        self._check_extra_data(facts, contents)
         try:
-            self._deploy(payload, facts.id, contents)
-        except InstallerError:
-            self._clear_remains(facts.id)
-            raise
+            if pin is None:
+                self._deployed.put_bundle(str(payload.absolute()), facts.id, contents.commit)
+            else:
+                self._pins.keep(pin)
+                self._deployed.put_pinned(pin, facts.id)
         finally:
-            self._drop_spent_origins()
+            self._drop_spent_remotes()
 
     def remove(self, component_id: str) -> None:
-        """Take software off; also what a kill left of it."""
-        self._take_off(component_id)
+        """Take software off, and all that was fetched for it; also what a kill left of it."""
+        self._deployed.take_off(component_id)
+        self._pins.drop(component_id)
+        self._drop_spent_remotes()
 
     def withdraw(self, component_id: str) -> None:
-        """Take software off; what its users keep below their homes stays, as it always does."""
-        self._take_off(component_id)
+        """Take software off; what was fetched for it stays, as does what its users keep."""
+        self._deployed.take_off(component_id)
+        self._drop_spent_remotes()
 
     def probe(self, component_id: str, version: str) -> Presence:
         """Say what is deployed; "" as version means any."""
-        row = self._row(component_id)
+        row = self._deployed.row(component_id)
         if row is None:
-            return Presence.PARTIAL if self._remains(component_id) else Presence.ABSENT
+            is_left = self._deployed.remains(component_id)
+            return Presence.PARTIAL if is_left else Presence.ABSENT
         return Presence.ACTIVE if version in ("", row.version) else Presence.ABSENT
 
     def version(self, component_id: str) -> str:
         """Say which version is installed, "" where none is."""
-        row = self._row(component_id)
+        row = self._deployed.row(component_id)
         return "" if row is None else row.version
 
     def units(self, component_id: str) -> tuple[str, ...]:
@@ -132,157 +164,134 @@ class FlatpakBackend:
                 version=row.version,
                 environment=self.environment,
                 description=row.summary,
-                permissions=flatpak_permissions.sentences(self._metadata(row)),
+                permissions=flatpak_permissions.sentences(self._deployed.metadata(row)),
+                is_startable=row.kind == "app",
             )
-            for row in self._rows()
+            for row in self._deployed.rows()
         ]
 
     def mark(self) -> str:
         """Return the mark of the file that flatpak writes anew with every change."""
-        return stamp(self._dir / ".changed")
+        return stamp(self._tool.dir / ".changed")
 
-    # -- changes ---------------------------------------------------------------
+    # -- running -----------------------------------------------------------------
 
-    def _check_direction(
-        self, before: Row, facts: Facts, contents: Contents, *, may_downgrade: bool
-    ) -> None:
-        """Refuse what flatpak does without a word: an older bundle over a newer one."""
-        if may_downgrade or not self._is_older(before, facts, contents):
-            return
-        raise InstallerError(
-            Reason.POLICY,
-            f"{facts.id} {before.version} is newer than {facts.version} and no downgrade"
-            " is allowed",
-        )
+    def start(self, component_id: str) -> None:
+        """Start an application and see it run; raises `InstallerError(UNHEALTHY)`."""
+        self._life().start(self._installed(component_id))
 
-    def _is_older(self, before: Row, facts: Facts, contents: Contents) -> bool:
-        """Compare versions where both have one, else the times of the commits."""
-        are_named = before.version != before.commit and not contents.commit.startswith(
-            facts.version
-        )
-        if are_named and before.version != facts.version:
-            return debversion.compare(facts.version, before.version) < 0
-        installed = flatpak_output.made_s(self._query(self._scope, "info", before.ref).stdout)
-        return contents.made_s < installed
+    def stop(self, component_id: str) -> None:
+        """Stop all that runs of an application; raises `InstallerError(UNHEALTHY)`."""
+        self._life().stop(self._installed(component_id))
 
-    def _deploy(self, payload: Path, component_id: str, contents: Contents) -> None:
-        for _ in range(_RUNS_AFTER_KILL):
-            self._clear_remains(component_id)
-            done = self._flatpak("install", *_YES, "--bundle", str(payload.absolute()))
-            row = self._row(component_id)
-            if row is not None and contents.commit.startswith(row.commit):
-                return
-            if done.rc >= 0:
-                break
-        raise _failure(done)
+    # -- discerning --------------------------------------------------------------
 
-    def _take_off(self, component_id: str) -> None:
-        self._clear_remains(component_id)
-        row = self._row(component_id)
-        if row is not None:
-            done = self._flatpak("uninstall", *_YES, row.ref)
-            if self._row(component_id) is not None:
-                raise _failure(done)
-            self._clear_remains(component_id)
-        self._drop_spent_origins()
+    def is_older(self, version: str, than: str) -> bool:
+        """Compare two versions, or the times of what has none.
 
-    def _clear_remains(self, component_id: str) -> None:
-        """Clear away what is deployed by half: it can be neither replaced nor uninstalled."""
-        remains = self._remains(component_id)
-        if remains and self._row(component_id) is None:
-            log.info("%s is half deployed and is cleared away", component_id)
-            for place in remains:
-                shutil.rmtree(place)
-            # Files that flatpak does not list it leaves; what it has besides it clears.
-            self._flatpak("repair")
-
-    def _drop_spent_origins(self) -> None:
-        """Delete the remotes that flatpak made for bundles which are not there (any more)."""
-        listed = self._query(
-            self._scope, "remotes", "--show-disabled", f"--columns={flatpak_output.REMOTE_COLUMNS}"
-        )
-        used = {row.origin for row in self._rows()}
-        for origin in sorted(flatpak_output.bundle_origins(listed.stdout) - used):
-            self._flatpak("remote-delete", "--force", origin)
-
-    def _remains(self, component_id: str) -> list[Path]:
-        """Give the directories where a ref is deployed; left over where it is not in the list."""
-        if not flatpak_output.is_component_id(component_id):
-            return []
-        name, _, branch = component_id.partition(":")
-        return [
-            place
-            for kind in ("app", "runtime")
-            for place in (self._dir / kind / name).glob(f"*/{branch}")
-        ]
-
-    def _metadata(self, row: Row) -> str:
-        """Read the metadata file of what is deployed, "" where it has just gone."""
-        try:
-            with (self._dir / row.ref / "active/metadata").open("rb") as file:
-                return file.read(_METADATA_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ""
-
-    # -- programs --------------------------------------------------------------
-
-    @property
-    def _scope(self) -> str:
-        return f"--{self._installation}"
-
-    def _rows(self) -> list[Row]:
-        """List what is deployed; nothing where flatpak was never used or is not there."""
-        is_there = shutil.which("flatpak", path=proc.ENVIRONMENT["PATH"])
-        if not is_there or not (self._dir / "repo/config").exists():
-            return []
-        columns = f"--columns={flatpak_output.LIST_COLUMNS}"
-        done = self._query(self._scope, "list", "--all", columns)
-        if done.rc != 0 or done.is_truncated:
+        Raises `InstallerError(POLICY)` where no time is known of one of them.
+        """
+        if not any(map(flatpak_output.is_commit, (version, than))):
+            return debversion.compare(version, than) < 0
+        times = [self._time_of(each) for each in (version, than)]
+        if not all(times):
             raise InstallerError(
-                Reason.INTERNAL,
-                f"the flatpak installation cannot be read: {flatpak_output.detail_of(done.stderr)}",
+                Reason.POLICY, f"nobody can tell whether {version} is older than {than}"
             )
-        return flatpak_output.parse_list(done.stdout)
+        return times[0] < times[1]
 
-    def _row(self, component_id: str) -> Row | None:
-        if not flatpak_output.is_component_id(component_id):
-            raise InstallerError(Reason.POLICY, f"no flatpak can be called {component_id!r:.80}")
-        return next((row for row in self._rows() if row.id == component_id), None)
+    def is_essential(self, component_id: str) -> bool:
+        """Tell that a system works without any flatpak."""
+        del component_id
+        return False
+
+    def scripts(self, archive: Path) -> tuple[str, ...]:
+        """Name the one script that there can be: what unpacks extra data, in a sandbox."""
+        contents = self._contents(archive, flatpak_ref.read(archive))
+        return ("apply_extra",) if _has_extra_data(contents) else ()
+
+    # -- what an archive means ---------------------------------------------------
+
+    def _contents(self, payload: Path, ref: Ref | None) -> Contents:
+        if ref is None:
+            return flatpak_bundle.read(payload)
+        full = ref.full(self._native())
+        try:
+            return self._remotes.contents(ref, full)
+        except InstallerError:
+            if self._may_install():
+                raise
+            return Contents(ref=full, metadata="", appdata="", commit="", made_s=0)
+
+    def _may_install(self) -> bool:
+        """Tell whether we may write where the installation lies, or will lie."""
+        places = (self._tool.dir / "repo", self._tool.dir, *self._tool.dir.parents)
+        return os.access(next(place for place in places if place.exists()), os.W_OK)
+
+    def _fetch(self, ref: Ref, facts: Facts) -> Pin:
+        return self._remotes.fetch(ref, ref.full(self._native()), facts.version)
 
     def _native(self) -> str:
         """Name the machine's own architecture; it does not change."""
         if not self._native_architecture:
-            self._native_architecture = self._query("--default-arch").stdout.strip()
+            self._native_architecture = self._tool.native()
         return self._native_architecture
 
-    def _flatpak(self, verb: str, *arguments: str) -> proc.Completed:
-        """Change something; the installation is always named."""
-        return self._run(self._scope, verb, *arguments, timeout_s=self._timeout_s)
+    # -- what is refused ---------------------------------------------------------
 
-    def _query(self, *arguments: str) -> proc.Completed:
-        return self._run(*arguments, timeout_s=_QUERY_TIMEOUT_S)
+    def _check_direction(self, before: Row, facts: Facts, contents: Contents) -> None:
+        """Refuse what flatpak does without a word: an older one over a newer one."""
+        versions = (facts.version, before.version)
+        has_names = before.version != before.commit and not contents.commit.startswith(versions[0])
+        if has_names and versions[0] != versions[1]:
+            is_older = debversion.compare(*versions) < 0
+        else:
+            is_older = contents.made_s < self._deployed.made_s(before.commit)
+        if is_older:
+            raise InstallerError(
+                Reason.POLICY,
+                f"{facts.id} {before.version} is newer than {facts.version} and no downgrade"
+                " is allowed",
+            )
 
-    def _run(self, *arguments: str, timeout_s: float) -> proc.Completed:
-        # It refuses to list anything where it cannot make a cache directory.
-        with tempfile.TemporaryDirectory(prefix="scomod-flatpak-") as home:
-            env = {
-                **proc.ENVIRONMENT,
-                _PLACES[self._installation]: str(self._dir),
-                "FLATPAK_CONFIG_DIR": str(self._root / "etc/flatpak"),
-                "HOME": home,
-            }
-            return proc.run(("flatpak", *arguments), timeout_s=timeout_s, env=env)
+    def _check_extra_data(self, facts: Facts, contents: Contents) -> None:
+        if _has_extra_data(contents) and not self._place.may_use_network():
+            raise InstallerError(
+                Reason.POLICY,
+                f"the policy of this device: {facts.id} may not fetch its extra data"
+                " (allow_network)",
+            )
+
+    def _time_of(self, version: str) -> int:
+        rows = [row for row in self._deployed.rows() if row.version == version]
+        times = [self._deployed.made_s(row.commit) for row in rows]
+        return self._made_s.get(version) or max(times, default=self._deployed.made_s(version))
+
+    def _installed(self, component_id: str) -> Row:
+        row = self._deployed.row(component_id)
+        if row is None:
+            raise InstallerError(Reason.NOT_PRESENT, f"{component_id} is not installed")
+        return row
+
+    def _drop_spent_remotes(self) -> None:
+        self._remotes.drop_spent({row.origin for row in self._deployed.rows()})
+
+    def _life(self) -> Life:
+        from scomod.installers import flatpak_life  # noqa: PLC0415 - looking needs none of it
+
+        settings = self._place.settings.flatpak
+        return flatpak_life.Life(
+            tool=self._tool,
+            run_as=settings.run_as,
+            wait_s=settings.run_wait_s,
+            has_systemd=flatpak_life.has_systemd(self._place.root),
+        )
 
 
-def _failure(done: proc.Completed) -> InstallerError:
-    """Make the error of a run that did not reach its end."""
-    if done.rc < 0:
-        return InstallerError(Reason.INTERNAL, f"flatpak was killed by signal {-done.rc}")
-    return InstallerError(
-        flatpak_output.reason_of(done.stderr), f"flatpak: {flatpak_output.detail_of(done.stderr)}"
-    )
+def _has_extra_data(contents: Contents) -> bool:
+    return _EXTRA_DATA in flatpak_permissions.groups(contents.metadata)
 
 
 def make(place: Place) -> FlatpakBackend:
     """Make the backend of a device."""
-    return FlatpakBackend(root=place.root, settings=place.settings.flatpak)
+    return FlatpakBackend(place)

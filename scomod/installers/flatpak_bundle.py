@@ -26,6 +26,8 @@ _TIME_BYTES: Final = 8
 # Limits of what is copied out of an archive; the archive itself has its own limit.
 _VALUE_LIMIT_BYTES: Final = 256 << 10
 _APPDATA_LIMIT_BYTES: Final = 1 << 20
+# Keys of a bundle, and of a commit.
+_WANTED: Final = (b"ref", b"metadata", b"appdata", b"xa.ref", b"xa.metadata")
 _ENTRIES_LIMIT: Final = 100_000
 _GZIP_WINDOW: Final = 31
 # Frame offsets that each tuple has at its end, one for each member but the last
@@ -55,6 +57,24 @@ def read(path: Path) -> Contents:
             return _contents(data)
     except (ValueError, zlib.error) as error:
         raise InstallerError(Reason.MALFORMED, f"no flatpak bundle: {error}") from error
+
+
+def read_commit(path: Path) -> Contents:
+    """Read a commit that lies in a repository ("objects/ab/cd....commit"); raises as `read`."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            whole = range(len(data))
+            ends = _ends(data, whole, _COMMIT_OFFSETS)
+            wanted = dict(_wanted(data, _span(whole, 0, ends[0])))
+            return Contents(
+                ref=_text(wanted.get(b"xa.ref", b"")),
+                metadata=_text(wanted.get(b"xa.metadata", b"")),
+                appdata="",
+                commit=path.parent.name + path.stem,
+                made_s=_time(data, whole),
+            )
+    except ValueError as error:
+        raise InstallerError(Reason.MALFORMED, f"no flatpak commit: {error}") from error
 
 
 def _contents(data: mmap.mmap) -> Contents:
@@ -98,7 +118,7 @@ def _wanted(data: mmap.mmap, table: range) -> Iterator[tuple[bytes, bytes]]:
         entry = _span(table, _aligned(start), end)
         key_end = _ends(data, entry, 1)[0]
         key = _part(data, _span(entry, entry.start, min(key_end, entry.start + 32)))
-        if (name := key.rstrip(b"\0")) in (b"ref", b"metadata", b"appdata"):
+        if (name := key.rstrip(b"\0")) in _WANTED:
             value = _span(entry, _aligned(key_end), entry.stop - _width(len(entry)))
             yield name, _part(data, value).rpartition(b"\0")[0]
         start = end

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIST_COLUMNS: Final = "application,version,branch,arch,active,origin,options,name,description"
-REMOTE_COLUMNS: Final = "name,options"
+REMOTE_COLUMNS: Final = "name,url,options"
+PS_COLUMNS: Final = "instance,application,arch,branch,child-pid"
 _LIST_FIELDS: Final = 9
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){2,}")
@@ -30,15 +30,18 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
 # As many digits of a commit as flatpak itself shows.
 COMMIT_DIGITS: Final = 12
 
-_DATE: Final = re.compile(r"^ *Date: ([0-9-]{10} [0-9:]{8} [+-][0-9]{4})$", re.MULTILINE)
 _OWN_LINE: Final = re.compile(r"error: ", re.IGNORECASE)
 _DETAIL_CHARACTERS: Final = 400
+# What `detail_of` says where flatpak says nothing.
+NO_DETAIL: Final = "no explanation given"
 # First match wins.
 _REASONS: Final = (
+    (r"no summary found|While fetching [^ ]+: \[", Reason.UNREACHABLE),
+    (r"No such ref ", Reason.NOT_PRESENT),
     (r"No space left on device|min-free-space-|Disk quota exceeded", Reason.NO_SPACE),
     (r"requires the runtime .* not found|it is needed for: ", Reason.DEPENDENCY),
     (r"is masked", Reason.POLICY),
-    (r"GPG verification|GPG signatures", Reason.SIGNATURE),
+    (r"GPG verification|GPG signatures|Signature made ", Reason.SIGNATURE),
     (r"Invalid checksum|Failed to open file|[Cc]orrupt|Invalid bundle", Reason.MALFORMED),
 )
 
@@ -95,20 +98,42 @@ def parse_list(text: str) -> list[Row]:
     return rows
 
 
-def bundle_origins(text: str) -> set[str]:
-    """Name the remotes that flatpak made for bundles; `text` has the REMOTE_COLUMNS."""
-    found = set()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """Where flatpak fetches from; `options` as it names them ("no-gpg-verify")."""
+
+    name: str
+    url: str
+    options: frozenset[str]
+
+    @property
+    def is_bundle_origin(self) -> bool:
+        """Tell whether flatpak made it for a bundle."""
+        return self.name.endswith("-origin") and "no-enumerate" in self.options and not self.url
+
+
+def parse_remotes(text: str) -> list[Remote]:
+    """Read what `flatpak remotes` printed with REMOTE_COLUMNS."""
+    found = []
     for line in text.splitlines():
-        name, _, options = line.partition("\t")
-        if name.endswith("-origin") and "no-enumerate" in options.split(","):
-            found.add(name)
+        name, url, options = (*line.split("\t"), "", "")[:3]
+        found.append(Remote(name=name, url=url, options=frozenset(options.split(","))))
     return found
 
 
-def made_s(text: str) -> int:
-    """Read when the installed commit was made (epoch), from `flatpak info`; 0 if it is not told."""
-    found = _DATE.search(text)
-    return int(datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S %z").timestamp()) if found else 0
+def parse_ps(text: str, row: Row) -> list[str]:
+    """Name the instances of an installed application that run (`flatpak ps`, PS_COLUMNS)."""
+    wanted = [row.name, row.architecture, row.branch]
+    fields = (line.split("\t") for line in text.splitlines())
+    # Until its sandbox is made an instance has no process in it.
+    return [
+        each[0] for each in fields if each[1:4] == wanted and each[4:] and each[4].strip("0 \n")
+    ]
+
+
+def is_commit(text: str) -> bool:
+    """Tell whether a text is a commit, or as many of its first digits as flatpak shows."""
+    return bool(_COMMIT.fullmatch(text))
 
 
 def split_ref(ref: str) -> tuple[str, str, str, str]:
@@ -144,7 +169,7 @@ def reason_of(stderr: str) -> Reason:
 
 def detail_of(stderr: str) -> str:
     """Pick the lines that explain a failure, for logs and people."""
-    return "; ".join(_own_lines(stderr))[:_DETAIL_CHARACTERS] or "no explanation given"
+    return "; ".join(_own_lines(stderr))[:_DETAIL_CHARACTERS] or NO_DETAIL
 
 
 def _own_lines(stderr: str) -> Iterator[str]:

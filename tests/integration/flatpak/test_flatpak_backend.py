@@ -4,102 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import signal
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scomod.errors import InstallerError, Reason
+from scomod.errors import Reason
 from scomod.installers import flatpak_bundle
 from scomod.installers.base import InstalledItem, Presence
-from scomod.installers.flatpak import FlatpakBackend
-from scomod.settings import Flatpak
-from tests.support.flatpaks import RUNTIME, Bundle
+from tests.support.flatpak_bed import Bed
+from tests.support.flatpaks import HELLO, NEW, OLD, PLATFORM, RUNTIME, Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-HELLO = "org.scomo.Hello:stable"
-PLATFORM = "org.scomo.Platform:1"
-OLD = Bundle(day="2024-01-01", content="old")
-NEW = Bundle(day="2024-02-02", content="new")
 LONGEST_DELAY_S = 0.1
-
-
-class Bed:
-    """A device in a directory, its backend, and the bare tool beside it."""
-
-    def __init__(self, folder: Path, installation: str = "system") -> None:
-        self.folder = folder
-        self.dir = folder / "root/var/lib/flatpak"
-        self.installation = installation
-        settings = Flatpak(timeout_s=60.0, installation=installation)
-        self.backend = FlatpakBackend(root=folder / "root", settings=settings)
-
-    def install(self, bundle: Bundle, *, may_downgrade: bool = False) -> Path:
-        archive = bundle.build(self.folder)
-        facts = self.backend.inspect(archive)
-        self.backend.install(archive, facts, may_downgrade=may_downgrade)
-        return archive
-
-    def failure(self, action: Callable[[], object]) -> Reason:
-        with pytest.raises(InstallerError) as caught:
-            action()
-        assert str(caught.value)
-        return caught.value.reason
-
-    def argv(self, *arguments: str | Path) -> tuple[list[str], dict[str, str]]:
-        place = f"FLATPAK_{self.installation.upper()}_DIR"
-        environment = {**os.environ, place: str(self.dir), "LC_ALL": "C.UTF-8"}
-        return ["flatpak", f"--{self.installation}", *map(str, arguments)], environment
-
-    def tool(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run the bare tool, past our backend."""
-        argv, environment = self.argv(*arguments)
-        return subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
-
-    def killed(self, delay_s: float, *arguments: str | Path) -> None:
-        argv, environment = self.argv(*arguments)
-        child = subprocess.Popen(
-            argv,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
-        time.sleep(delay_s)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-    def deployed(self, name: str = "org.scomo.Hello") -> str:
-        """Ask flatpak itself for the commit, not our parser."""
-        return self.tool("info", "--show-commit", name).stdout.strip()
-
-    def remotes(self) -> str:
-        return self.tool("remotes", "--show-disabled", "--columns=name").stdout
-
-    @property
-    def branch_dir(self) -> Path:
-        (found,) = (self.dir / "app/org.scomo.Hello").glob("*/stable")
-        return found
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a device that has the runtime and nothing else, for all tests to copy."""
-    made = Bed(tmp_path_factory.mktemp("platform"))
-    made.install(RUNTIME)
-    return made.folder / "root"
-
-
-@pytest.fixture
-def bed(tmp_path: Path, platform: Path) -> Bed:
-    shutil.copytree(platform, tmp_path / "root", symlinks=True)
-    return Bed(tmp_path)
 
 
 # -- install ---------------------------------------------------------------------
@@ -288,6 +206,7 @@ def test_inventory_has_applications_and_runtimes_of_the_named_installation(bed: 
         version="2.0.0",
         environment="flatpak",
         description="Says hello",
+        is_startable=True,
     )
     assert bed.backend.units(HELLO) == ()
 

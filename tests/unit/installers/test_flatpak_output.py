@@ -65,17 +65,25 @@ def test_lines_of_another_shape_are_skipped(line: str) -> None:
     assert flatpak_output.parse_list(line) == []
 
 
-def test_only_the_remotes_that_bundles_made_are_named() -> None:
-    text = said("remotes") + "flathub\t-\nmy-origin\t-\n"
-    origins = flatpak_output.bundle_origins(text)
-    assert "platform-origin" in origins
-    assert not {"flathub", "my-origin"} & origins
+def test_remotes_are_told_apart_by_who_made_them() -> None:
+    text = (
+        "hello-origin\t\tdisabled,no-enumerate,no-gpg-verify\n"
+        "flathub\thttps://dl.flathub.org/repo/\nmy-origin\thttps://x/\tno-enumerate\nbare\n"
+    )
+    made, flathub, own, bare = flatpak_output.parse_remotes(text)
+    assert [each.is_bundle_origin for each in (made, flathub, own, bare)] == [True, *[False] * 3]
+    assert (flathub.url, "no-gpg-verify" in made.options) == ("https://dl.flathub.org/repo/", True)
+    assert bare.url == ""
 
 
-def test_the_time_of_a_commit_is_read_with_its_zone() -> None:
-    assert flatpak_output.made_s(said("info")) == 1609459200
-    assert flatpak_output.made_s(" Date: 2021-01-01 01:00:00 +0100") == 1609459200
-    assert flatpak_output.made_s("") == 0
+def test_only_what_has_a_process_in_its_sandbox_runs() -> None:
+    (row,) = (row for row in flatpak_output.parse_list(said("list")) if row.kind == "app")
+    ours = f"{row.name}\t{row.architecture}\t{row.branch}"
+    text = (
+        f"1\t{ours}\t77\n2\t{ours}\t0\n3\t{ours}\n"
+        f"4\torg.scomo.Other\t{row.architecture}\t{row.branch}\t78\n\n"
+    )
+    assert flatpak_output.parse_ps(text, row) == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""What is deployed in a flatpak installation, and changing that; success is what is listed then.
+
+What a kill left deployed by half is not listed and cannot be replaced, uninstalled or
+repaired by flatpak: its files are deleted before anything else is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from scomod.errors import InstallerError, Reason
+from scomod.installers import flatpak_bundle, flatpak_output
+from scomod.installers.flatpak_tool import YES, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scomod.installers.flatpak_output import Row
+    from scomod.installers.flatpak_pins import Pin, Pins
+    from scomod.installers.flatpak_tool import Tool
+    from scomod.installers.proc import Completed
+
+log = logging.getLogger(__name__)
+
+_RUNS_AFTER_KILL: Final = 2
+_METADATA_BYTES: Final = 256 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """The deployed software of an installation."""
+
+    tool: Tool
+    pins: Pins
+
+    def rows(self) -> list[Row]:
+        """List it.  What a pin names has its commit as version, as before it was deployed."""
+        held = {pin.commit[: flatpak_output.COMMIT_DIGITS] for pin in self.pins.all()}
+        rows = self.tool.rows()
+        return [replace(row, version=row.commit) if row.commit in held else row for row in rows]
+
+    def row(self, component_id: str) -> Row | None:
+        """Find one; raises `InstallerError(POLICY)` for what can be no name of a flatpak."""
+        if not flatpak_output.is_component_id(component_id):
+            raise InstallerError(Reason.POLICY, f"no flatpak can be called {component_id!r:.80}")
+        return next((row for row in self.rows() if row.id == component_id), None)
+
+    def remains(self, component_id: str) -> list[Path]:
+        """Give the directories where a ref is deployed; left over where it is not in the list."""
+        if not flatpak_output.is_component_id(component_id):
+            return []
+        name, _, branch = component_id.partition(":")
+        return [
+            place
+            for kind in ("app", "runtime")
+            for place in (self.tool.dir / kind / name).glob(f"*/{branch}")
+        ]
+
+    def metadata(self, row: Row) -> str:
+        """Read the metadata file of what is deployed, "" where it has just gone."""
+        try:
+            with (self.tool.dir / row.ref / "active/metadata").open("rb") as file:
+                return file.read(_METADATA_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def made_s(self, commit: str) -> int:
+        """Say when a commit in the repository was made (epoch), 0 where it is not known."""
+        path = self.pins.commit_file(commit)
+        return flatpak_bundle.read_commit(path).made_s if path else 0
+
+    def put_bundle(self, payload: str, component_id: str, commit: str) -> None:
+        """Deploy a bundle; raises `InstallerError`."""
+        run = ("install", *YES, "--bundle", payload)
+        self._put(component_id, commit, lambda: self.tool.change(*run))
+
+    def put_pinned(self, pin: Pin, component_id: str) -> None:
+        """Deploy what was fetched for a pin, without network; raises `InstallerError`.
+
+        flatpak deploys the commit that was fetched last, so it is told that this one was.
+        """
+
+        def run() -> Completed:
+            self.pins.set_fetched(pin)
+            before = self.row(component_id)
+            if before is not None and before.origin == pin.remote:
+                return self.tool.change("update", *YES, "--no-pull", pin.ref)
+            again = ("--reinstall",) if before else ()
+            return self.tool.change("install", *YES, "--no-pull", *again, pin.remote, pin.ref)
+
+        self._put(component_id, pin.commit, run)
+
+    def take_off(self, component_id: str) -> None:
+        """Uninstall it, and clear away what a kill left of it; raises `InstallerError`."""
+        self.clear_remains(component_id)
+        row = self.row(component_id)
+        if row is None:
+            return
+        done = self.tool.change("uninstall", *YES, row.ref)
+        if self.row(component_id) is not None:
+            raise failure(done)
+        self.clear_remains(component_id)
+
+    def clear_remains(self, component_id: str) -> None:
+        """Clear away what is deployed by half."""
+        remains = self.remains(component_id)
+        if remains and self.row(component_id) is None:
+            log.info("%s is half deployed and is cleared away", component_id)
+            for place in remains:
+                shutil.rmtree(place)
+            # Files that flatpak does not list it leaves; what it has besides it clears.
+            self.tool.change("repair")
+
+    def _put(self, component_id: str, commit: str, run: Callable[[], Completed]) -> None:
+        try:
+            for _ in range(_RUNS_AFTER_KILL):
+                self.clear_remains(component_id)
+                done = run()
+                row = self.row(component_id)
+                if row is not None and commit.startswith(row.commit):
+                    return
+                if done.rc >= 0:
+                    break
+            raise failure(done)
+        except InstallerError:
+            self.clear_remains(component_id)
+            raise
