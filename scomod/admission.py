@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scomod import daytime
 from scomod.confirm import Pending
 from scomod.errors import OperationError, Reason
+from scomod.operation import OWN_PRIMITIVES
 from scomod.terms import Terms
 
 if TYPE_CHECKING:
@@ -105,11 +106,10 @@ class Admission:
         )
 
 
-# Commands of somebody who wants to see their effect are not for the night.
-AT_ONCE: Final = ("Start", "Stop")
-
-
 def needs_admission(policy: settings.Admission, operation: Operation) -> bool:
-    """Tell whether an operation's plan gets the admit step."""
+    """Tell whether an operation's plan gets the admit step.
+
+    Commands of somebody who wants to see their effect are not for the night.
+    """
     is_configured = bool(policy.windows or policy.on_mains_power or policy.on_unmetered_network)
-    return is_configured and operation.primitive not in AT_ONCE
+    return is_configured and operation.primitive not in OWN_PRIMITIVES

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode
 from scomod.dmclient.useralert import UserAlert, UserAnswer, Verdict
+from scomod.policy import Mode, first
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from scomod.dmclient.executor import Question
     from scomod.interview import Interview
-    from scomod.settings import Confirm
+    from scomod.settings import Confirm, Rule
 
 OPERATION: Final = "Inventory"  # what a rule calls the reading of the inventory
 TEXT: Final = "It wants to read which software is on this device. Allow it?"
@@ -55,13 +56,13 @@ class Inquiry:
 
     async def _is_admitted(self, server_id: str, server_name: str) -> bool:
         mode = self._mode(server_id)
-        if mode == "ask":
+        if mode is Mode.ASK:
             alert = UserAlert(code=AlertCode.CONFIRM_OR_REJECT, text=TEXT)
             answer = await self._interview.ask(alert, server_id=server_id, server_name=server_name)
             if answer.verdict is Verdict.NOT_SHOWN:
                 return ABSENT[self._policy.no_agent]
             return answer.verdict is Verdict.DONE
-        if mode == "inform":
+        if mode is Mode.INFORM:
             self._inform(
                 {
                     "operation": 0,
@@ -71,11 +72,12 @@ class Inquiry:
                     "server_name": server_name,
                 }
             )
-        return mode != "refuse"
+        return mode is not Mode.REFUSE
 
-    def _mode(self, server_id: str) -> str:
+    def _mode(self, server_id: str) -> Mode:
         """Return what the first fitting rule about the inventory says, else what its key says."""
-        for rule in self._policy.rule:
-            if rule.operation == OPERATION and fnmatchcase(server_id, rule.server):
-                return rule.mode
-        return self._policy.inventory
+
+        def fits(rule: Rule) -> bool:
+            return rule.operation == OPERATION and fnmatchcase(server_id, rule.server)
+
+        return first(self._policy.rule, fits, self._policy.inventory)[0]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.operation import CONFIRMED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from scomod.operation import Operation
     from scomod.settings import Confirm, Rule
@@ -51,7 +51,7 @@ class Ruling:
 
 def ruling(policy: Confirm, operation: Operation, *, is_agent_here: bool) -> Ruling:
     """Return what the policy says about an operation now."""
-    mode, by = _first(policy, operation)
+    mode, by = first(policy.rule, lambda rule: _fits(rule, operation), policy.default)
     if mode is not Mode.ASK:
         return Ruling(mode=mode, by=by, how=str(mode))
     if policy.server_confirmation == "counts" and operation.data.get(CONFIRMED):
@@ -61,11 +61,12 @@ def ruling(policy: Confirm, operation: Operation, *, is_agent_here: bool) -> Rul
     return Ruling(mode=mode, by=by, how=str(mode))
 
 
-def _first(policy: Confirm, operation: Operation) -> tuple[Mode, str]:
-    for number, rule in enumerate(policy.rule, start=1):
-        if _fits(rule, operation):
+def first(rules: Iterable[Rule], fits: Callable[[Rule], bool], default: str) -> tuple[Mode, str]:
+    """Return what the first rule that fits says, and which that is; else the default."""
+    for number, rule in enumerate(rules, start=1):
+        if fits(rule):
             return Mode(rule.mode), f"rule {number}"
-    return Mode(policy.default), "default"
+    return Mode(default), "default"
 
 
 def _fits(rule: Rule, operation: Operation) -> bool:
