@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from scomod import net, sigfile
 from scomod.download.job import FetchRequest
 from scomod.errors import DownloadError, InstallerError, Reason, VerifyError
+from scomod.installers import registry
 from scomod.installers.kinds import backend_name
 from scomod.operation import StepKind
 from scomod.package import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from scomod.download.job import Fetcher, FetchResult
     from scomod.download.spool import Spool
+    from scomod.installers.kinds import Kind
     from scomod.operation import Operation
     from scomod.settings import Download, Paths, Settings
     from scomod.stepresult import StepResult
@@ -119,7 +121,8 @@ class Acquiring:
         if found.size_bytes > self._settings.download.max_bytes:
             text = f"{found.size_bytes} octets, {self._settings.download.max_bytes} are allowed"
             raise DownloadError(Reason.TOO_LARGE, text)
-        kind = _fitting(operation, found.types)
+        kinds = registry.kinds(self._settings.install, self._paths)
+        kind = _fitting(operation, found.types, kinds)
         described = replace(
             subject,
             url=found.object_uri,
@@ -224,15 +227,15 @@ def _fetch_unsigned(
         raise refusal from error
 
 
-def _fitting(operation: Operation, types: Sequence[str]) -> str:
+def _fitting(operation: Operation, types: Sequence[str], kinds: Sequence[Kind]) -> str:
     """Return the first of the types that is of the kind the server ordered.
 
     Raises `InstallerError(UNSUPPORTED_ENV)` where none is (DLOTA's 953).
     """
-    backend = backend_of(operation)
+    backend = backend_of(operation, kinds)
     for kind in types:
         with contextlib.suppress(InstallerError):
-            if backend_name(operation.subject.environment, kind) == backend:
+            if backend_name(operation.subject.environment, kind, kinds) == backend:
                 return kind
     raise InstallerError(
         Reason.UNSUPPORTED_ENV, f"the package is {', '.join(types)!r:.200}, not for {backend}"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scomod.confirm import Pending, kept
 from scomod.errors import ScomodError
-from scomod.package import backend_of
 from scomod.stepresult import Done, Wait
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ class Consent:
 
     async def do(self, operation: Operation) -> StepResult:
         """Go on where policy does without a person, else wait for an answer."""
-        backend_of(operation)  # an unsupported environment is refused before anybody is asked
+        # An unsupported environment is refused before anybody is asked.
+        self._permissions.backend(operation)
         is_shown = self._confirmations.is_shown(operation)
         return self._decided(operation, await self._prompt(operation) if is_shown else {})
 

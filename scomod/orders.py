@@ -70,7 +70,7 @@ class Orders:
         result = await self._run(
             Job(
                 id=job_id(operation, step),
-                backend=backend_of(operation),
+                backend=backend_of(operation, self._runner.kinds),
                 action=ACTIONS[step],
                 component_id=operation.subject.component_id,
                 package_id=operation.subject.pkg_id,
@@ -138,7 +138,7 @@ class Orders:
     ) -> Job:
         return Job(
             id=_job_id(operation, word),
-            backend=backend_of(operation),
+            backend=backend_of(operation, self._runner.kinds),
             action=action,
             component_id=component_id,
             params=params,

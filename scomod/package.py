@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final
 from scomod import sigfile
 from scomod.errors import InstallerError
 from scomod.installers.base import BUNDLE
-from scomod.installers.kinds import KINDS, backend_name
+from scomod.installers.kinds import backend_name
 from scomod.operation import Branch
 from scomod.verify import InstallParams, parse_install_params
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from scomod.download.spool import Spool
+    from scomod.installers.kinds import Kind
     from scomod.operation import Operation
     from scomod.settings import Paths
     from scomod.trust import Proof
@@ -64,24 +66,23 @@ def digest_of(operation: Operation) -> str:
     return operation.subject.digest or str(operation.data.get("sha256", ""))
 
 
-def backend_of(operation: Operation) -> str:
+def backend_of(operation: Operation, kinds: Sequence[Kind]) -> str:
     """Return the name of the backend; raises `InstallerError(UNSUPPORTED_ENV)`."""
-    return backend_name(operation.subject.environment, operation.subject.pkg_type)
+    return backend_name(operation.subject.environment, operation.subject.pkg_type, kinds)
 
 
-def may_disclose(operation: Operation) -> bool:
+def may_disclose(operation: Operation, kinds: Sequence[Kind]) -> bool:
     """Tell whether the package may say what it may do; of a bundle its content decides."""
     try:
-        backend = backend_of(operation)
+        backend = backend_of(operation, kinds)
     except InstallerError:
         return False
-    return backend == BUNDLE or has_sandbox(backend)
+    return backend == BUNDLE or has_sandbox(backend, kinds)
 
 
-def has_sandbox(backend: str) -> bool:
-    """Tell whether the archives of a backend may say what they may do; the unknown ones may."""
-    kind = KINDS.get(backend)
-    return kind is None or kind.has_sandbox
+def has_sandbox(backend: str, kinds: Sequence[Kind]) -> bool:
+    """Tell whether the archives of a backend may say what they may do."""
+    return any(kind.has_sandbox for kind in kinds if kind.name == backend)
 
 
 def payload_of(operation: Operation, paths: Paths, spool: Spool) -> Path:

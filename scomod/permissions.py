@@ -45,11 +45,15 @@ class Permissions:
         self._runner = runner
         self._limits = limits
 
+    def backend(self, operation: Operation) -> str:
+        """Name the backend of an operation; raises `InstallerError(UNSUPPORTED_ENV)`."""
+        return backend_of(operation, self._runner.kinds)
+
     def at_once(self, operation: Operation) -> bool:
         """Tell whether what the operation allows can be known before anything is done."""
         is_here = operation.branch is not Branch.DOWNLOAD
         is_more = operation.primitive in (*INSTALLS, Primitive.ACTIVATE)
-        return is_here and is_more and may_disclose(operation)
+        return is_here and is_more and may_disclose(operation, self._runner.kinds)
 
     def new(self, operation: Operation, installed: Iterable[InstalledItem]) -> list[str]:
         """Say what software may do after an operation that no software of its id may do now.
@@ -69,7 +73,7 @@ class Permissions:
 
     def _facts(self, operation: Operation) -> Iterator[Facts]:
         payload = payload_of(operation, self._paths, self._spool)
-        backend = backend_of(operation)
+        backend = self.backend(operation)
         if backend == BUNDLE:
             yield from self._components(payload, self._spool.piece(operation.id))
         else:
@@ -80,8 +84,8 @@ class Permissions:
         with payload.open("rb") as file:
             table = bundle.read(file, self._limits)
             for component in table.components:
-                backend = backend_name(component.environment)
-                if not has_sandbox(backend):
+                backend = backend_name(component.environment, "", self._runner.kinds)
+                if not has_sandbox(backend, self._runner.kinds):
                     continue
                 try:
                     table.unpack(file, component, piece)

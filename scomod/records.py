@@ -57,7 +57,9 @@ class Records:
             clock,
             settings,
             extras_for=extras_for(
-                settings, lambda each: _needs_admission(settings, each), _may_disclose
+                settings,
+                lambda each: _needs_admission(settings, each),
+                lambda each: _may_disclose(settings, paths, each),
             ),
             on_queued=on_queued,
         )
@@ -101,10 +103,11 @@ def _needs_admission(settings: Settings, operation: Operation) -> bool:
     return needs_admission(settings.admission, operation)
 
 
-def _may_disclose(operation: Operation) -> bool:
-    from scomod.package import may_disclose  # noqa: PLC0415 - only an Exec asks
+def _may_disclose(settings: Settings, paths: Paths, operation: Operation) -> bool:
+    from scomod.installers import registry  # noqa: PLC0415 - only an Exec asks
+    from scomod.package import may_disclose  # noqa: PLC0415 - as above
 
-    return may_disclose(operation)
+    return may_disclose(operation, registry.kinds(settings.install, paths))
 
 
 @contextlib.contextmanager

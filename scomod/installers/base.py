@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from scomod.installers.kinds import Kind
+
 
 # What an order says instead of a backend when its payload holds several components.
 BUNDLE: Final = "bundle"
@@ -250,6 +252,10 @@ class Preparing(Protocol):
 
 class Runner(Protocol):
     """How jobs reach a backend: in this process, or by the root helper."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of package that the device takes."""
 
     async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
         """Run a job to its end; a job already done gives its result again.

@@ -8,15 +8,15 @@ What root or the configuration adds is `registry`'s business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers.base import BUNDLE, stamp
+from scomod.value import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from scomod.clock import Clock
@@ -36,7 +36,7 @@ def _none(place: Place) -> None:
     del place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """What a backend is made for: the device below `root`, and what it may do there.
 
@@ -52,7 +52,7 @@ class Place:
     progress: Callable[[float], None] = _unheard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kind:
     """One kind of package; a server may call it any of `environments` or `content_types`.
 
@@ -137,9 +137,7 @@ BUNDLES: Final = Kind(
 _ANY_CONTENT: Final = ("", "application/octet-stream")
 
 
-def backend_name(
-    environment: str, content_type: str = "", known: Iterable[Kind] = tuple(KINDS.values())
-) -> str:
+def backend_name(environment: str, content_type: str, known: Sequence[Kind]) -> str:
     """Choose the backend for what a server said of a package; the first where it said nothing.
 
     The environment is what a server writes into EnvType, the content type what it writes

@@ -64,6 +64,7 @@ def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     place = Place(root=paths.root, settings=settings.install, clock=clock)
     known = kinds(settings.install, paths)
     return Stock(
+        kinds=known,
         open_backends=cache(lambda: backends(place).values()),
         watch=lambda: (kind.mark(paths.root, settings.install) for kind in known),
         archives=Archives(paths.install_dir),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from scomod.clock import Clock
     from scomod.installers.base import Facts, InstalledItem, Job, Runner
+    from scomod.installers.kinds import Kind
     from scomod.installers.stock import Stock
     from scomod.installers.work import Workshop
     from scomod.settings import Paths, Settings
@@ -35,15 +37,16 @@ def open_runner(settings: Settings, paths: Paths, clock: Clock) -> Runner:
     """Make the runner that [install] asks for."""
     stock = registry.stock(settings, paths, clock)
     if settings.install.runner == "direct":
-        return DirectRunner(registry.workshop(settings, paths, clock, ignore), stock)
+        # a daemon without orders needs none of it
+        return DirectRunner(cache(lambda: registry.workshop(settings, paths, clock, ignore)), stock)
     return SpoolRunner(paths, stock, timeout_s=settings.install.result_timeout_s)
 
 
 class DirectRunner:
     """Works in this process, in a thread; needs the rights the tools need."""
 
-    def __init__(self, workshop: Workshop, stock: Stock) -> None:
-        self._workshop = workshop
+    def __init__(self, open_workshop: Callable[[], Workshop], stock: Stock) -> None:
+        self._open_workshop = open_workshop
         self._stock = stock
 
     async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
@@ -53,6 +56,11 @@ class DirectRunner:
         Raises `InstallerError` when the disk does not keep the result.
         """
         return await asyncio.to_thread(self._run, job, told)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of package that the device takes."""
+        return self._stock.kinds
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends."""
@@ -73,16 +81,17 @@ class DirectRunner:
 
     def forget(self, job_id: str) -> None:
         """Drop the kept result of a job that the journal has taken over."""
-        layout = self._workshop.layout
+        layout = self._open_workshop().layout
         if jobfile.is_job_id(job_id) and layout.plans_dir.is_dir():
             jobfile.forget(layout.results_dir, layout.plans_dir, job_id)
 
     def _run(self, job: Job, told: Callable[[float], None]) -> JobResult:
+        workshop = self._open_workshop()
         try:
-            self._workshop.make_dirs()
-            with self._workshop.layout.exclusive():
-                self._workshop.mover.gauge.listener = told
-                return self._workshop.answer(job)
+            workshop.make_dirs()
+            with workshop.layout.exclusive():
+                workshop.mover.gauge.listener = told
+                return workshop.answer(job)
         except OSError as error:
             raise _disk_failure(job, error) from error
 
@@ -114,6 +123,11 @@ class SpoolRunner:
             await asyncio.to_thread(self._order, job)
             result = await self._await_result(job.id, told)
         return result or self._give_up(job)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of package that the device takes."""
+        return self._stock.kinds
 
     def inventory(self) -> list[InstalledItem]:
         """List active and inactive items of all backends; needs no privilege."""

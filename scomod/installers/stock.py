@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scomod.errors import InstallerError, Reason
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,17 +21,20 @@ if TYPE_CHECKING:
 
     from scomod.installers.archive import Archives, Entry
     from scomod.installers.base import Backend, Facts, InstalledItem
+    from scomod.installers.kinds import Kind
     from scomod.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stock:
     """Reads the inventory; `is_shown(id)` judges what no order ever brought.
 
+    `kinds` are all that the device takes, also those whose tool is not there (yet).
     `open_backends` makes the backends when they are first asked; `watch` gives the marks of
     what they report without them, so that a look at what did not change loads none.
     """
 
+    kinds: tuple[Kind, ...]
     open_backends: Callable[[], Iterable[Backend]]
     watch: Callable[[], Iterable[str]]
     archives: Archives

@@ -114,10 +114,10 @@ class Handset:
         if self._tools is not None:
             tools = self._tools
             return DirectRunner(
-                equipped(shop, tools), replace(stock, open_backends=lambda: tools.values())
+                lambda: equipped(shop, tools), replace(stock, open_backends=lambda: tools.values())
             )
         return DirectRunner(
-            equipped(shop, fakes),
+            lambda: equipped(shop, fakes),
             replace(
                 stock,
                 open_backends=lambda: fakes.values(),

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scomod.errors import InstallerError, Reason
 from scomod.installers.base import JobResult, unheard
+from scomod.installers.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from scomod.installers.base import Action, InstalledItem, Job
+    from scomod.installers.base import Action, Facts, InstalledItem, Job
+    from scomod.installers.kinds import Kind
 
 
 class InstallingSide:
@@ -32,8 +36,18 @@ class InstallingSide:
             self.kept[job.id] = replace(answer, id=job.id)
         return self.kept[job.id]
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(KINDS.values())
+
     def inventory(self) -> list[InstalledItem]:
         return []
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        raise InstallerError(Reason.UNSUPPORTED_ENV, f"{backend} cannot read {payload.name}")
+
+    def inspect(self, backend: str, payload: Path) -> Facts:
+        raise InstallerError(Reason.UNSUPPORTED_ENV, f"no {backend} reads {payload}")
 
     def mark(self) -> str:
         return "-"

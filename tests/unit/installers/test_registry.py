@@ -15,6 +15,7 @@ from scomod.settings import Install
 if TYPE_CHECKING:
     from pathlib import Path
 
+OURS = tuple(kinds.KINDS.values())
 DEB = "application/vnd.debian.binary-package"
 
 
@@ -29,7 +30,7 @@ DEB = "application/vnd.debian.binary-package"
     ],
 )
 def test_debian_packages_go_to_dpkg(environment: str, content_type: str) -> None:
-    assert kinds.backend_name(environment, content_type) == "dpkg"
+    assert kinds.backend_name(environment, content_type, OURS) == "dpkg"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_debian_packages_go_to_dpkg(environment: str, content_type: str) -> None
 )
 def test_other_environments_are_not_supported(environment: str, content_type: str) -> None:
     with pytest.raises(InstallerError) as caught:
-        kinds.backend_name(environment, content_type)
+        kinds.backend_name(environment, content_type, OURS)
     assert caught.value.reason is Reason.UNSUPPORTED_ENV
 
 
@@ -45,4 +46,4 @@ def test_every_backend_is_known_by_its_name_and_environment(tmp_path: Path) -> N
     place = Place(root=tmp_path, settings=Install(), clock=SystemClock())
     for name, backend in registry.backends(place).items():
         assert backend.name == name
-        assert kinds.backend_name(backend.environment) == name
+        assert kinds.backend_name(backend.environment, "", OURS) == name

@@ -8,6 +8,7 @@ import pytest
 
 from scomod.installers.archive import Archives
 from scomod.installers.base import Action
+from scomod.installers.kinds import KINDS
 from scomod.installers.stock import Stock, shown_by
 from scomod.settings import Dpkg, Install, Inventory, Settings
 from tests.support.workbench import Workbench
@@ -27,6 +28,7 @@ def stock(bench: Workbench, *, inventory: str = "all", filters: Inventory | None
     )
     archives = Archives(bench.paths.install_dir)
     return Stock(
+        kinds=tuple(KINDS.values()),
         open_backends=lambda: [bench.fake],
         watch=lambda: [bench.fake.mark()],
         archives=archives,
