@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import zlib
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 OS_RELEASE: Final = ("etc/os-release", "usr/lib/os-release")
 OS_RELEASE_BYTES: Final = 65536
 VALUE_CHARACTERS: Final = 256
+MODE: Final = 0o644  # no secrets: what software there was
 # Keys of os-release and the leaves that show them.
 IDENTITY: Final[Mapping[str, str]] = {
     "ID": "Id",
@@ -112,13 +112,7 @@ def keep(path: Path, baseline: Baseline, max_bytes: int) -> Baseline:
     if len(data) > max_bytes:
         baseline = Baseline(**{**asdict(baseline), "packages": None})
         data = _packed(baseline)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    durable.sync_dir(path.parent)
+    durable.write(path, data, mode=MODE)
     return baseline
 
 

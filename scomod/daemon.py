@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +38,7 @@ from scomod.trace import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from random import Random
 
     from scomod.dmclient.client import DmClient, SessionReport
     from scomod.download.job import Fetcher
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NONCE_BYTES: Final = 16  # omadm §4.5 rule 3
 SESSION_IDS: Final = 0xFFFF
 IDLE_CHECK_S: Final = 0.5
 USER_AGENT: Final = f"scomod/{__version__}"
@@ -72,7 +71,6 @@ class Daemon:
         self._paths = paths
         self._tasks = tasks
         self._clock = SystemClock()
-        self._random = random.SystemRandom()
         self._notifier = Notifier(os.environ, os.getpid())
         self._store = store = Records(settings, paths, on_queued=lambda: self._engine.wake())
         self._confirmations = Confirmations(
@@ -86,7 +84,7 @@ class Daemon:
             settings.session,
             self._clock,
             self._run_session,
-            self._random.random,
+            lambda: self._random.random(),
             on_over=lambda: self._engine.wake(),
             has_reports=self._has_reports,
         )
@@ -124,6 +122,12 @@ class Daemon:
         return Factory(self._settings, self._paths, self._store, self._clock)
 
     @cached_property
+    def _random(self) -> Random:
+        from random import SystemRandom  # noqa: PLC0415 - for sessions, and when one failed
+
+        return SystemRandom()
+
+    @cached_property
     def _client(self) -> DmClient:
         from scomod.talking import make_client  # noqa: PLC0415 - the session machinery
 
@@ -135,7 +139,6 @@ class Daemon:
             agent=self._bus,
             traces=self._traces,
             user_agent=USER_AGENT,
-            nonce_bytes=NONCE_BYTES,
             server_name=self._server_name,
             inform=self._inform,
             look=self._mirror.look,

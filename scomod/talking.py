@@ -7,7 +7,7 @@ has no memory for it (I16).  Nothing is decided here.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scomod.dmclient.client import DmClient
 from scomod.dmclient.transport import transport_for
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
     from scomod.trace import Traces
 
+NONCE_BYTES: Final = 16  # omadm §4.5 rule 3
+
 
 def make_client(
     settings: Settings,
@@ -36,7 +38,6 @@ def make_client(
     agent: AlertPort | None,
     traces: Traces,
     user_agent: str,
-    nonce_bytes: int,
     server_name: Callable[[str], str],
     inform: Callable[[Mapping[str, Any]], None],
     look: Callable[[], Awaitable[None]],
@@ -44,7 +45,7 @@ def make_client(
     """Put the client of DM servers together."""
 
     def fresh_nonce() -> bytes:
-        return os.urandom(nonce_bytes)
+        return os.urandom(NONCE_BYTES)
 
     def open_transport(account: Account) -> Transport:
         return transport_for(

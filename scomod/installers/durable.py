@@ -29,12 +29,17 @@ def sync_dir(folder: Path) -> None:
 
 def write_json(path: Path, value: object, *, mode: int) -> None:
     """Write a JSON file as a whole or not at all; `mode` are its permission bits."""
+    write(path, json.dumps(value, sort_keys=True).encode(), mode=mode)
+
+
+def write(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file as a whole or not at all; `mode` are its permission bits."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+    with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor
         os.fchmod(fd, mode)
-        json.dump(value, file, sort_keys=True)
+        file.write(data)
         file.flush()
         os.fsync(fd)
     temporary.rename(path)
