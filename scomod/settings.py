@@ -230,6 +230,7 @@ class Dpkg:
     lock_wait_s: float = within(60.0, 0.0, 3600.0)
     inventory: str = one_of("all", "managed")
     remove: str = one_of("purge", "keep")
+    resolve: str = one_of("off", "apt")
 
 
 @section

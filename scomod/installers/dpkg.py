@@ -11,18 +11,18 @@ It does not fetch and knows no repository: what may is `apt`, where that is wish
 from __future__ import annotations
 
 import logging
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers import dpkg_output, proc
-from scomod.installers.base import Facts, InstalledItem, Presence, stamp
+from scomod.installers.base import Facts, InstalledItem, Presence
 from scomod.installers.dpkg_database import Database, ask
+from scomod.installers.dpkg_tool import FORCES, Tool, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from scomod.clock import Clock
     from scomod.installers.dpkg_output import Row
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A changed configuration file stays as the device has it; without these two dpkg
-# would ask on standard input and leave the package unpacked.
-_FORCES: Final = ("--force-confdef", "--force-confold")
 _ESSENTIAL_FORCES: Final = ("--force-remove-essential", "--force-remove-protected")
-_LOCK_POLL_S: Final = 0.25
 _RUNS_AFTER_KILL: Final = 2
 _REMOVALS: Final = {"purge": "--purge", "keep": "--remove"}
 
@@ -56,12 +52,13 @@ class DpkgBackend:
         clock: Clock,
         sleep: Callable[[float], None] = time.sleep,
         may_remove_essential: Callable[[], bool] = lambda: False,
+        may_use_network: Callable[[], bool] = lambda: False,
         progress: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._database = Database(root.absolute())
+        self._tool = Tool(root=root.absolute(), settings=settings, clock=clock, sleep=sleep)
         self._settings = settings
-        self._clock = clock
-        self._sleep = sleep
+        self._may_use_network = may_use_network
         self._may_remove_essential = may_remove_essential
         self._progress = progress
 
@@ -76,7 +73,7 @@ class DpkgBackend:
             raise InstallerError(Reason.MALFORMED, dpkg_output.detail_of(done.stderr))
         native = self._database.native
         facts = dpkg_output.parse_fields(done.stdout, native)
-        if facts.architecture not in ("all", native) and not self._takes(facts.architecture):
+        if facts.architecture not in ("all", native) and not self._tool.takes(facts.architecture):
             raise InstallerError(
                 Reason.UNSUPPORTED_ENV,
                 f"{facts.id} is for {facts.architecture}, this device is {native}",
@@ -146,11 +143,6 @@ class DpkgBackend:
             if row.is_installed
         ]
 
-    def mark(self) -> str:
-        """Return the mark of the package database, and of what a killed dpkg left beside it."""
-        admin_dir = self._database.folder
-        return f"{stamp(admin_dir / 'status')} {stamp(admin_dir / 'updates')}"
-
     # -- what a policy asks ------------------------------------------------------
 
     def is_older(self, version: str, than: str) -> bool:
@@ -196,14 +188,31 @@ class DpkgBackend:
         left = list(archives)
         for _ in range(len(archives) + 1):
             files = [str(payload.absolute()) for payload, _ in left]
-            done = self._dpkg("--status-fd", proc.STATUS_FD, "--install", *files, hears=hears)
+            done = self._tool.run("--status-fd", proc.STATUS_FD, "--install", *files, hears=hears)
             missing = self._missing(left)
             if not missing:
                 return
             if done.rc >= 0 and len(missing) == len(left):
                 break
             left = missing
-        raise _failure(done)
+        error = failure(done)
+        if error.reason is Reason.DEPENDENCY and self._settings.resolve == "apt":
+            error = self._resolve([payload for payload, _ in left])
+            if not self._missing(archives):
+                return
+        raise error
+
+    def _resolve(self, payloads: Sequence[Path]) -> InstallerError:
+        """Let apt bring what archives lack; gives the error that holds if it did not."""
+        from scomod.installers.apt import Apt  # noqa: PLC0415 - few devices let it
+
+        apt = Apt(
+            root=self._database.root,
+            settings=self._settings,
+            dpkg_options=(*self._tool.options(), *FORCES),
+            may_use_network=self._may_use_network,
+        )
+        return apt.bring(payloads)
 
     def _missing(self, archives: Sequence[Archive]) -> list[Archive]:
         rows = self._database.rows_of([facts.id for _, facts in archives])
@@ -240,9 +249,9 @@ class DpkgBackend:
             (kept if has_configuration else fresh).append(row.argument)
         if kept:
             # All in one run, as they may need each other; the second run only purges then.
-            self._dpkg("--force-remove-reinstreq", "--remove", *kept, *fresh)
+            self._tool.run("--force-remove-reinstreq", "--remove", *kept, *fresh)
         if fresh:
-            self._dpkg("--force-remove-reinstreq", "--purge", *fresh)
+            self._tool.run("--force-remove-reinstreq", "--purge", *fresh)
         for row in self._database.rows(*kept, *fresh) if kept or fresh else ():
             if row.presence("") is not Presence.ABSENT:
                 log.warning("%s stays half installed", row.argument)
@@ -259,11 +268,11 @@ class DpkgBackend:
         # in the doing is wanted again as it was.
         forces = ("--force-remove-reinstreq", *self._essential_force())
         names = [row.argument for row in rows]
-        asked = self._dpkg("--no-act", *forces, verb, *names)
+        asked = self._tool.run("--no-act", *forces, verb, *names)
         if asked.rc != 0:
-            raise _failure(asked)
+            raise failure(asked)
         for _ in range(_RUNS_AFTER_KILL):
-            done = self._dpkg(*forces, verb, *names)
+            done = self._tool.run(*forces, verb, *names)
             now = self._database.rows_of(component_ids)
             # A purge that was killed may have left the configuration, which is no presence.
             if done.rc >= 0 or all(row.state in gone for row in now.values()):
@@ -272,55 +281,12 @@ class DpkgBackend:
         for row in rows:
             found = now.get(self._database.component_id(row))
             if found is not None and found.is_installed:
-                self._dpkg("--set-selections", given=f"{row.argument} {row.want}\n")
+                self._tool.run("--set-selections", given=f"{row.argument} {row.want}\n")
         if any(presence is not Presence.ABSENT for presence in left):
-            raise _failure(done)
+            raise failure(done)
 
     def _essential_force(self) -> tuple[str, ...]:
         return _ESSENTIAL_FORCES if self._may_remove_essential() else ()
-
-    # -- programs --------------------------------------------------------------
-
-    def _dpkg(
-        self, *arguments: str, given: str = "", hears: Callable[[str], None] | None = None
-    ) -> proc.Completed:
-        """Run dpkg on the root, waiting for another one to release its lock."""
-        argv = ("dpkg", *self._root_options(), *_FORCES, *arguments)
-        give_up_s = self._clock.monotonic_s() + self._settings.lock_wait_s
-        while True:
-            done = proc.run(argv, timeout_s=self._settings.timeout_s, given=given, hears=hears)
-            is_locked = done.rc > 1 and dpkg_output.reason_of(done.stderr) is Reason.BUSY
-            if not is_locked or self._clock.monotonic_s() >= give_up_s:
-                return done
-            self._sleep(_LOCK_POLL_S)
-
-    def _root_options(self) -> tuple[str, ...]:
-        if self._database.root == Path("/"):
-            return ()
-        rights = () if os.geteuid() == 0 else ("--force-not-root",)
-        return (f"--root={self._database.root}", "--force-script-chrootless", *rights)
-
-    def _takes(self, architecture: str) -> bool:
-        """Tell whether the device takes packages of a foreign architecture."""
-        done = ask("dpkg", *self._root_options(), "--print-foreign-architectures")
-        return architecture in done.stdout.split()
-
-
-def _failure(done: proc.Completed) -> InstallerError:
-    """Make the error of a run that did not reach its end."""
-    if done.rc < 0:
-        return InstallerError(Reason.INTERNAL, f"dpkg was killed by signal {-done.rc}")
-    text = f"dpkg: {dpkg_output.detail_of(done.stderr)}"
-    if holder := dpkg_output.lock_holder(done.stderr):
-        text += f" ({_program(holder)})"
-    return InstallerError(dpkg_output.reason_of(done.stderr), text)
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return "gone"
 
 
 def make(place: Place) -> DpkgBackend:
@@ -330,5 +296,6 @@ def make(place: Place) -> DpkgBackend:
         settings=place.settings.dpkg,
         clock=place.clock,
         may_remove_essential=place.may_remove_essential,
+        may_use_network=place.may_use_network,
         progress=place.progress,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from scomod.installers.base import InstalledItem, Presence
 from scomod.installers.dpkg import DpkgBackend
 from scomod.settings import Dpkg
 from tests.support.debs import Deb
+from tests.support.repositories import fill, subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +78,43 @@ class Bed:
         with (self.root / "var/lib/dpkg/lock-frontend").open("r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
             yield
+
+
+# Each row of the table of docs/backends.md, and the tests that show it.
+ROWS = {
+    "install, same again, newer": "install_brings installing_again a_newer_version",
+    "several that need each other": "several_are_installed may_name_its_packages",
+    "one of several fails": "of_a_circle_that_fails suite_is_installed_updated",
+    "older over newer": "an_older_version",
+    "unmet dependency": "an_unmet_dependency",
+    "postinst fails": "a_failing_script a_failing_new_version suite_is_installed_updated",
+    "preinst fails": "a_failing_script a_failing_new_preinst",
+    "prerm fails": "a_failing_prerm",
+    "postrm fails": "a_failing_postrm a_removal_that_fails_halfway",
+    "wrong architecture": "another_architecture",
+    "file of another package, declared conflict": "a_file_of_another a_declared_conflict",
+    "archive cut short": "cut_early cut_late",
+    "removal of what others depend on": "what_others_depend_on",
+    "removal of an essential package": "an_essential_package",
+    "removal of what is not there": "remove_takes withdraw_keeps",
+    "database locked": "a_held_lock another_dpkg_at_work",
+    "disk full": "a_full_disk finds_the_disk_full",
+    "killed": "reinstreq same_order_after_a_killed_dpkg",
+    "deadline": "a_hanging_script",
+    "dependency missing, with apt": "apt_brings apt_removes_nothing apt_without_the_network",
+}
+
+
+def test_each_row_of_the_table_has_its_tests() -> None:
+    page = (Path(__file__).parents[3] / "docs/backends.md").read_text()
+    table = page.partition("\n## dpkg\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+    assert rows[1:] == list(ROWS)
+    source = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    names = re.findall(r"^def (test_\w+)", source, re.MULTILINE)
+    for words in ROWS.values():
+        for word in words.split():
+            assert any(word in name for name in names), word
 
 
 @pytest.fixture
@@ -262,6 +302,42 @@ def test_a_held_lock_is_busy_after_the_wait(bed: Bed) -> None:
     assert bed.state() == "1.0 install installed ok"
 
 
+@contextmanager
+def other_dpkg(bed: Bed, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Let another dpkg be at work on the root for so long."""
+    deb = Deb(name="slow", scripts={"postinst": f"touch $DPKG_ROOT/slow; sleep {seconds}"})
+    forces = ["--force-script-chrootless", "--force-not-root"]
+    archive = deb.build(bed.folder)
+    with subprocess.Popen(
+        ["dpkg", f"--root={bed.root}", *forces, "--install", archive], stdout=subprocess.DEVNULL
+    ) as process:
+        while not (bed.root / "slow").exists():
+            time.sleep(0.01)
+        try:
+            yield process
+        finally:
+            process.wait()
+
+
+def test_another_dpkg_at_work_is_named_after_the_wait_and_waited_for_if_that_is_enough(
+    bed: Bed,
+) -> None:
+    bed.install(Deb())
+    newer = Deb(version="2.0").build(bed.folder)
+    with other_dpkg(bed, 2.0) as process:
+        with pytest.raises(InstallerError) as caught:
+            bed.backend.install(newer, bed.backend.inspect(newer))
+        assert caught.value.reason is Reason.BUSY
+        assert f"pid {process.pid}" in str(caught.value)
+        assert "(dpkg)" in str(caught.value)
+        assert bed.state() == "1.0 install installed ok"
+        bed.backend = bed.backend_with(replace(SETTINGS, lock_wait_s=60.0))
+        bed.backend.install(newer, bed.backend.inspect(newer))
+        assert process.wait(60) == 0
+    assert bed.state() == "2.0 install installed ok"
+    assert bed.state("slow") == "1.0 install installed ok"
+
+
 def test_a_lock_released_in_time_is_waited_for(bed: Bed) -> None:
     bed.install(Deb())
     bed.backend = bed.backend_with(Dpkg(timeout_s=30.0, lock_wait_s=20.0))
@@ -382,6 +458,48 @@ def test_reinstreq_is_repaired_by_installing_and_by_removing(bed: Bed, verb: str
         bed.backend.remove("hello")
     assert bed.backend.probe("hello", "") is not Presence.PARTIAL
     assert bed.audit() == ""
+
+
+# -- apt -------------------------------------------------------------------------
+
+LIBS = (Deb(name="lib1", depends="lib2"), Deb(name="lib2", extra_fields="Recommends: lib3\n"))
+
+
+def with_apt(bed: Bed, *debs: Deb, sources: str = "") -> DpkgBackend:
+    subscribe(bed.root, sources + fill(bed.folder / "repository", *debs))
+    return bed.backend_with(replace(SETTINGS, resolve="apt"))
+
+
+def test_apt_brings_what_is_missing_and_no_more(bed: Bed) -> None:
+    bed.install(Deb())
+    bed.backend = with_apt(bed, *LIBS, Deb(name="lib3"), Deb(name="hello", version="3.0"))
+    bed.install(Deb(version="2.0", depends="lib1", extra_fields="Pre-Depends: lib2\n"))
+    versions = {item.id: item.version for item in bed.backend.inventory()}
+    assert versions == {"hello": "2.0", "lib1": "1.0", "lib2": "1.0"}
+    assert bed.audit() == ""
+
+
+def test_apt_removes_nothing_and_brings_nothing_older(bed: Bed) -> None:
+    bed.install(Deb(name="rival"))
+    bed.install(Deb(name="lib2", version="2.0"))
+    bed.backend = with_apt(bed, Deb(name="lib1", conflicts="rival"), *LIBS[1:])
+    before = bed.backend.inventory()
+    for depends in ("lib1", "lib2 (= 1.0)", "no-such-package"):
+        with pytest.raises(InstallerError, match="apt-get: E: ") as caught:
+            bed.install(Deb(depends=depends))
+        assert caught.value.reason is Reason.DEPENDENCY
+        assert bed.backend.inventory() == before
+        assert bed.audit() == ""
+
+
+def test_apt_without_the_network_is_not_asked_unless_all_its_sources_are_files(bed: Bed) -> None:
+    far = "deb [trusted=yes] http://127.0.0.1:1/ ./\n"
+    bed.backend = with_apt(bed, *LIBS, sources=far)
+    with pytest.raises(InstallerError, match=r"allow_network in install-policy\.toml") as caught:
+        bed.install(Deb(depends="lib1"))
+    assert caught.value.reason is Reason.POLICY
+    assert bed.backend.inventory() == []
+    assert not list((bed.root / "var/lib/apt/lists").glob("*Packages"))
 
 
 # -- reading ---------------------------------------------------------------------

@@ -134,6 +134,15 @@ def test_of_a_circle_that_fails_nothing_stays(bench: Workbench) -> None:
     assert not (bench.root / "etc/two.conf").exists()
 
 
+def test_a_removal_that_fails_halfway_is_taken_back(bench: Workbench) -> None:
+    stubborn = replace(LIB, scripts={"postrm": 'test "$1" != remove'})
+    assert bench.do(Action.INSTALL, stubborn.build(bench.root)).is_ok
+    result = bench.do(Action.REMOVE, component_id="lib1")
+    assert (result.is_ok, result.reason) == (False, Reason.SCRIPT_FAILED)
+    assert installed(bench) == {"lib1": "1.0"}
+    assert [entry.id for entry in bench.entries()] == ["lib1"]
+
+
 def test_services_of_an_installed_package_are_started(bench: Workbench) -> None:
     manager = SystemManager(bench.root)
     manager.put("app.service")
