@@ -67,7 +67,7 @@ def listed(records: list[Record], style: Style, width: int | None) -> Iterator[s
             record.get("primitive"),
             record.get("name") or record.get("pkg_id") or record.get("component"),
             versions(record),
-            consent(record),
+            consent(record, "disclosure") or consent(record),
             f"{record.get('result', '')} {record.get('result_text', '')}",
         )
         for record in records

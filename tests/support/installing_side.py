@@ -46,9 +46,6 @@ class InstallingSide:
     def inspect(self, backend: str, payload: Path) -> Facts:
         raise InstallerError(Reason.UNSUPPORTED_ENV, f"{backend} cannot read {payload.name}")
 
-    def inspect(self, backend: str, payload: Path) -> Facts:
-        raise InstallerError(Reason.UNSUPPORTED_ENV, f"no {backend} reads {payload}")
-
     def mark(self) -> str:
         return "-"
 

@@ -63,6 +63,22 @@ def test_history_is_one_line_for_each_operation() -> None:
         assert fact in line
 
 
+def test_second_question_is_what_the_line_shows_and_the_whole_has_both() -> None:
+    more = {
+        "disclosure": {"verdict": "refused", "by": "ann", "how": "person", "at": 40.0},
+        "permissions": ["It may use the network.", "It may print."],
+    }
+    _, line = clihistory.listed([{**RECORD, **more}], PLAIN, None)
+    assert "refused ann person" in line
+    text = "\n".join(clihistory.shown({**RECORD, **more}, PLAIN))
+    for fact in (
+        "jo agent 1970-01-01 00:00:30",
+        "refused ann person 1970-01-01 00:00:40",
+        "It may use the network. It may print.",
+    ):
+        assert fact in text
+
+
 def test_empty_history_says_so() -> None:
     assert list(clihistory.listed([], PLAIN, None)) == ["nothing in the history"]
 

@@ -73,7 +73,7 @@ def test_all_that_a_bill_needs_is_kept_from_order_to_acknowledgement(office: Off
     journey: tuple[tuple[str, dict[str, object]], ...] = (
         ("consent", {"consent": {"by": "jo", "how": "agent", "at": 1.0}}),
         ("acquire", {"sha256": "ab" * 32, "size": 4096}),
-        ("verify", {}),
+        ("verify", {"disclosure": {"by": "al"}, "permissions": ["It may print."]}),
         ("install", {"components": ["editor", "fonts"]}),
     )
     for number, (step, data) in enumerate(journey):
@@ -104,6 +104,8 @@ def test_all_that_a_bill_needs_is_kept_from_order_to_acknowledgement(office: Off
         "digest": "ab" * 32,
         "size": 4096,
         "consent": {"by": "jo", "how": "agent", "at": 1.0},
+        "disclosure": {"by": "al"},
+        "permissions": ["It may print."],
         "result_text": "successful",
         "reported_at": 99.0,
         "report_status": 200,

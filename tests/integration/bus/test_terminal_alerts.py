@@ -204,12 +204,20 @@ LATER: Record = {**PROMPT, "deferrals_left": 2, "tonight": "22:00"}
 
 
 def test_prompt_says_what_it_implies(prompts: Prompts) -> None:
-    more = {"units": ["hello.service", "x.service"], "reboot": True, "reversible": False}
+    more = {
+        "units": ["hello.service", "x.service"],
+        "permissions": ["It may use the network.", "It may print."],
+        "reboot": True,
+        "reversible": False,
+    }
     assert prompts.answer({**LATER, **more}, "y\n") is True
     for text in (
         "Example asks to install Hello 1.2",
         "can be deferred  2 times, tonight is 22:00",
         "It is fetched, checked and installed, and can be used at once.",
+        "It asks for what it may not do now:",
+        "- It may use the network.",
+        "- It may print.",
         "These services stop, at least for a moment: hello.service, x.service.",
         "The device is restarted for it.",
         "That cannot be undone here.",

@@ -22,6 +22,8 @@ ENTRY = Entry(
     environment="deb",
     package_id="urn:x/y",
     description="a ü library",
+    units=("lib.service",),
+    permissions=("It may use the network.",),
 )
 
 
