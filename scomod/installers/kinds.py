@@ -105,6 +105,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             name="flatpak",
             environments=("flatpak",),
             content_types=("application/vnd.flatpak", "application/vnd.flatpak.ref"),
+            # flatpak writes it anew with every change.
             watched=("{flatpak.dir}/.changed",),
             maker="scomod.installers.flatpak:make",
             has_sandbox=True,
