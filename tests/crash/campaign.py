@@ -16,7 +16,8 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from tests.support.instants import BEDS, Case, Ground, cases
+from tests.support.instants import Case, Ground, cases
+from tests.support.toolbeds import BEDS
 
 
 def main(arguments: list[str]) -> int:

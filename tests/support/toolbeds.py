@@ -7,10 +7,12 @@ versions is nobody's version and fails.
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from scomod.installers.base import Action
 from tests.support import opkg_stand_in
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 OLD: Final = "1.0"
 NEW: Final = "2.0"
 _COUNT: Final = 20
-_SCRIPTS: Final = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.02")
+_SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
+_PAUSE_S: Final = 0.02  # a script takes its time, so that death may find it
 
 
 def content_of(version: str) -> dict[str, str]:
@@ -37,15 +40,20 @@ def content_of(version: str) -> dict[str, str]:
 
 
 class Toolbed(ABC):
-    """One tool; `component` is what the archives install, `config` is more of scomod.toml."""
+    """One tool; `component` is what the archives install, `config` is more of scomod.toml.
+
+    The scripts of the archives last `pause_s`; with `bulk_bytes` the new version is as large.
+    """
 
     name: str
     backend: str
     component: str
     config: str = ""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, pause_s: float = _PAUSE_S, bulk_bytes: int = 0) -> None:
         self.folder = folder
+        self._scripts = dict.fromkeys(_SCRIPTS, f"sleep {pause_s}") if pause_s else {}
+        self._bulk = random.Random(bulk_bytes).randbytes(bulk_bytes // 2).hex()  # noqa: S311 - a seed
         self.archives: Mapping[str, Path] = {
             version: self._build(version) for version in (OLD, NEW)
         }
@@ -53,6 +61,14 @@ class Toolbed(ABC):
     @abstractmethod
     def _build(self, version: str) -> Path:
         """Make an archive in the folder."""
+
+    def _content(self, version: str) -> dict[str, str]:
+        bulk = {"bulk": self._bulk} if self._bulk and version == NEW else {}
+        return {**content_of(version), **bulk}
+
+    @abstractmethod
+    def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
+        """Give words and environment that install an archive with the tool alone."""
 
     @abstractmethod
     def furnish(self, device: HelperDevice) -> None:
@@ -86,8 +102,13 @@ class DpkgBed(Toolbed):
     component = "hello"
 
     def _build(self, version: str) -> Path:
-        files = {f"usr/share/hello/{name}": text for name, text in content_of(version).items()}
-        return Deb(version=version, files=files, scripts=_SCRIPTS).build(self.folder)
+        files = {f"usr/share/hello/{name}": text for name, text in self._content(version).items()}
+        return Deb(version=version, files=files, scripts=self._scripts).build(self.folder)
+
+    def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
+        rights = () if os.geteuid() == 0 else ("--force-not-root",)
+        options = [f"--root={root}", "--force-script-chrootless", *rights]
+        return ["dpkg", *options, "--install", str(archive)], {**os.environ}
 
     def furnish(self, device: HelperDevice) -> None:
         """Nothing: a missing database is made."""
@@ -116,7 +137,9 @@ class FlatpakBed(Toolbed):
     component = "org.scomo.Hello:stable"
 
     def _build(self, version: str) -> Path:
-        files = {f"share/hello/{name}": text.encode() for name, text in content_of(version).items()}
+        files = {
+            f"share/hello/{name}": text.encode() for name, text in self._content(version).items()
+        }
         day = f"2024-0{version[0]}-01"
         return Bundle(day=day, version=version, files=files).build(self.folder)
 
@@ -144,15 +167,22 @@ class FlatpakBed(Toolbed):
             assert len([each for each in deployed.iterdir() if len(each.name) == 64]) == 1
         return deployed / "active/files/share/hello"
 
+    def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
+        words = ["-y", "--noninteractive", "--bundle", str(archive)]
+        return ["flatpak", "--system", "install", *words], self._environment(root)
+
     def _flatpak(self, root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        env = {
-            **os.environ,
-            "FLATPAK_SYSTEM_DIR": str(root / "var/lib/flatpak"),
-            "LC_ALL": "C.UTF-8",
-        }
         return subprocess.run(
-            ["flatpak", "--system", *words], check=False, capture_output=True, text=True, env=env
+            ["flatpak", "--system", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=self._environment(root),
         )
+
+    def _environment(self, root: Path) -> dict[str, str]:
+        place = str(root / "var/lib/flatpak")
+        return {**os.environ, "FLATPAK_SYSTEM_DIR": place, "LC_ALL": "C.UTF-8"}
 
 
 class OpkgBed(Toolbed):
@@ -161,10 +191,10 @@ class OpkgBed(Toolbed):
     backend = "opkg"
     component = "hello"
 
-    def __init__(self, folder: Path, flavour: str) -> None:
+    def __init__(self, folder: Path, *, flavour: str, **more: Any) -> None:
         self.name = f"opkg-{flavour}"
         self._flavour = flavour
-        super().__init__(folder)
+        super().__init__(folder, **more)
         program = folder / "opkg"
         python, source = sys.executable, opkg_stand_in.__file__
         program.write_text(f'#!/bin/sh\nexec {python} -I -S {source} {flavour} "$@"\n')
@@ -172,8 +202,12 @@ class OpkgBed(Toolbed):
         self.config = f'[install.opkg]\nprogram = "{program}"\nlock_wait_s = 60\n'
 
     def _build(self, version: str) -> Path:
-        files = {f"usr/share/hello/{name}": text for name, text in content_of(version).items()}
-        return Ipk(version=version, files=files, scripts=_SCRIPTS).build(self.folder)
+        files = {f"usr/share/hello/{name}": text for name, text in self._content(version).items()}
+        return Ipk(version=version, files=files, scripts=self._scripts).build(self.folder)
+
+    def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
+        options = ["--offline-root", str(root), "--force-postinstall"]
+        return [str(self.folder / "opkg"), *options, "install", str(archive)], {**os.environ}
 
     def furnish(self, device: HelperDevice) -> None:
         (device.root / "etc/opkg.conf").write_text("dest root /\narch all 1\narch arm 10\n")
@@ -199,11 +233,11 @@ class OpkgBed(Toolbed):
         return root / "usr/share/hello"
 
 
-BEDS: Final[Mapping[str, Callable[[Path], Toolbed]]] = {
+BEDS: Final[Mapping[str, Callable[..., Toolbed]]] = {
     "dpkg": DpkgBed,
     "flatpak": FlatpakBed,
-    "opkg-yocto": lambda folder: OpkgBed(folder, "yocto"),
-    "opkg-lede": lambda folder: OpkgBed(folder, "lede"),
+    "opkg-yocto": partial(OpkgBed, flavour="yocto"),
+    "opkg-lede": partial(OpkgBed, flavour="lede"),
 }
 
 

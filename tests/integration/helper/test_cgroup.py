@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from scomod.installers import cgroup, proc
 from tests.support.helper_device import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Starts what leaves session and group of the tool, says its number, and waits.
 RUNAWAY = "setsid sh -c 'echo $$ > {note}; exec sleep 100' & sleep 100"
@@ -65,8 +66,12 @@ def left_to_us() -> Iterator[Path]:
     finally:
         (folder / "cgroup.kill").write_text("1")
         for inner in [*folder.glob("order-*"), folder]:
-            until(lambda inner=inner: "populated 0" in (inner / "cgroup.events").read_text())  # type: ignore[misc]
+            until(partial(is_empty, inner))
             inner.rmdir()
+
+
+def is_empty(group: Path) -> bool:
+    return "populated 0" in (group / "cgroup.events").read_text()
 
 
 def held(folder: Path, script: str, timeout_s: float) -> str:
@@ -82,9 +87,9 @@ def held(folder: Path, script: str, timeout_s: float) -> str:
     return done.stdout
 
 
-def until(holds: object) -> None:
+def until(holds: Callable[[], object]) -> None:
     give_up_s = time.monotonic() + 60
-    while not holds():  # type: ignore[operator]
+    while not holds():
         assert time.monotonic() < give_up_s
         time.sleep(0.01)
 
@@ -115,7 +120,7 @@ def test_what_was_left_in_the_background_of_a_tool_that_ended_well_stays(
     assert held(left_to_us, script, 60) == "['order-7']\n"
     assert is_running(note)
     os.kill(int(note.read_text()), signal.SIGKILL)
-    until(lambda: "populated 0" in (left_to_us / "order-7/cgroup.events").read_text())
+    until(partial(is_empty, left_to_us / "order-7"))
     assert held(left_to_us, "true", 60) == "[]\n"
 
 
