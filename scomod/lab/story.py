@@ -42,6 +42,7 @@ STEP_MEANINGS: Final = {
     "consent": "policy first, then the person",
     "acquire": "downloads over HTTPS, SHA-256 on the way",
     "verify": "checks the signature over that SHA-256",
+    "disclose": "asks again if the package wants to do more than it may now",
     "install": "the root helper checks again and runs dpkg",
     "deactivate": "the root helper has dpkg take it off, and keeps the archive",
     "activate": "the root helper has dpkg install the kept archive",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.operation import Primitive, operation_leaf
-from scomod.settings import Admission, Confirm, Rule
+from scomod.settings import Admission, Confirm, Health, Rule
 from tests.support.bundles import pack
 from tests.support.clocks import FakeClock
 from tests.support.executing import add, execute
@@ -48,16 +48,21 @@ class Stage:
         self.orders_count = 0
         self.device = self.boot()
 
-    def boot(self, admission: Admission | None = None, **policy: Any) -> Handset:
+    def boot(
+        self, admission: Admission | None = None, health_s: float = 0.0, **policy: Any
+    ) -> Handset:
         settings = replace(
-            settings_of(), confirm=Confirm(**policy), admission=admission or Admission()
+            settings_of(),
+            confirm=Confirm(**policy),
+            admission=admission or Admission(),
+            health=Health(time_s=health_s),
         )
         return Handset(self.root, self.shelf, self.clock, settings=settings)
 
-    def begin_life(self, admission: Admission | None = None, **policy: Any) -> None:
+    def begin_life(self, *more: Any, **policy: Any) -> None:
         """Start the daemon anew, with another policy; the clock stands still meanwhile."""
         self.device.close()
-        self.device = self.boot(admission, **policy)
+        self.device = self.boot(*more, **policy)
 
     def order(
         self, content: bytes, primitive: Primitive = P.DOWNLOAD_INSTALL, kind: str = "flatpak"
@@ -348,3 +353,20 @@ def test_start_and_stop_are_its_own_tools_affair(stage: Stage) -> None:
         stage.exec(f"{component}/{operation_leaf(primitive)}")
         assert stage.last.result == 1200
         assert stage.device.sandboxed.runs("org.example.App") is runs
+
+
+@pytest.mark.parametrize(("says", "result"), [(0, 1200), (1, 1405)])
+def test_health_of_what_nothing_starts_is_what_its_check_says(
+    stage: Stage, says: int, result: int
+) -> None:
+    check = stage.root / "usr/lib/scomod/checks/org.example.App"
+    check.parent.mkdir(parents=True)
+    check.write_text(f"#!/bin/sh\nexit {says}\n")
+    check.chmod(0o755)
+    stage.begin_life(health_s=60.0, default="silent")
+    stage.order(HARMLESS)
+    assert stage.last.step == "health"
+    stage.clock.advance(60)
+    stage.device.settle()
+    assert stage.last.result == result
+    assert bool(stage.versions()) is (result == 1200)
