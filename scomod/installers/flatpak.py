@@ -19,7 +19,7 @@ from scomod.installers import (
     flatpak_permissions,
     flatpak_ref,
 )
-from scomod.installers.base import Facts, InstalledItem, Presence, stamp
+from scomod.installers.base import Facts, InstalledItem, Presence
 from scomod.installers.flatpak_bundle import Contents
 from scomod.installers.flatpak_deployed import Deployed
 from scomod.installers.flatpak_pins import Pins
@@ -124,18 +124,18 @@ class FlatpakBackend:
                 self._pins.keep(pin)
                 self._deployed.put_pinned(pin, facts.id)
         finally:
-            self._drop_spent_remotes()
+            self._remotes.drop_spent()
 
     def remove(self, component_id: str) -> None:
         """Take software off, and all that was fetched for it; also what a kill left of it."""
         self._deployed.take_off(component_id)
         self._pins.drop(component_id)
-        self._drop_spent_remotes()
+        self._remotes.drop_spent()
 
     def withdraw(self, component_id: str) -> None:
         """Take software off; what was fetched for it stays, as does what its users keep."""
         self._deployed.take_off(component_id)
-        self._drop_spent_remotes()
+        self._remotes.drop_spent()
 
     def probe(self, component_id: str, version: str) -> Presence:
         """Say what is deployed; "" as version means any."""
@@ -169,10 +169,6 @@ class FlatpakBackend:
             )
             for row in self._deployed.rows()
         ]
-
-    def mark(self) -> str:
-        """Return the mark of the file that flatpak writes anew with every change."""
-        return stamp(self._tool.dir / ".changed")
 
     # -- running -----------------------------------------------------------------
 
@@ -272,9 +268,6 @@ class FlatpakBackend:
         if row is None:
             raise InstallerError(Reason.NOT_PRESENT, f"{component_id} is not installed")
         return row
-
-    def _drop_spent_remotes(self) -> None:
-        self._remotes.drop_spent({row.origin for row in self._deployed.rows()})
 
     def _life(self) -> Life:
         from scomod.installers import flatpak_life  # noqa: PLC0415 - looking needs none of it

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError, Reason
+from scomod.installers import flatpak_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIST_COLUMNS: Final = "application,version,branch,arch,active,origin,options,name,description"
-REMOTE_COLUMNS: Final = "name,url,options"
 PS_COLUMNS: Final = "instance,application,arch,branch,child-pid"
 _LIST_FIELDS: Final = 9
 
@@ -30,6 +30,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
 # As many digits of a commit as flatpak itself shows.
 COMMIT_DIGITS: Final = 12
 
+_REMOTE: Final = re.compile(r'remote "([^"]+)"')
 _OWN_LINE: Final = re.compile(r"error: ", re.IGNORECASE)
 _DETAIL_CHARACTERS: Final = 400
 # What `detail_of` says where flatpak says nothing.
@@ -100,25 +101,33 @@ def parse_list(text: str) -> list[Row]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """Where flatpak fetches from; `options` as it names them ("no-gpg-verify")."""
+    """Where flatpak fetches from; `is_verified`: it checks GPG signatures."""
 
     name: str
     url: str
-    options: frozenset[str]
+    is_verified: bool
+    is_disabled: bool
+    is_listed: bool
 
     @property
     def is_bundle_origin(self) -> bool:
         """Tell whether flatpak made it for a bundle."""
-        return self.name.endswith("-origin") and "no-enumerate" in self.options and not self.url
+        return self.name.endswith("-origin") and not self.is_listed and not self.url
 
 
-def parse_remotes(text: str) -> list[Remote]:
-    """Read what `flatpak remotes` printed with REMOTE_COLUMNS."""
-    found = []
-    for line in text.splitlines():
-        name, url, options = (*line.split("\t"), "", "")[:3]
-        found.append(Remote(name=name, url=url, options=frozenset(options.split(","))))
-    return found
+def parse_remotes(config: str) -> list[Remote]:
+    """Read the remotes of a repository's `config` (ostree.repo-config(5), and flatpak's keys)."""
+    return [
+        Remote(
+            name=found[1],
+            url=keys.get("url", ""),
+            is_verified=keys.get("gpg-verify") != "false",
+            is_disabled=keys.get("xa.disable") == "true",
+            is_listed=keys.get("xa.noenumerate") != "true",
+        )
+        for group, keys in flatpak_permissions.groups(config).items()
+        if (found := _REMOTE.fullmatch(group))
+    ]
 
 
 def parse_ps(text: str, row: Row) -> list[str]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _OURS: Final = "scomod-"
 _NAME_DIGITS: Final = 12
-_UNVERIFIED: Final = "no-gpg-verify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,27 +82,35 @@ class Remotes:
         self.pins.keep(pin)
         return pin
 
-    def drop_spent(self, used: set[str]) -> None:
+    def drop_spent(self) -> None:
         """Delete the remotes that were added for software which is not there (any more).
 
-        Those are flatpak's own for bundles, and ours; `used` are those of what is deployed.
+        Those are flatpak's own for bundles, and ours.
         """
-        needed = used | {pin.remote for pin in self.pins.all()}
-        for remote in self._listed("--show-disabled"):
-            is_made = remote.is_bundle_origin or remote.name.startswith(_OURS)
-            if is_made and remote.name not in needed:
-                self.tool.change("remote-delete", "--force", remote.name)
+        made = [each.name for each in self._known() if each.is_bundle_origin or _is_ours(each)]
+        if made:
+            used = self._used()
+            for name in made:
+                if name not in used:
+                    self.tool.change("remote-delete", "--force", name)
 
-    def _listed(self, *options: str) -> list[Remote]:
-        if not (self.tool.dir / "repo/config").exists():
+    def _known(self) -> list[Remote]:
+        try:
+            return flatpak_output.parse_remotes((self.tool.dir / "repo/config").read_text())
+        except FileNotFoundError:
             return []
-        columns = f"--columns={flatpak_output.REMOTE_COLUMNS}"
-        return flatpak_output.parse_remotes(self.tool.ask("remotes", *options, columns).stdout)
+
+    def _used(self) -> set[str]:
+        """Name the remotes that something is deployed or kept from."""
+        return {row.origin for row in self.tool.rows()} | {pin.remote for pin in self.pins.all()}
 
     def _configured(self, ref: Ref) -> Remote | None:
         """Find the remote at the address of a file; raises SIGNATURE where it checks none."""
-        found = [each for each in self._listed() if each.url.rstrip("/") == ref.url.rstrip("/")]
-        good = [each for each in found if not (self.needs_signature and _is_unverified(each))]
+        url = ref.url.rstrip("/")
+        found = [
+            each for each in self._known() if each.url.rstrip("/") == url and not each.is_disabled
+        ]
+        good = [each for each in found if each.is_verified or not self.needs_signature]
         if found and not good:
             raise InstallerError(
                 Reason.SIGNATURE, f"the remote {found[0].name} checks no GPG signatures"
@@ -113,8 +120,7 @@ class Remotes:
     def _ensured(self, ref: Ref) -> str:
         """Give the name of the remote of a file; one that we added in vain is added anew."""
         remote = self._configured(ref)
-        used = {row.origin for row in self.tool.rows()} | {pin.remote for pin in self.pins.all()}
-        if remote is not None and remote.name.startswith(_OURS) and remote.name not in used:
+        if remote is not None and _is_ours(remote) and remote.name not in self._used():
             self.tool.change("remote-delete", "--force", remote.name)
             remote = None
         return self._add(self.tool, ref) if remote is None else remote.name
@@ -128,7 +134,7 @@ class Remotes:
         with tempfile.NamedTemporaryFile(prefix="scomod-key-") as file:
             file.write(ref.key)
             file.flush()
-            trust = f"--gpg-import={file.name}" if ref.key else f"--{_UNVERIFIED}"
+            trust = f"--gpg-import={file.name}" if ref.key else "--no-gpg-verify"
             # Others come first where a runtime is looked for; without being listed it would not
             # be asked for one at all.
             done = tool.change("remote-add", "--prio=0", trust, name, ref.url)
@@ -145,8 +151,8 @@ class Remotes:
             )
 
 
-def _is_unverified(remote: Remote) -> bool:
-    return _UNVERIFIED in remote.options
+def _is_ours(remote: Remote) -> bool:
+    return remote.name.startswith(_OURS)
 
 
 def _told(tool: Tool, remote: str, full: str) -> Contents:

@@ -61,7 +61,15 @@ def backends(place: Place) -> dict[str, Backend]:
 
 def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     """Make the reader of the inventory."""
-    place = Place(root=paths.root, settings=settings.install, clock=clock)
+
+    def may_use_network() -> bool:
+        from scomod.installers import installpolicy  # noqa: PLC0415 - few looks need the network
+
+        return installpolicy.load(paths).allow_network
+
+    place = Place(
+        root=paths.root, settings=settings.install, clock=clock, may_use_network=may_use_network
+    )
     known = kinds(settings.install, paths)
     return Stock(
         kinds=known,

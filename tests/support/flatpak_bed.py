@@ -13,7 +13,7 @@ import pytest
 from scomod.clock import SystemClock
 from scomod.errors import InstallerError, Reason
 from scomod.installers.flatpak import make
-from scomod.installers.kinds import Place
+from scomod.installers.kinds import KINDS, Place
 from scomod.settings import Flatpak, Install
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class Bed:
             clock=SystemClock(),
             may_use_network=lambda: may_use_network,
         )
+        self.place = place
         self.backend = make(place)
+
+    def mark(self) -> str:
+        return KINDS["flatpak"].mark(self.place.root, self.place.settings)
 
     def install(self, bundle: Bundle, *, may_downgrade: bool = False) -> Path:
         archive = bundle.build(self.folder)

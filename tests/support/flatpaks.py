@@ -154,6 +154,14 @@ class Shelf:
             bundle.export(repo, *self._signing)
         self.sign(repo)
 
+    def bundle(self, state: str, bundle: Bundle, target: Path) -> Path:
+        """Make a bundle that has a signature and, for flatpak to check it, the key."""
+        key = target.with_suffix(".gpg")
+        key.write_bytes(self.keys.ours_public)
+        signing = (*self._signing, f"--gpg-keys={key}")
+        _flatpak("build-bundle", *signing, self.folder / state, target, bundle.name, bundle.branch)
+        return target
+
     def sign(self, repo: Path) -> None:
         _flatpak("build-update-repo", "--no-update-appstream", *self._signing, repo)
 

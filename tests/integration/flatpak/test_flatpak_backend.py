@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,15 +221,15 @@ def test_a_device_without_an_installation_has_nothing(tmp_path: Path) -> None:
 
 
 def test_the_mark_moves_with_every_change_and_with_nothing_else(bed: Bed) -> None:
-    marks = [bed.backend.mark()]
+    marks = [bed.mark()]
     bed.install(OLD)
-    marks.append(bed.backend.mark())
+    marks.append(bed.mark())
     bed.backend.inventory()
-    assert bed.backend.mark() == marks[-1]
+    assert bed.mark() == marks[-1]
     bed.install(NEW)
-    marks.append(bed.backend.mark())
+    marks.append(bed.mark())
     bed.backend.remove(HELLO)
-    marks.append(bed.backend.mark())
+    marks.append(bed.mark())
     assert len(set(marks)) == len(marks)
 
 
@@ -238,6 +240,18 @@ def test_an_installation_of_a_user_is_served_when_it_is_named(tmp_path: Path) ->
     assert bed.deployed() == flatpak_bundle.read(archive).commit
     bed.backend.remove(HELLO)
     assert bed.deployed() == ""
+
+
+def test_copies_in_both_installations_are_told_apart_by_name(bed: Bed) -> None:
+    bed.install(OLD)
+    user = Bed(bed.folder / "user", "user")
+    shutil.copytree(bed.dir, user.dir, symlinks=True)
+    both = {**user.argv()[1], **bed.argv()[1]}
+    unnamed = ["flatpak", "uninstall", "-y", "--noninteractive", OLD.name]
+    assert subprocess.run(unnamed, check=False, capture_output=True, env=both).returncode == 1
+    user.backend.remove(HELLO)
+    assert user.deployed() == ""
+    assert bed.backend.probe(HELLO, "") is Presence.ACTIVE
 
 
 def test_permissions_are_told_before_anything_is_installed_and_afterwards(bed: Bed) -> None:

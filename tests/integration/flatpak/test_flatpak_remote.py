@@ -76,6 +76,8 @@ def test_a_configured_remote_is_used_and_stays(empty: Bed, shop: Shop) -> None:
     configure(empty, shop)
     empty.install_file(shop.ref_file(key=b""))
     assert empty.tool("info", "--show-origin", OLD.name).stdout.strip() == "shop"
+    again = empty.tool("install", "-y", "--noninteractive", "shop", OLD.ref)
+    assert (again.returncode, "already installed" in again.stderr) == (0, True)
     empty.backend.remove(HELLO)
     empty.backend.remove(PLATFORM)
     assert empty.remotes().split() == ["shop"]
@@ -217,14 +219,6 @@ def test_what_is_prepared_is_not_deployed_and_is_activated_without_its_remote(
     assert empty.deployed() == commit
 
 
-def test_the_same_order_after_a_killed_fetch_ends_right(empty: Bed, shop: Shop) -> None:
-    configure(empty, shop)
-    archive = shop.ref_file()
-    empty.killed(0.1, "install", "-y", "--noninteractive", "--no-deploy", "shop", OLD.ref)
-    empty.install_file(archive)
-    assert empty.deployed() == shop.commit(OLD)
-
-
 # -- network, and who only looks ----------------------------------------------------------
 
 
@@ -295,3 +289,16 @@ def test_versions_are_compared_and_commits_by_their_times(bed: Bed) -> None:
     assert (is_older(old, new), is_older(new, old)) == (True, False)
     assert bed.failure(lambda: is_older(new, "0123456789ab")) is Reason.POLICY
     assert not bed.backend.is_essential(PLATFORM)
+
+
+def test_a_signed_bundle_is_checked_against_its_own_key_only(bed: Bed, shop: Shop) -> None:
+    other = shop.shelf.bundle("old", OLD, bed.folder / "signed.flatpak")
+    bed.install_file(other)
+    assert bed.deployed() == shop.commit(OLD)
+    assert bed.remotes().split() == ["hello-origin", "platform-origin"]
+    bed.backend.remove(HELLO)
+    key = bed.folder / "key"
+    key.write_bytes(shop.shelf.keys.other_public)
+    done = bed.tool("install", "-y", "--noninteractive", f"--gpg-file={key}", "--bundle", other)
+    assert (done.returncode != 0, "none are in trusted keyring" in done.stderr) == (True, True)
+    assert bed.deployed() == ""

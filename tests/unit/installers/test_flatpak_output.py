@@ -65,15 +65,33 @@ def test_lines_of_another_shape_are_skipped(line: str) -> None:
     assert flatpak_output.parse_list(line) == []
 
 
+CONFIG = """
+[core]
+repo_version=1
+
+[remote "hello-origin"]
+url=
+xa.noenumerate=true
+gpg-verify-summary=false
+gpg-verify=false
+
+[remote "flathub"]
+url=https://dl.flathub.org/repo/
+gpg-verify=true
+gpg-verify-summary=true
+
+[remote "my-origin"]
+url=https://example.org/
+xa.noenumerate=true
+xa.disable=true
+"""
+
+
 def test_remotes_are_told_apart_by_who_made_them() -> None:
-    text = (
-        "hello-origin\t\tdisabled,no-enumerate,no-gpg-verify\n"
-        "flathub\thttps://dl.flathub.org/repo/\nmy-origin\thttps://x/\tno-enumerate\nbare\n"
-    )
-    made, flathub, own, bare = flatpak_output.parse_remotes(text)
-    assert [each.is_bundle_origin for each in (made, flathub, own, bare)] == [True, *[False] * 3]
-    assert (flathub.url, "no-gpg-verify" in made.options) == ("https://dl.flathub.org/repo/", True)
-    assert bare.url == ""
+    made, flathub, own = flatpak_output.parse_remotes(CONFIG)
+    assert [each.is_bundle_origin for each in (made, flathub, own)] == [True, False, False]
+    assert [each.is_verified for each in (made, flathub, own)] == [False, True, True]
+    assert (flathub.url, own.is_disabled) == ("https://dl.flathub.org/repo/", True)
 
 
 def test_only_what_has_a_process_in_its_sandbox_runs() -> None:
