@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.support.helper_device import HelperDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from scomod.installers.base import Job
 
@@ -49,6 +49,16 @@ def test_an_order_is_carried_out_and_answered(device: HelperDevice, archive: Pat
     assert device.pending() == []
     assert device.names("taken") == device.names("work") == device.names("refused") == []
     assert device.names("store") == [f"{sha256(archive)}.deb"]
+
+
+def test_what_is_kept_is_the_very_file_that_the_daemon_fetched(
+    device: HelperDevice, archive: Path
+) -> None:
+    job = device.order(Action.INSTALL_INACTIVE, archive)
+    fetched = Path(job.payload).stat().st_ino
+    assert device.answered(job).is_ok
+    (kept,) = (device.paths.install_dir / "store").iterdir()
+    assert kept.stat().st_ino == fetched
 
 
 def test_orders_are_worked_off_in_one_run(device: HelperDevice, archive: Path) -> None:
