@@ -11,6 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - `config` reads the types at run time
 from dataclasses import field
 
+from scomod.installsettings import Bundle as Bundle  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Dpkg as Dpkg  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Flatpak as Flatpak  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Install as Install  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Opkg as Opkg  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Program as Program  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import Systemd as Systemd  # noqa: PLC0414 - as `Paths`
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
 from scomod.quirk import Quirk
 from scomod.shapes import (
@@ -18,8 +25,6 @@ from scomod.shapes import (
     GLOB_SHAPE,
     GLOB_WORDS,
     MIB,
-    NAME_SHAPE,
-    NAME_WORDS,
     PIN_SHAPE,
     PROXY_SHAPE,
     PROXY_WORDS,
@@ -220,87 +225,6 @@ class Verify:
     fetch_signature: str = one_of("auto", "always", "never")
     max_certificate_bytes: int = within(16384, 1024, 49152)
     max_chain_count: int = within(4, 1, 8)
-
-
-@section
-class Dpkg:
-    """The dpkg backend."""
-
-    timeout_s: float = within(1800.0, 1.0, 86400.0)
-    lock_wait_s: float = within(60.0, 0.0, 3600.0)
-    inventory: str = one_of("all", "managed")
-    remove: str = one_of("purge", "keep")
-    resolve: str = one_of("off", "apt")
-
-
-@section
-class Flatpak:
-    """The flatpak backend: which installation it serves, and where that lies."""
-
-    timeout_s: float = within(1800.0, 1.0, 86400.0)
-    installation: str = one_of("system", "user")
-    dir: str = "var/lib/flatpak"
-    signature: str = one_of("required", "optional")
-    run_as: str = ""
-    run_wait_s: float = within(30.0, 1.0, 600.0)
-
-
-@section
-class Opkg:
-    """The opkg backend; it is there where `program` is named or an opkg is found."""
-
-    program: str = ""
-    timeout_s: float = within(1800.0, 1.0, 86400.0)
-    lock_wait_s: float = within(60.0, 0.0, 3600.0)
-    status_file: str = ""
-    max_control_bytes: int = within(MIB, 1024, 64 * MIB)
-    max_unpacked_bytes: int = within(4 * GIB, 1024, 1 << 50)
-    max_files_count: int = within(100_000, 1, 10_000_000)
-    feeds: str = one_of("off", "lists", "update")
-    update_timeout_s: float = within(120.0, 1.0, 86400.0)
-
-
-@section
-class Program:
-    """Backends that are programs of others: how long one run may take, what it may say."""
-
-    timeout_s: float = within(1800.0, 1.0, 86400.0)
-    query_timeout_s: float = within(60.0, 1.0, 3600.0)
-    max_output_bytes: int = within(8 * MIB, 1024, 64 * MIB)
-    max_items_count: int = within(10000, 1, 100000)
-
-
-@section
-class Bundle:
-    """Limits of a package of several components."""
-
-    max_components_count: int = within(32, 1, 64)
-    max_manifest_bytes: int = within(64 * 1024, 1024, MIB)
-
-
-@section
-class Systemd:
-    """The program that starts and stops services, and how long one run of it may take."""
-
-    command: str = "systemctl"
-    timeout_s: float = within(120.0, 1.0, 3600.0)
-
-
-@section
-class Install:
-    """How software is installed: by the root helper ("spool") or in this process ("direct")."""
-
-    runner: str = one_of("spool", "direct")
-    backends: tuple[str, ...] = shaped(("dpkg", "flatpak", "opkg"), NAME_SHAPE, NAME_WORDS)
-    backends_dir: str = "usr/lib/scomod/backends"
-    result_timeout_s: float = within(7200.0, 1.0, 7 * 86400.0)
-    allow_downgrade: str = one_of("server", "refuse", "always")
-    dpkg: Dpkg = field(default_factory=Dpkg)
-    opkg: Opkg = field(default_factory=Opkg)
-    flatpak: Flatpak = field(default_factory=Flatpak)
-    program: Program = field(default_factory=Program)
-    bundle: Bundle = field(default_factory=Bundle)
-    systemd: Systemd = field(default_factory=Systemd)
 
 
 @section

@@ -19,7 +19,7 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
-    (0, r"scomod\.(settings|shapes|paths)$"),
+    (0, r"scomod\.(settings|installsettings|shapes|paths|value)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
@@ -209,7 +209,12 @@ def test_sql_stands_in_five_modules_only() -> None:
             assert not pattern.search(path.read_text()), f"{path} contains SQL (I2)"
 
 
-NUMBER_HOMES = {"scomod.codes", "scomod.dmclient.tokens", "scomod.settings"}
+NUMBER_HOMES = {
+    "scomod.codes",
+    "scomod.dmclient.tokens",
+    "scomod.settings",
+    "scomod.installsettings",
+}
 
 
 def is_oma_number(node: ast.expr, text: str) -> bool:
