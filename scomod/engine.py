@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from scomod.steps import Steps
 
 ATTEMPTS_LIMIT: Final = 5
-STORES_LIMIT: Final = 40
+STORES_LIMIT: Final = 60
 
 log = logging.getLogger(__name__)
 

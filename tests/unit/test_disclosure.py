@@ -249,6 +249,21 @@ def test_second_question_has_its_own_deadline_and_deferrals(stage: Stage) -> Non
     assert (given["verdict"], given["how"]) == ("unanswered", "deadline")
 
 
+def test_all_deferrals_there_can_be_of_both_questions_are_no_crash_loop(stage: Stage) -> None:
+    count = 10  # the most that the configuration takes
+    stage.begin_life(Admission(windows=("00:00-24:00",)), max_deferrals_count=count)
+    stage.order(OLD)
+    for _ in range(2):
+        for _ in range(count):
+            stage.device.later(stage.last.id, "30m")
+            stage.device.settle()
+            stage.begin_life(Admission(windows=("00:00-24:00",)), max_deferrals_count=count)
+            stage.clock.advance(1801)
+            stage.device.settle()
+        stage.answer(True)
+    assert stage.last.result == 1200, stage.last.detail
+
+
 @pytest.mark.parametrize(
     ("policy", "how"),
     [
