@@ -6,7 +6,7 @@ Success is rc 0, no complaint about files, the status file, read again, saying
 is there, whatever the exit code.  The status file is read here and not asked for:
 OpenWrt's flavour takes its lock even for questions, and needs root for it.
 It passes files to opkg, never names or URLs; what opkg may take from feeds besides
-is said in `opkg_feeds`, what a kill leaves behind in `opkg_database`.
+is said in `opkg_configuration`, what a kill leaves behind in `opkg_database`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 from scomod.errors import InstallerError, Reason
 from scomod.installers import debversion, ipk, opkg_output, proc
 from scomod.installers.base import Facts, InstalledItem, Presence
+from scomod.installers.opkg_configuration import Configuration
 from scomod.installers.opkg_database import Database
-from scomod.installers.opkg_feeds import Feeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,8 +69,9 @@ class OpkgBackend:
         self._sleep = sleep
         self._may_remove_essential = may_remove_essential
         self._database = Database(root=self._root, status_file=settings.status_file, sleep=sleep)
-        self._takes: frozenset[str] = frozenset()
-        self._feeds = Feeds(root=self._root, use=settings.feeds, may_use_network=may_use_network)
+        self._configuration = Configuration(
+            root=self._root, feeds=settings.feeds, may_use_network=may_use_network
+        )
 
     def inspect(self, payload: Path) -> Facts:
         """Read name, version and architecture of an archive of either container.
@@ -171,10 +172,6 @@ class OpkgBackend:
             for row in self._database.working()
         ]
 
-    def mark(self) -> str:
-        """Return the mark of the database, and of what did not end."""
-        return self._database.mark()
-
     # -- what a policy asks ------------------------------------------------------
 
     def is_older(self, version: str, than: str) -> bool:
@@ -225,18 +222,18 @@ class OpkgBackend:
 
     def _resolve(self, facts: Facts, words: tuple[str, ...]) -> None:
         """Let opkg say what it would bring besides, and see whether it may."""
-        if not self._feeds.addresses():
+        if not self._configuration.addresses():
             return
         asked = self._opkg("--noaction", *words)
-        if _reason(asked) is Reason.DEPENDENCY and self._feeds.use == "update":
-            self._feeds.allow(facts.id, frozenset())
+        if _reason(asked) is Reason.DEPENDENCY and self._settings.feeds == "update":
+            self._configuration.allow(facts.id, frozenset())
             update = (*self._root_options(), "update")
             done = self._opkg(*update, timeout_s=self._settings.update_timeout_s)
             if done.rc != 0:
                 log.warning("not all lists of feeds are new: %s", _detail(done))
             asked = self._opkg("--noaction", *words)
         if needed := opkg_output.brought(asked.stdout) - {facts.id}:
-            self._feeds.allow(facts.id, needed)
+            self._configuration.allow(facts.id, needed)
 
     def _bring(self, facts: Facts, sizes: Mapping[str, int], words: tuple[str, ...]) -> None:
         fresh = [name for name in sizes if not os.path.lexists(self._root / name)]
@@ -319,13 +316,13 @@ class OpkgBackend:
         return () if self._root == Path("/") else ("--offline-root", str(self._root))
 
     def _architectures(self) -> frozenset[str]:
-        """Ask what the device takes; it does not change while we run."""
-        if not self._takes:
-            done = self._opkg(*self._root_options(), "print-architecture")
-            if done.rc != 0:
-                raise _failure(done)
-            self._takes = opkg_output.parse_architectures(done.stdout)
-        return self._takes
+        """Say what the device takes: what is configured, or what opkg takes by itself."""
+        if named := self._configuration.architectures():
+            return named
+        done = self._opkg(*self._root_options(), "print-architecture")
+        if done.rc != 0:
+            raise _failure(done)
+        return opkg_output.parse_architectures(done.stdout)
 
     def _sizes(self, payload: Path) -> dict[str, int]:
         try:

@@ -41,6 +41,7 @@ _DETAIL_CHARACTERS: Final = 400
 # What opkg would bring, as it says beforehand; the version may lack its revision.
 _BRINGS: Final = re.compile(r"^(?:Installing|Upgrading|Downgrading) (\S+) ", re.MULTILINE)
 _FEED: Final = re.compile(r"^\s*(?:src|dist)(?:/gz)?\s+\S+\s+\"?(\S+?)\"?(?:\s|$)", re.MULTILINE)
+_ARCH_LINE: Final = re.compile(r"^[ \t]*arch[ \t]+(\S+)[ \t]+\d+[ \t]*$", re.MULTILINE)
 _YES: Final = re.compile(r"^Essential:[ \t]*yes[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _VERSION_LINE: Final = re.compile(r"^Version:[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 
@@ -166,8 +167,8 @@ def parse_control(text: str) -> Facts:
 
 
 def parse_architectures(text: str) -> frozenset[str]:
-    """Read what `opkg print-architecture` printed: `arch NAME PRIORITY` a line."""
-    return frozenset(re.findall(r"^arch (\S+) \d+$", text, re.MULTILINE))
+    """Read `arch NAME PRIORITY` lines, as `opkg print-architecture` prints and files have them."""
+    return frozenset(_ARCH_LINE.findall(text))
 
 
 def services_in(listing: str) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ import pytest
 
 from scomod.clock import SystemClock
 from scomod.errors import InstallerError, Reason
+from scomod.installers.kinds import KINDS
 from scomod.installers.opkg import OpkgBackend
-from scomod.settings import Opkg
+from scomod.settings import Install, Opkg
 from tests.support import opkg_stand_in
 from tests.support.ipks import Ipk
 
@@ -62,6 +63,9 @@ class Bed:
         name = "etc/opkg/opkg.conf" if self.flavour == REAL else "etc/opkg.conf"
         (self.root / name).write_text(text)
 
+    def mark(self) -> str:
+        return KINDS["opkg"].mark(self.root, Install(opkg=self.settings))
+
     def backend_with(
         self,
         *,
@@ -83,23 +87,30 @@ class Bed:
         return ["--offline-root", str(self.root), "--force-postinstall", *words]
 
     def opkg(self, *words: str) -> tuple[int, str]:
-        """Run the bare tool; gives what it said."""
-        done = subprocess.run(
-            [self.settings.program, *self.words(*words)],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
+        """Run the bare tool, the stand-in in a fork of this process; gives what it said."""
+        said = self.folder / "said"
+        with said.open("wb") as file:
+            if self.flavour == REAL:
+                argv = [self.settings.program, *self.words(*words)]
+                rc = subprocess.run(argv, check=False, stdout=file, stderr=file).returncode
+            else:
+                rc = self._forked(file.fileno(), self.words(*words))
+        return rc, said.read_text()
 
-    def forked(self, *words: str) -> int:
-        """Run the stand-in in a fork of this process; gives its exit code, or minus the signal."""
+    def run(self, *argv: str) -> None:
+        """Run a program in words of the test's own."""
+        subprocess.run(argv, check=True, capture_output=True)
+
+    def _forked(self, output: int, words: list[str]) -> int:
         child = os.fork()
         if not child:
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)
-            os.dup2(silence, 2)
-            os._exit(opkg_stand_in.Tool(self.flavour, self.words(*words)).run())
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115 - descriptors
+            rc = opkg_stand_in.Tool(self.flavour, words).run()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(rc)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def status_file(self) -> Path:
@@ -115,6 +126,11 @@ class Bed:
 
     def install(self, ipk: Ipk, *, may_downgrade: bool = False) -> None:
         install(self.backend, ipk.build(self.folder), may_downgrade=may_downgrade)
+
+    def put(self, *ipks: Ipk) -> None:
+        """Bring packages with the bare tool, as a beginning."""
+        for ipk in ipks:
+            assert self.opkg("install", str(ipk.build(self.folder)))[0] == 0
 
     def failure(self, action: Callable[[], object]) -> Reason:
         with pytest.raises(InstallerError) as caught:

@@ -100,7 +100,14 @@ class Tool:
             os.kill(os.getpid(), SIGKILL)
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a file in two halves, as far as there is room."""
+        """Write a file of opkg's own."""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+        self.wrote()
+
+    def put_slowly(self, path: str, data: bytes) -> None:
+        """Write a file in two halves, the second if there is room."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
         half = len(data) // 2
         with open(path, "wb", buffering=0) as file:
@@ -127,9 +134,8 @@ class Tool:
         lines = (
             "".join(f"{key}: {row[key]}\n" for key in row) + "\n" for row in self.rows.values()
         )
-        room, self.is_full = self.is_full, False
-        self.put(self.status_file, "".join(lines).encode())
-        self.is_full = room
+        self.is_full = False
+        self.put_slowly(self.status_file, "".join(lines).encode())
 
     def record(self, control: Stanza, status: str) -> None:
         stanza = {key: control[key] for key in KEPT if key in control}
@@ -174,6 +180,8 @@ class Tool:
         if verb is not None:
             for word in self.words[1:]:
                 verb(word)
+            if command == "install" and self.is_lede:
+                self.configure_the_others()
             self.write()
         elif command == "update":
             self.update()
@@ -189,6 +197,10 @@ class Tool:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             self.locked = open(path, "a")  # noqa: SIM115 - kept until the end
+        except OSError as error:
+            self.fail(f"opkg_conf_load: Could not create lock file {path}: {error.strerror}.")
+            return False
+        try:
             fcntl.lockf(self.locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.fail(f"opkg_conf_load: Could not lock {path}: {error.strerror}.")
@@ -358,9 +370,7 @@ class Tool:
                 self.drop(self.root + file)
         self.drop_notes(name)
         for kind, body in archive.parts.items():
-            room, self.is_full = self.is_full, False
             self.put(self.note(name, kind), body)
-            self.is_full = room
         for file, content in archive.files.items():
             target = f"{self.root}/{file}"
             if (
@@ -382,7 +392,7 @@ class Tool:
 
     def put_file(self, target: str, content: bytes, *, is_conffile: bool) -> None:
         if not is_conffile or not os.path.exists(target):
-            self.put(target, content)
+            self.put_slowly(target, content)
         elif load(target) != content:
             self.put(f"{target}-opkg", content)
             text = (
@@ -408,6 +418,13 @@ class Tool:
         else:
             # Seen below an offline root: unpacked, and 0.
             self.rc = 0
+
+    def configure_the_others(self) -> None:
+        """Try again what an earlier run left unpacked."""
+        for name, row in list(self.rows.items()):
+            is_mine = self.words[-1].rpartition("/")[2].startswith(f"{name}_")
+            if row["Status"].endswith(" unpacked") and not is_mine and not self.has("--noaction"):
+                self.configure(name, row)
 
     # -- remove -------------------------------------------------------------------
 

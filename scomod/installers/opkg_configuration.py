@@ -1,7 +1,8 @@
-"""Whether opkg may take what a package needs besides from its feeds.
+"""What opkg is configured with: what machines' packages it takes, and from which feeds.
 
-opkg itself finds out what is missing and where it is; here is said what it may do.
-The feeds are those of opkg's own configuration; none is added or changed.
+opkg itself finds out what a package needs besides and where that is; here is said
+whether it may have it.  Nothing of the configuration is added or changed, and where
+it says nothing opkg's own defaults are not guessed.
 """
 
 from __future__ import annotations
@@ -20,19 +21,20 @@ _LOCAL: Final = "file:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feeds:
-    """The feeds of the device below `root`; `use` is what the configuration says of them."""
+class Configuration:
+    """The files of the device below `root`; `feeds` is our setting: off, lists or update."""
 
     root: Path
-    use: str
+    feeds: str
     may_use_network: Callable[[], bool]
 
+    def architectures(self) -> frozenset[str]:
+        """Return the architectures that are named; none where opkg's defaults hold."""
+        return opkg_output.parse_architectures(self._text())
+
     def addresses(self) -> tuple[str, ...]:
-        """Return what opkg is configured with."""
-        etc = self.root / "etc"
-        files = [etc / "opkg.conf", *sorted((etc / "opkg").glob("*.conf"))]
-        texts = (file.read_text("utf-8", "replace") for file in files if file.is_file())
-        return tuple(feed for text in texts for feed in opkg_output.feeds_in(text))
+        """Return where the feeds are."""
+        return opkg_output.feeds_in(self._text())
 
     def allow(self, component_id: str, needed: frozenset[str]) -> None:
         """Let opkg take `needed` (empty: what it could not find) from the feeds.
@@ -41,7 +43,7 @@ class Feeds:
         not on the device and the policy of the device has no network for tools.
         """
         what = ", ".join(sorted(needed)) or "more than is installed"
-        if self.use == "off":
+        if self.feeds == "off":
             raise InstallerError(
                 Reason.DEPENDENCY, f"{component_id} needs {what}, and [install.opkg] feeds is off"
             )
@@ -52,3 +54,8 @@ class Feeds:
                 f"{component_id} needs {what}; {far[0]:.200} needs the network, and allow_network"
                 " is not set in install-policy.toml",
             )
+
+    def _text(self) -> str:
+        etc = self.root / "etc"
+        files = [etc / "opkg.conf", *sorted((etc / "opkg").glob("*.conf"))]
+        return "\n".join(file.read_text("utf-8", "replace") for file in files if file.is_file())
