@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -10,32 +9,34 @@ from typing import TYPE_CHECKING
 
 from scomod import __version__, slim
 from scomod.errors import ScomodError
-from scomod.settings import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Sequence
 
 HELP_WIDTH = 80
+ROOT_VARIABLE = "SCOMOD_ROOT"
 
 
-class _Formatter(argparse.HelpFormatter):
-    """Of a fixed width: argparse would import shutil and three compressors to ask for it."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=HELP_WIDTH)
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return the parser; its texts are what the man page says."""
+    import argparse  # noqa: PLC0415 - stays in memory, see `_usual`
+
+    class Formatter(argparse.HelpFormatter):
+        """Of a fixed width: argparse would import shutil and three compressors to ask for it."""
+
+        def __init__(self, prog: str) -> None:
+            super().__init__(prog, width=HELP_WIDTH)
+
     result = argparse.ArgumentParser(
         prog="scomod",
         description="OMA DM client that manages software on this device (SCOMO)",
-        formatter_class=_Formatter,
+        formatter_class=Formatter,
     )
     result.add_argument(
         "--root",
         metavar="DIR",
-        default=os.environ.get("SCOMOD_ROOT", "/"),
+        default=os.environ.get(ROOT_VARIABLE, "/"),
         help="the device's directory: configuration, state and the root that packages go to"
         " lie below it (default: $SCOMOD_ROOT or /)",
     )
@@ -48,17 +49,36 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _usual(arguments: Sequence[str]) -> tuple[str, bool] | None:
+    """Read the ways in which a daemon is usually started, without a parser; None for others."""
+    match arguments:
+        case ["--resident", *others] | [*others, "--resident"]:
+            is_resident = True
+        case others:
+            is_resident = False
+    match others:
+        case []:
+            return os.environ.get(ROOT_VARIABLE, "/"), is_resident
+        case ["--root", root] if not root.startswith("-"):
+            return root, is_resident
+    return None
+
+
 def main(argv: list[str] | None = None, observer: Callable[[str], None] | None = None) -> int:
     """Run the daemon; returns the exit code. `observer` is told each step boundary."""
-    options = parser().parse_args(argv)
-    slim.import_asyncio()
-    import asyncio  # noqa: PLC0415 - as above
+    arguments = sys.argv[1:] if argv is None else argv
+    if (usual := _usual(arguments)) is None:
+        options = parser().parse_args(arguments)
+        usual = options.root, options.resident
+    root, is_resident = usual
+    with slim.postponed():
+        slim.import_asyncio()
+        from scomod import serve  # noqa: PLC0415 - `--help` needs none of it
 
-    from scomod.serve import log, serve  # noqa: PLC0415 - `--help` needs none of it
-
-    paths = Paths(Path(options.root).resolve())
     try:
-        asyncio.run(serve(paths, is_resident=options.resident, observer=observer or log.debug))
+        serve.run(
+            Path(root).resolve(), is_resident=is_resident, observer=observer or serve.log.debug
+        )
     except ScomodError as error:
         print(f"scomod: {error}", file=sys.stderr)  # noqa: T201 - the command's answer
         return 1

@@ -14,11 +14,12 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 from scomod.errors import ConfigError
 from scomod.settings import Paths, Server, Settings
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ _TYPE_NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Key:
     """One key of the configuration; `name` is dotted, as in "install.dpkg.timeout_s".
 
@@ -62,7 +63,7 @@ class Key:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Origin:
     """A value and the file it stands in."""
 

@@ -21,7 +21,7 @@ from scomod.errors import OperationError, Reason
 from scomod.facade import AgentGone, Deferred, Refused, Unknown
 from scomod.operation import StepKind
 from scomod.terms import Terms
-from scomod.value import value
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ class Verdict(StrEnum):
     DEFERRED = "deferred"
 
 
-@value
+@frozen
 class Answer:
     """What a question came to, who or what said so, how, and when to ask again (wall time).
 
@@ -92,7 +92,7 @@ class Answer:
         return {"verdict": str(self.verdict), "by": self.by, "how": self.how, "at": at_s}
 
 
-@value
+@frozen
 class Pending:
     """The answer is not there yet; to be looked at again in `again_s`, None for not by itself.
 

@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scomod.value import value
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -234,7 +234,7 @@ def plan_for(
     return tuple(plan)
 
 
-@value
+@frozen
 class Subject:
     """What the operation is about, copied from the tree when the Exec came.
 
@@ -256,7 +256,7 @@ class Subject:
     reboot: str = ""
 
 
-@value
+@frozen
 class Operation:
     """One row of the journal.
 

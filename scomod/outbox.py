@@ -10,10 +10,10 @@ Not who builds them (`report`, `updaterequest`), nor how they travel (`dmclient`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.codes import DmStatus, is_success
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from scomod.db import Database
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FINAL_REFUSALS: Final = (DmStatus.NOT_FOUND, DmStatus.OPTIONAL_FEATURE_NOT_SUPPORTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AlertItem:
     """One item: the URI it is about ("" for none) and the text of its Data."""
 
@@ -30,7 +30,7 @@ class AlertItem:
     data: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OutboxAlert:
     """One generic alert (scomo §4.1): all its items have the source, type and mark.
 

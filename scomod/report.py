@@ -17,7 +17,7 @@ from scomod.codes import (
 from scomod.operation import Branch, Operation, Phase, Primitive
 from scomod.outbox import AlertItem, OutboxAlert
 from scomod.quirk import Quirk
-from scomod.value import value
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ MARK_FAILURE: Final = "critical"
 MARK_EITHER: Final = "warning"  # what NOK says of everything
 
 
-@value
+@frozen
 class Places:
     """Where things are in the tree when an operation has ended.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from scomod.alarm import Alarm
 from scomod.codes import AlertCode
 from scomod.facade import Unknown
 from scomod.log import Event, announce, bound
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wish:
     """A session that should run; `is_kept` ones are tried again when they fail.
 

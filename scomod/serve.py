@@ -9,7 +9,9 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from scomod import config
@@ -18,13 +20,20 @@ from scomod.daemon import Daemon
 from scomod.errors import ScomodError
 from scomod.log import setup as set_up_log
 from scomod.records import owner_lock
+from scomod.settings import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from scomod.settings import Paths
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+
+def run(root: Path, *, is_resident: bool, observer: Callable[[str], None]) -> None:
+    """Run a daemon for the device below `root`, as `serve`."""
+    # not asyncio.run: its handler for Ctrl-C brings `inspect`, and ours comes at once
+    with closing(asyncio.new_event_loop()) as loop:
+        loop.run_until_complete(serve(Paths(root), is_resident=is_resident, observer=observer))
 
 
 async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], None]) -> None:
@@ -50,16 +59,25 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
 
 
 def _stop_signal() -> asyncio.Future[None]:
-    """Return what is there once somebody wants the process to end."""
+    """Return what is there once somebody wants the process to end.
+
+    The loop's own handlers would bring `inspect`, only to refuse coroutines.
+    """
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
+    heard, told = socket.socketpair()
+    told.setblocking(False)
 
     def leave() -> None:
-        if not stop.done():
-            stop.set_result(None)
+        signal.set_wakeup_fd(-1)
+        loop.remove_reader(heard)
+        told.close()
+        stop.set_result(None)
 
+    loop.add_reader(heard, leave)
+    signal.set_wakeup_fd(told.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
+        signal.signal(number, lambda _number, _frame: None)  # the octet that wakes us is enough
     return stop
 
 

@@ -1,17 +1,37 @@
-"""Keeps OpenSSL out of a process that mostly waits.
+"""Keeps out of a process that mostly waits what its libraries import and it never uses.
 
-asyncio imports `ssl` if it can, only to offer TLS streams of its own.  The daemon
-uses none: its HTTP clients bring TLS themselves, and late (`net`).
+Nothing is taken away: what is left out comes when somebody needs it.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import repeat
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What a library imports for a thing that a waiting daemon does not do.
+POSTPONED: Final = (
+    "ast",  # dbus_next: the annotations of its service classes
+    "asyncio.sslproto",  # asyncio: TLS
+    "dbus_next.glib",  # dbus_next: another loop
+    "inspect",  # asyncio, dataclasses and dbus_next: whether a callback is what it should be
+    "linecache",  # traceback: lines of source
+)
+# What it imports for annotations too, which are read with the module.
+ANNOTATING: Final = ("xml.etree.ElementTree",)  # dbus_next: descriptions of foreign objects
 
 
 def import_asyncio() -> None:
     """Import asyncio as if there were no `ssl`; afterwards `import ssl` works as ever.
 
+    asyncio imports it if it can, only to offer TLS streams of its own.  The daemon
+    uses none: its HTTP clients bring TLS themselves, and late (`net`).
     To be called before anything else brings asyncio in; too late it does nothing.
     """
     if "asyncio" in sys.modules or "ssl" in sys.modules:
@@ -21,3 +41,42 @@ def import_asyncio() -> None:
         import asyncio  # noqa: F401, PLC0415
     finally:
         del sys.modules["ssl"]
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Let what is imported in this block have `POSTPONED` only when it uses it.
+
+    Once the block is left, `import` gives the modules themselves again.
+    """
+    import_module("xml.etree")  # which is empty, and where ElementTree is looked for
+    wanted = [*zip(POSTPONED, repeat(_StandIn)), *zip(ANNOTATING, repeat(_Annotating))]
+    stand_ins = {name: kind(name) for name, kind in wanted if name not in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for stand_in in stand_ins.values():
+            stand_in.step_aside()
+
+
+class _StandIn(ModuleType):
+    """Stands for a module that is imported with the first attribute asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        self.step_aside()
+        return getattr(import_module(self.__name__), name)
+
+    def step_aside(self) -> None:
+        """Let the next import have the module."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+
+
+class _Annotating(_StandIn):
+    """Gives a name in quotes, as one may write it in an annotation, until it stepped aside."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            return f"{self.__name__}.{name}"
+        return super().__getattr__(name)

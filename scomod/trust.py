@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scomod.errors import Reason, VerifyError
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Verify
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Proof:
     """What came with a package: signature and certificates (base64 of PEM or DER), "" if none."""
 
@@ -45,7 +46,7 @@ class _Found:
     unusable: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Trust:
     """Judges signatures; `wall_s` is the time that certificates are held against."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scomod.errors import InstallerError, Reason, VerifyError
 from scomod.installers import durable
 from scomod.installers.base import InstalledItem, stamp
-from scomod.value import value
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ _PUBLIC_DIR: Final = 0o755
 _PRIVATE_DIR: Final = 0o700
 
 
-@value
+@frozen
 class Entry:
     """What is kept about one component; `digest` names its archive.
 

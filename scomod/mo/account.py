@@ -7,12 +7,13 @@ accounts and guarding them (`dmacc`), and how credentials are used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from scomod.mo import uri
 from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT
 from scomod.secret import Secret
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +35,7 @@ AUTH_PREFS: Final = {
 SERVER_ID_LEAVES: Final = {DMACC_ROOT: "ServerID", DMACC11_ROOT: "ServerId"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Credential:
     """One side's credentials: AAuthType, name, password and the next nonce (octets)."""
 
@@ -44,7 +45,7 @@ class Credential:
     nonce: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Account:
     """One account; `key` is its node name, `client` and `server` the credentials of each side.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from scomod.errors import LocalProtocolError
 from scomod.mo import uri
 from scomod.mo.node import Format
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ class Occurrence(StrEnum):
     ONE_OR_N = "OneOrN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """What the DDF says of one place.
 

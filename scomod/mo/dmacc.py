@@ -9,7 +9,7 @@ it.  Not here: provisioning documents; the values that others work with are `acc
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scomod.codes import MO_DMACC
@@ -30,6 +30,7 @@ from scomod.mo.account import (
 from scomod.mo.acl import EVERYONE, Acl, Right, is_server_id
 from scomod.mo.handler import Handler
 from scomod.mo.registry import DMACC_ROOT
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,7 +123,7 @@ class Profile(Protocol):
         """Return all credential sets."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NewAccount:
     """An account as nodes: what its leaves hold and ACLs by path below it ("" is itself).
 

@@ -9,10 +9,10 @@ never works, it enqueues (I4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from scomod.errors import NotAllowed
+from scomod.value import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scomod.mo.tnds import TndsNode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExecRequest:
     """What an Exec carried; `server_id` says whom to report to, nothing else.
 

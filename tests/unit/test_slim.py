@@ -9,13 +9,18 @@ from typing import Any
 
 # each is 0.1 to 4 MiB, or brings such a thing along
 HEAVY = (
-    "_hashlib", "cryptography", "email", "hashlib", "hmac", "http.client", "importlib.resources",
-    "lxml", "pyudev", "requests", "scomod.dmclient.client", "scomod.dmclient.codec",
+    "_hashlib", "argparse", "ast", "asyncio.sslproto", "cryptography", "dbus_next.glib",
+    "email", "hashlib", "hmac", "http.client", "importlib.resources", "inspect", "linecache",
+    "lxml", "pyudev", "random", "requests", "scomod.dmclient.client", "scomod.dmclient.codec",
     "scomod.dmclient.model", "scomod.download.http", "scomod.interview", "scomod.mo.listing",
-    "scomod.mo.tnds", "secrets", "shutil", "ssl", "tempfile", "urllib.request", "urllib3", "uuid",
-    "zipfile",
+    "scomod.mo.tnds", "secrets", "shutil", "ssl", "tempfile", "urllib.request", "urllib3",
+    "uuid", "xml.etree.ElementTree", "zipfile",
 )  # fmt: skip
 START = "import sys, json\nfrom scomod import slim\nslim.import_asyncio()\n"
+WHOLE = (
+    "import sys, json\nfrom scomod import slim\n"
+    "with slim.postponed():\n    slim.import_asyncio()\n    import scomod.serve\n"
+)
 
 
 def answer_of(code: str) -> Any:
@@ -25,9 +30,22 @@ def answer_of(code: str) -> Any:
 
 
 def test_waiting_daemon_imports_nothing_heavy() -> None:
-    found = answer_of(f"{START}import scomod.daemon\nprint(json.dumps(sorted(sys.modules)))")
+    found = answer_of(f"{WHOLE}print(json.dumps(sorted(sys.modules)))")
     assert "scomod.daemon" in found
     assert not set(HEAVY) & set(found)
+    assert not {name for name in found if name.startswith("scomod.installers.dpkg")}
+
+
+def test_what_was_postponed_comes_with_its_first_use() -> None:
+    code = (
+        f"{WHOLE}import asyncio, dbus_next.introspection as one, inspect, traceback\n"
+        "lines = traceback.linecache.getlines(asyncio.__file__)\n"
+        "node = one.Node.parse('<node><node name=\"a\"/></node>')\n"
+        "same = asyncio.coroutines.inspect.signature is inspect.signature\n"
+        "tls = asyncio.base_events.sslproto.SSLProtocol.__name__\n"
+        "print(json.dumps([bool(lines), node.nodes[0].name, same, tls]))"
+    )
+    assert answer_of(code) == [True, "a", True, "SSLProtocol"]
 
 
 def test_tls_works_after_asyncio_came_without_it() -> None:
@@ -48,7 +66,8 @@ def test_main_module_brings_asyncio_through_slim() -> None:
 def test_command_line_brings_nothing_heavy() -> None:
     code = (
         "import json, sys, scomod.__main__ as main\n"
-        "main.parser().parse_args(['--resident'])\nprint(json.dumps(sorted(sys.modules)))"
+        "main.parser().parse_args(['--resident'])\ndel sys.modules['argparse']\n"
+        "print(json.dumps(sorted(sys.modules)))"
     )
     assert not set(HEAVY) & set(answer_of(code))
 
