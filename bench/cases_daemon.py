@@ -69,9 +69,13 @@ async def idle(ground: Ground) -> list[Row]:
         await device.settle()
         rows = [
             _size("pss/waiting", device.pid),
+            Row(
+                name="pss/waiting, alone", value=measure.alone_mib(device.pid), unit="MiB",
+                note="computed from smaps: all but the C library counted whole",
+            ),
             _size("rss/waiting", device.pid, "Rss"),
             _size("own/waiting", device.pid, "Private_Dirty"),
-        ]
+        ]  # fmt: skip
         rows.append(await _wakeups(ground, device))
         async with measure.peak_of(device.pid) as peak:
             await device.session()
