@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from tests.support import opkg_stand_in
 from tests.support.debs import Deb
 from tests.support.flatpaks import RUNTIME, Bundle
 from tests.support.ipks import Ipk
+from tests.support.opkg_bed import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -195,11 +195,8 @@ class OpkgBed(Toolbed):
         self.name = f"opkg-{flavour}"
         self._flavour = flavour
         super().__init__(folder, **more)
-        program = folder / "opkg"
-        python, source = sys.executable, opkg_stand_in.__file__
-        program.write_text(f'#!/bin/sh\nexec {python} -I -S {source} {flavour} "$@"\n')
-        program.chmod(0o755)
-        self.config = f'[install.opkg]\nprogram = "{program}"\nlock_wait_s = 60\n'
+        self._program = stand_in(folder, flavour)
+        self.config = f'[install.opkg]\nprogram = "{self._program}"\nlock_wait_s = 60\n'
 
     def _build(self, version: str) -> Path:
         files = {f"usr/share/hello/{name}": text for name, text in self._content(version).items()}
@@ -207,7 +204,7 @@ class OpkgBed(Toolbed):
 
     def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
         options = ["--offline-root", str(root), "--force-postinstall"]
-        return [str(self.folder / "opkg"), *options, "install", str(archive)], {**os.environ}
+        return [str(self._program), *options, "install", str(archive)], {**os.environ}
 
     def furnish(self, device: HelperDevice) -> None:
         (device.root / "etc/opkg.conf").write_text("dest root /\narch all 1\narch arm 10\n")
