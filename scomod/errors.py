@@ -150,10 +150,6 @@ class Conflict(CommandError):  # noqa: N818
     """A live operation already works on that package or component."""
 
 
-class CommandFailed(CommandError):  # noqa: N818
-    """Any other failure."""
-
-
 class Reason(StrEnum):
     """Why an operation failed, in words; `outcome.py` turns it into a result code."""
 
