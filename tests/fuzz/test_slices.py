@@ -9,7 +9,7 @@ import pytest
 from tests.support.fuzzing import TARGETS
 
 PROJECT = Path(__file__).parents[2]
-SECONDS = os.environ.get("SCOMOD_FUZZ_SECONDS", "20")
+SECONDS = os.environ.get("SCOMOD_FUZZ_SECONDS", "5")
 NAMED = {"xml", "wbxml", "tnds", "notification", "push", "cp_wbxml", "cp_xml", "acl", "uri"}
 
 
