@@ -98,10 +98,6 @@ class Database:
         """Read what `file` names; None where it is not there."""
         return _text(self.file(component_id, suffix))
 
-    def mark(self) -> str:
-        """Return the stamps of the status file and of the note."""
-        return f"{stamp(self._status_file())} {stamp(self._note)}"
-
     # -- for the side that writes ----------------------------------------------
 
     def begin(self, component_id: str, brings: Iterable[str] = ()) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import shutil
 import subprocess
@@ -154,13 +155,20 @@ class Bed:
         """Make a feed in a directory; gives the line that configures it."""
         folder = self.folder / "feed"
         folder.mkdir(exist_ok=True)
-        stanzas = [
-            f"Package: {ipk.name}\nVersion: {ipk.version}\nDepends: {ipk.depends}\n"
-            f"Architecture: {ipk.architecture}\nFilename: {ipk.build(folder).name}\n\n"
-            for ipk in ipks
-        ]
+        stanzas = [_listed(ipk, ipk.build(folder)) for ipk in ipks]
         (folder / "Packages.gz").write_bytes(gzip.compress("".join(stanzas).encode()))
         return f"src/gz local file:{folder}"
+
+
+def _listed(ipk: Ipk, archive: Path) -> str:
+    """Describe an archive as a feed does; a real opkg wants to know size and digest."""
+    content = archive.read_bytes()
+    depends = f"Depends: {ipk.depends}\n" if ipk.depends else ""
+    return (
+        f"Package: {ipk.name}\nVersion: {ipk.version}\n{depends}Architecture: {ipk.architecture}\n"
+        f"Filename: {archive.name}\nSize: {len(content)}\n"
+        f"SHA256sum: {hashlib.sha256(content).hexdigest()}\n\n"
+    )
 
 
 def install(backend: OpkgBackend, archive: Path, *, may_downgrade: bool = False) -> None:

@@ -20,7 +20,7 @@ from scomod.installers.opkg import OpkgBackend
 from scomod.settings import Opkg
 from tests.support import opkg_stand_in
 from tests.support.ipks import Ipk
-from tests.support.opkg_bed import LEDE, REAL, YOCTO, Bed, script
+from tests.support.opkg_bed import LEDE, REAL, YOCTO, Bed, install, script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -362,3 +362,10 @@ def test_a_real_opkg_installs_again_upgrades_downgrades_and_removes(tmp_path: Pa
     assert bed.failure(lambda: bed.install(broken)) is Reason.SCRIPT_FAILED
     bed.backend.remove("hello")
     assert bed.backend.inventory() == []
+    bed.configure(bed.feed(Ipk(name="lib1")))
+    bed.opkg("update")
+    app = Ipk(name="app", depends="lib1")
+    assert bed.failure(lambda: bed.install(app)) is Reason.DEPENDENCY
+    assert bed.names() == set()
+    install(bed.backend_with(feeds="lists"), app.build(bed.folder))
+    assert bed.names() == {"app", "lib1"}
