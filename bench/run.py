@@ -20,6 +20,7 @@ from bench import (
     cases_inventory,
     cases_object,
     cases_operation,
+    cases_order,
     cases_tree,
     verdict,
 )
@@ -39,6 +40,8 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "memory": cases_download.memory,
     "download": cases_download.speed,
     "operation": cases_operation.operation,
+    "order": cases_order.order,
+    "packages": cases_order.packages,
     "codec": cases_codec.codec,
     "large-object": cases_object.large_object,
     "tree": cases_tree.lists,
