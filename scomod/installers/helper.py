@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 from scomod import config
 from scomod.clock import SystemClock
 from scomod.errors import ConfigError, InstallerError, Reason
-from scomod.installers import cgroup, durable, gauge, jobfile, ownfiles, registry
+from scomod.installers import cgroup, durable, gauge, jobfile, ownfiles, proc, registry
 from scomod.installers.base import Job, JobResult, ignore
 from scomod.installers.intake import Intake
 from scomod.installers.layout import Layout
@@ -202,7 +202,7 @@ def _watch(helper: Helper) -> int:
         is_well = _once(helper) == _EXIT_OK
         if helper.is_outdated and not helper.stop.is_set():
             log.info("an order has replaced this program: starting the new one")
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+            proc.start_anew()
         helper.stop.wait(_WATCH_INTERVAL_S if is_well else _AFTER_FAILURE_S)
     return _EXIT_OK
 

@@ -18,12 +18,13 @@ import select
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Final, NoReturn, Protocol
 
 from scomod.errors import InstallerError, Reason
 
@@ -129,6 +130,11 @@ def below(root: Path, program: Sequence[str]) -> tuple[str, ...]:
     name, *rest = program
     is_elsewhere = root != Path("/") and "/" not in name
     return (str(root / "usr/bin" / name) if is_elsewhere else name, *rest)
+
+
+def start_anew() -> NoReturn:
+    """Execute the program that this process runs once more, with the same words."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
 def _start(
