@@ -62,6 +62,7 @@ class FlatpakBackend:
             pins=self._pins,
             needs_signature=settings.signature == "required",
             may_use_network=place.may_use_network,
+            progress=place.progress,
         )
         self._native_architecture = ""
         # When what was inspected was made, by version: plans are judged by who made them.

@@ -30,6 +30,11 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
 # As many digits of a commit as flatpak itself shows.
 COMMIT_DIGITS: Final = 12
 
+# "Installing 2/3… ███ 42%  5.2 MB/s"; nothing is counted where there is but one to install.
+_PROGRESS: Final = re.compile(
+    r"(?:Installing|Updating)(?: (\d{1,4})/(\d{1,4}))?… .* (\d{1,3})%(?: .*)?"
+)
+_ALL_PERCENT: Final = 100
 _REMOTE: Final = re.compile(r'remote "([^"]+)"')
 _OWN_LINE: Final = re.compile(r"error: ", re.IGNORECASE)
 _DETAIL_CHARACTERS: Final = 400
@@ -39,9 +44,14 @@ NO_DETAIL: Final = "no explanation given"
 _REASONS: Final = (
     (r"no summary found|While fetching [^ ]+: \[", Reason.UNREACHABLE),
     (r"No such ref ", Reason.NOT_PRESENT),
-    (r"No space left on device|min-free-space-|Disk quota exceeded", Reason.NO_SPACE),
+    (
+        r"No space left on device|min-free-space-|Disk quota exceeded|Not enough disk space",
+        Reason.NO_SPACE,
+    ),
     (r"requires the runtime .* not found|it is needed for: ", Reason.DEPENDENCY),
     (r"is masked", Reason.POLICY),
+    # The bus of the system, which has to say what the user may install.
+    (r"Could not connect: No such file", Reason.UNSUPPORTED_ENV),
     (r"GPG verification|GPG signatures|Signature made ", Reason.SIGNATURE),
     (r"Invalid checksum|Failed to open file|[Cc]orrupt|Invalid bundle", Reason.MALFORMED),
 )
@@ -138,6 +148,19 @@ def parse_ps(text: str, row: Row) -> list[str]:
     return [
         each[0] for each in fields if each[1:4] == wanted and each[4:] and each[4].strip("0 \n")
     ]
+
+
+def progress_of(line: str) -> float | None:
+    """Read how much of a run is done, 0 to 1, from a line of `install -y`; None from any other.
+
+    Each piece of software counts the same, whatever its size.
+    """
+    found = _PROGRESS.fullmatch(line)
+    if found is None:
+        return None
+    number, count, percent = (int(each or 1) for each in found.groups())
+    is_sane = 1 <= number <= count and percent <= _ALL_PERCENT
+    return (number - 1 + percent / _ALL_PERCENT) / count if is_sane else None
 
 
 def is_commit(text: str) -> bool:

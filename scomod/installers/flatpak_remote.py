@@ -18,7 +18,7 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers import flatpak_bundle, flatpak_output
 from scomod.installers.flatpak_bundle import Contents
 from scomod.installers.flatpak_pins import Pin
-from scomod.installers.flatpak_tool import YES, failure
+from scomod.installers.flatpak_tool import YES_TOLD, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ class Remotes:
     pins: Pins
     needs_signature: bool
     may_use_network: Callable[[], bool]
+    progress: Callable[[float], None]
 
     def contents(self, ref: Ref, full: str) -> Contents:
         """Say what a file means: what was fetched for it, else what its remote has now.
@@ -70,9 +71,12 @@ class Remotes:
         self._check_network(ref)
         remote = self._ensured(ref)
         self.pins.forget_fetched(remote, full)
-        ran = self.tool.change("install", *YES, "--no-deploy", "--reinstall", remote, full)
+        run = ("install", *YES_TOLD, "--no-deploy", "--reinstall", remote, full)
+        ran = self.tool.change(*run, hears=self._hear)
         commit = self.pins.fetched(remote, full)
         if ran.rc != 0 or not commit:
+            # An upgrade that fails is not followed by a removal, which would delete its remote.
+            self.drop_spent()
             raise failure(ran)
         if not commit.startswith(version):
             raise InstallerError(
@@ -93,6 +97,12 @@ class Remotes:
             for name in made:
                 if name not in used:
                     self.tool.change("remote-delete", "--force", name)
+
+    def _hear(self, line: str) -> None:
+        """Pass on how far a fetch is."""
+        fraction = flatpak_output.progress_of(line)
+        if fraction is not None:
+            self.progress(fraction)
 
     def _known(self) -> list[Remote]:
         try:

@@ -15,6 +15,7 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers import flatpak_output, proc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scomod.installers.flatpak_output import Row
@@ -23,6 +24,8 @@ _QUERY_TIMEOUT_S: Final = 60.0
 # Which variable names the directory of an installation.
 _PLACES: Final = {"system": "FLATPAK_SYSTEM_DIR", "user": "FLATPAK_USER_DIR"}
 YES: Final = ("-y", "--noninteractive")
+# Without the other option it says how far it is, and asks nothing: there is no terminal.
+YES_TOLD: Final = ("-y",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,11 @@ class Tool:
     config_dir: Path
     timeout_s: float
 
-    def change(self, verb: str, *arguments: str) -> proc.Completed:
-        """Change something; any exit code is a result."""
-        return self._run(self.scope, verb, *arguments, timeout_s=self.timeout_s)
+    def change(
+        self, verb: str, *arguments: str, hears: Callable[[str], None] | None = None
+    ) -> proc.Completed:
+        """Change something; any exit code is a result.  `hears` is told what it says meanwhile."""
+        return self._run(self.scope, verb, *arguments, timeout_s=self.timeout_s, hears=hears)
 
     def ask(self, verb: str, *arguments: str) -> proc.Completed:
         """Ask something of this installation."""
@@ -72,10 +77,12 @@ class Tool:
             "FLATPAK_CONFIG_DIR": str(self.config_dir),
         }
 
-    def _run(self, *arguments: str, timeout_s: float) -> proc.Completed:
+    def _run(
+        self, *arguments: str, timeout_s: float, hears: Callable[[str], None] | None = None
+    ) -> proc.Completed:
         with tempfile.TemporaryDirectory(prefix="scomod-flatpak-") as home:
             env = {**proc.ENVIRONMENT, **self.variables, "HOME": home}
-            return proc.run(("flatpak", *arguments), timeout_s=timeout_s, env=env)
+            return proc.run(("flatpak", *arguments), timeout_s=timeout_s, env=env, hears=hears)
 
 
 def failure(done: proc.Completed) -> InstallerError:

@@ -9,7 +9,6 @@ HERE = Path(__file__).parent
 TABLE = HERE.parents[2] / "docs/backends.md"
 # Tools of which this machine has no real state: recorded output, or the one test of all backends.
 ELSEWHERE = {
-    "disk nearly full": "tests/vectors/tool_output/flatpak/1.14/no-space.json",
     "deadline": "tests/unit/installers/test_proc.py",
 }
 ROWS = {
@@ -51,6 +50,12 @@ ROWS = {
     ),
     "deployed by half": "a_half_deployed_ref_is_partial_and_healed_though_flatpak_heals_nothing",
     "killed": "the_same_order_after_a_killed_flatpak_ends_right",
+    "killed while it fetches": "the_same_order_after_a_fetch_that_was_killed_ends_right",
+    "update with nothing new": "an_update_that_finds_nothing_is_0_and_only_what_is_listed_counts",
+    "ordinary user without a system bus": (
+        "without_a_system_bus_an_ordinary_user_gets_runtimes_and_no_applications"
+    ),
+    "disk nearly full": "a_disk_that_is_nearly_full_takes_nothing",
     "removal of a runtime in use": "a_runtime_in_use_stays",
     "removal of what is not there": (
         "what_is_taken_off_is_gone_with_its_origin_and_may_be_taken_off_again"

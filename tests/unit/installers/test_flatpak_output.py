@@ -56,6 +56,29 @@ def test_without_a_version_the_commit_is_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [("fetch", [0, 50, 51, 74, 79, 81, 83, 88, 90, 95, 97, 100]), ("fetch-file", [0, 50]),
+     ("fetch-one", [0, 3, 84, 92, 100]), ("install", []), ("uninstall", []),
+     ("update-nothing", [])],
+)  # fmt: skip
+def test_a_recorded_fetch_tells_how_far_it_is(name: str, told: list[int]) -> None:
+    fractions = [flatpak_output.progress_of(line) for line in said(name).splitlines()]
+    found = [int(each * 100) for each in fractions if each is not None]
+    assert found == sorted(found)
+    assert sorted(set(found)) == told
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("Updating… ██▏   12%  5.2\u00a0MB/s  01:07", 0.12), ("Installing 0/2… 10%", None),
+     ("Installing 3/2… 10%", None), ("Installing 1/0… 10%", None), ("Installing… 101%", None),
+     ("Installing 1/2…", None), ("Installing 10%", None), ("", None)],
+)  # fmt: skip
+def test_only_what_can_be_a_fraction_is_told(line: str, told: float | None) -> None:
+    assert flatpak_output.progress_of(line) == told
+
+
+@pytest.mark.parametrize(
     "line",
     ["", "no row", "-all\t\tstable\tx86_64\t0123456789ab",
      "org.scomo.Hello\t\t../x\tx86_64\t0123456789ab",
