@@ -43,8 +43,16 @@ def flatpak(*arguments: str) -> str:
     own = Path("/run/user", str(os.geteuid()))
     if own.is_dir():
         env["XDG_RUNTIME_DIR"] = str(own)
-    argv = ["flatpak", *arguments]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, env=env).stdout
+    # `flatpak kill` of what is not yet, or no more, a process kills its own group: 1.14.10.
+    done = subprocess.run(
+        ["flatpak", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=env,
+        start_new_session=True,
+    )
+    return done.stdout
 
 
 def running(app: Bundle) -> list[int]:
