@@ -14,6 +14,7 @@ from scomod.clialert import WORDS
 from scomod.clicall import EXIT_OK, UsageError
 from scomod.clifmt import progress
 from scomod.facade import Deferred, Refused
+from scomod.operation import CHANGES
 from scomod.terminal import read_line
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from scomod.facade import Record
 
 CLEAR_LINE: Final = "\r\x1b[K"
-# The step whose progress is octets; that of the others is a share (docs/dbus.md).
-FETCHING: Final = "acquire"
 
 
 async def watch(call: Call) -> int:
@@ -49,7 +48,7 @@ class Board:
         """Remember what an operation is about."""
         name = record.get("name") or record.get("pkg_id") or record.get("component") or ""
         self._names[record["id"]] = f"operation {record['id']} {name}".rstrip()
-        is_changing = record.get("step") not in (None, "", FETCHING)
+        is_changing = record.get("step") in CHANGES  # then progress is a share, else octets
         (self._changing.add if is_changing else self._changing.discard)(record["id"])
 
     def show(self, event: str, record: Record) -> None:
