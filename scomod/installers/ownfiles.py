@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What is imported late and may be needed only after a tool: for going back, and for sweeping.
 # What judges signatures is not among it, that is over before; nor are the backends, which are
 # made at the beginning of an order.
-LATE: Final = ("scomod.verify", "hashlib", "shutil", "gzip", "zlib")
+LATE: Final = ("scomod.verify", "scomod.installers.apt", "hashlib", "shutil", "gzip", "zlib")
 
 _OURS: Final = frozenset({"scomod", "cryptography"})
 
