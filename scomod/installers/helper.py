@@ -52,7 +52,7 @@ class Helper:
     """Works off orders, one after the other.
 
     `observer` hears "taken" and "result" here, the other boundaries from the
-    workshop.
+    workshop; `group` is the control group that is left to us, if there is one.
     """
 
     def __init__(self, paths: Paths, observer: Callable[[str], None]) -> None:
@@ -60,12 +60,10 @@ class Helper:
         self._observer = observer
         self._layout = Layout(paths.install_dir)
         self._intake = Intake(paths.jobs_dir, self._layout)
-        self._group = cgroup.delegated()
+        self.group = cgroup.delegated()
         self._loaded = ownfiles.footprint()
         self.stop = threading.Event()
         self.is_outdated = False
-        if self._group is None:
-            log.info("no control group is left to us: at a deadline the process group is ended")
 
     def work_off(self) -> None:
         """Answer every order there is, until there is none, or `stop` or `is_outdated` is set.
@@ -118,7 +116,7 @@ class Helper:
             note = partial(gauge.write, self._paths.progress_file, job.id)
             workshop.mover.gauge.listener = note
             ownfiles.load()
-            with cgroup.holding(self._group, job.id):
+            with cgroup.holding(self.group, job.id):
                 if begun_count >= MAX_ATTEMPTS_COUNT:
                     return workshop.give_up(job, text)
                 return workshop.perform(job)
@@ -153,6 +151,8 @@ def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ig
     paths = Paths(arguments.root.resolve())
     is_configured = _is_configured(paths)
     helper = Helper(paths, observer)
+    if is_configured and helper.group is None:
+        log.info("no control group is left to us: at a deadline the process group is ended")
     previous = signal.signal(signal.SIGTERM, lambda _number, _frame: helper.stop.set())
     try:
         code = _watch(helper) if arguments.watch else _once(helper)
