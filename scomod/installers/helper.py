@@ -92,8 +92,9 @@ class Helper:
             result = self._attempt(job, taken.with_suffix(".attempts"))
             jobfile.write_result(self._layout.results_dir, result)
         self._observer("result")
-        self._intake.finish(taken)
+        # In this order: a counter whose order is gone would lie there for ever.
         durable.discard(taken.with_suffix(".attempts"))
+        self._intake.finish(taken)
 
     def _refuse(self, taken: Path, error: InstallerError) -> None:
         """Answer what is no order, where it at least has a name, and put it away."""

@@ -6,6 +6,7 @@ process that has other children.  Linux only: it reads the lists of children in 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -73,9 +74,7 @@ def _descendants() -> set[int]:
 def _children(pid: int) -> set[int]:
     """Return the children of all threads of a process; none where it has ended meanwhile."""
     found: set[int] = set()
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found.update(map(int, file.read_text().split()))
-        except OSError:
-            continue
+    with contextlib.suppress(OSError):  # also while its threads are listed
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found.update(map(int, (thread / "children").read_text().split()))
     return found
