@@ -17,6 +17,7 @@ import requests  # noqa: F401 - in the daemon the session before has loaded it
 from scomod.clock import SystemClock
 from scomod.download.http import HttpFetcher
 from scomod.download.job import FetchRequest
+from scomod.net import Access
 
 
 class Flushes:
@@ -39,7 +40,8 @@ def main() -> None:
     os.fsync = flushes = Flushes()  # type: ignore[assignment]
     request = FetchRequest(
         url=url, part=Path(file), sha256=sha256, max_bytes=1 << 40, reserve_bytes=0,
-        connect_timeout_s=10, idle_timeout_s=60, total_timeout_s=600, ca_file=ca_file,
+        connect_timeout_s=10, idle_timeout_s=60, total_timeout_s=600,
+        access=lambda _: Access(ca_file=ca_file),
     )  # fmt: skip
     fetcher = HttpFetcher(clock=SystemClock(), boot_id="bench", user_agent="bench")
     began = time.perf_counter()

@@ -201,7 +201,7 @@ class DownloadError(OperationError):
     """Raised by `download`; `is_retryable` tells if trying again may help.
 
     `retry_after_s` is how long the server asks us to stay away, 0 if it does not; `is_absent`
-    that it has, for us, no such file.
+    that it has, for us, no such file; `fetched_bytes` how many octets of bodies had come.
     """
 
     def __init__(
@@ -212,8 +212,10 @@ class DownloadError(OperationError):
         is_retryable: bool = False,
         retry_after_s: float = 0.0,
         is_absent: bool = False,
+        fetched_bytes: int = 0,
     ) -> None:
         super().__init__(reason, text)
+        self.fetched_bytes = fetched_bytes
         self.is_retryable = is_retryable
         self.retry_after_s = retry_after_s
         self.is_absent = is_absent

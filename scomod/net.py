@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from scomod.settings import Download, Server, Transport
+    from scomod.settings import Download, Server, Settings, Transport
     from scomod.wire import Line
 
 OLDEST_TLS = "1.2"
@@ -81,6 +81,23 @@ def server_access(transport: Transport, server: Server, place: Callable[[str], P
         proxy_login_file=complete(login_file),
         max_header_bytes=transport.max_header_bytes,
     )
+
+
+def package_access(settings: Settings, place: Callable[[str], Path]) -> Callable[[str], Access]:
+    """Return what says of a package server's host how it is reached."""
+
+    def complete(name: str) -> str:
+        return str(place(name)) if name else ""
+
+    general, transport = settings.download, settings.transport
+    proxy, login_file = chosen_proxy(general, transport)
+    access = Access(
+        ca_file=complete(general.ca_file or transport.ca_file),
+        proxy=proxy,
+        proxy_login_file=complete(login_file),
+        max_header_bytes=transport.max_header_bytes,
+    )
+    return lambda _host: access
 
 
 def chosen_proxy(own: Server | Download, general: Transport) -> tuple[str, str]:

@@ -9,10 +9,11 @@ are those of RFC 9110 §13 and §14.
 from __future__ import annotations
 
 import re
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from scomod import mishap, net
 from scomod.download.descriptor import is_descriptor
@@ -91,30 +92,24 @@ class HttpFetcher:
                 raise DownloadError(Reason.TIMEOUT, text)
 
         check()
-        line = self._open_line(request)
-        with line, PartFile(request.part, request.reserve_bytes) as part:
+        headers = {"Accept": "*/*", "User-Agent": self._user_agent}
+        with ExitStack() as stack:
             fetch = _Fetch(
                 request=request,
-                line=line,
-                part=part,
+                open_line=lambda host: stack.enter_context(
+                    net.open_line(request.access(host), headers)
+                ),
+                part=stack.enter_context(PartFile(request.part, request.reserve_bytes)),
                 clock=self._clock,
                 boot_id=self._boot_id,
                 progress=progress,
                 check=check,
             )
-            return fetch.run()
-
-    def _open_line(self, request: FetchRequest) -> Line:
-        headers = {"Accept": "*/*", "User-Agent": self._user_agent}
-        access = net.Access(
-            ca_file=request.ca_file,
-            proxy=request.proxy,
-            proxy_login_file=request.proxy_login_file,
-        )
-        try:
-            return net.open_line(access, headers)
-        except net.AccessRefused as error:
-            raise DownloadError(Reason.INSECURE_URL, str(error)) from error
+            try:
+                return fetch.run()
+            except DownloadError as error:
+                error.fetched_bytes = fetch.fetched_bytes
+                raise
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,12 +117,14 @@ class _Fetch:
     """One try."""
 
     request: FetchRequest
-    line: Line
+    open_line: Callable[[str], Line]
     part: PartFile
     clock: Clock
     boot_id: str
     progress: Callable[[int, int | None], None]
     check: Callable[[], None]
+    lines: dict[str, Line] = field(default_factory=dict)
+    fetched_bytes: int = 0
     is_continued: bool = False
     is_descriptor: bool = False
 
@@ -167,6 +164,8 @@ class _Fetch:
             sha256=self.part.digest.hexdigest(),
             content_type=origin.media_type,
             is_descriptor=self.is_descriptor,
+            url=origin.url,
+            fetched_bytes=self.fetched_bytes,
         )
 
     def _is_right(self) -> bool:
@@ -225,22 +224,28 @@ class _Fetch:
 
         def send(url: str) -> Response:
             self.check()
-            return self.line.get(
-                url, headers=headers, stream=True, allow_redirects=False, timeout=timeout_s
-            )
+            line = self._line(url)
+            # a header that comes drop by drop escapes the timeout of single reads
+            with line.limited(limit_s):
+                return line.get(
+                    url, headers=headers, stream=True, allow_redirects=False, timeout=timeout_s
+                )
 
         try:
-            # a header that comes drop by drop escapes the timeout of single reads
-            with self.line.limited(limit_s):
-                return net.follow(
-                    request.url, send, redirects=REDIRECTS, allow_http=request.allow_http
-                )
+            return net.follow(request.url, send, redirects=REDIRECTS, allow_http=request.allow_http)
         except net.AccessRefused as error:
             raise DownloadError(Reason.INSECURE_URL, str(error)) from error
         except net.RedirectRefused as error:
             raise DownloadError(Reason.REFUSED_BY_SERVER, str(error)) from error
         except mishap.network_errors() as error:
             self._fail(error)
+
+    def _line(self, url: str) -> Line:
+        """Return the connections to the host of a URL: what is meant for one, no other gets."""
+        host = urlsplit(url).hostname or ""
+        if host not in self.lines:
+            self.lines[host] = self.open_line(host)
+        return self.lines[host]
 
     def _check_type(self, media_type: str) -> None:
         """Refuse what is of another type than was asked for; a descriptor has its own limit."""
@@ -272,6 +277,7 @@ class _Fetch:
             piece = self._read(read)
             if not piece:
                 break
+            self.fetched_bytes += len(piece)
             self._keep(piece)
             if (now_s := self.clock.monotonic_s()) >= due_s:
                 self.progress(part.size_bytes, wanted)
@@ -296,7 +302,7 @@ class _Fetch:
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        if self.line.is_cut:
+        if any(line.is_cut for line in self.lines.values()):
             self.check()
             text = f"no complete header within {self.request.total_timeout_s:g} s"
             raise DownloadError(Reason.TIMEOUT, text) from error

@@ -9,20 +9,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from scomod.net import Access
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
     """One file to fetch into `part`; all limits come from the configuration.
 
-    `sha256` (hex) and `size_bytes` are what the result must have, "" and None
+    `mirrors` are other addresses of the same file, in the order in which they are tried.
+    `sha256`, `sha512` (hex) and `size_bytes` are what the result must have, "" and None
     where the server gave none; `types` are the media types it may have, () any.
+    `max_rate_bytes` is in octets a second, 0 is no limit; `access` says of the name of a
+    host how it is reached.
     A download descriptor is taken in place of the file, whatever the two say, if it is
     not larger than `max_descriptor_bytes`; 0 where none is expected.
     """
 
     url: str
+    mirrors: tuple[str, ...] = ()
     part: Path
     sha256: str = ""
+    sha512: str = ""
     size_bytes: int | None = None
     types: tuple[str, ...] = ()
     max_bytes: int
@@ -31,22 +38,24 @@ class FetchRequest:
     connect_timeout_s: float
     idle_timeout_s: float
     total_timeout_s: float
+    max_rate_bytes: int = 0
     allow_http: bool = False
-    ca_file: str = ""
-    proxy: str = ""
-    proxy_login_file: str = ""
+    access: Callable[[str], Access]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
     """What lies in `part` now: complete, flushed to disk, digest computed on the way.
 
-    `is_descriptor` says that it describes the file and is not the file.
+    `is_descriptor` says that it describes the file and is not the file; `url` is the address
+    that gave it, `fetched_bytes` how many octets of bodies crossed the network in this call.
     """
 
     size_bytes: int
     sha256: str
     content_type: str
+    url: str = ""
+    fetched_bytes: int = 0
     is_descriptor: bool = False
 
 

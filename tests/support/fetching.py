@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from scomod.clock import SystemClock
 from scomod.download.http import HttpFetcher
 from scomod.download.job import FetchRequest
+from scomod.net import Access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,8 @@ LIMITS: dict[str, Any] = {
     "total_timeout_s": 60.0,
     "allow_http": True,
 }
+
+ACCESS = frozenset(each.name for each in fields(Access))
 
 
 @dataclass(slots=True)
@@ -42,9 +45,14 @@ def some_octets(size: int, *, seed: int) -> bytes:
 
 
 def request_for(url: str, part: Path, content: bytes | None = None, **limits: Any) -> FetchRequest:
-    """Build a request; with `content` its digest is what must come."""
+    """Build a request; with `content` its digest is what must come.
+
+    Fields of `Access` among the limits hold for all hosts.
+    """
     digest = "" if content is None else hashlib.sha256(content).hexdigest()
-    return FetchRequest(**(LIMITS | {"url": url, "part": part, "sha256": digest} | limits))
+    access = Access(**{name: limits.pop(name) for name in ACCESS if name in limits})
+    given = {"url": url, "part": part, "sha256": digest, "access": lambda _host: access}
+    return FetchRequest(**(LIMITS | given | limits))
 
 
 def fetch(

@@ -1,0 +1,42 @@
+"""What is asked of a package server: from an operation and the configuration to a request.
+
+Decides nothing and fetches nothing; the step is `acquiring`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scomod import net
+from scomod.download.job import FetchRequest
+from scomod.package import announced_bytes, described_types, params_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scomod.operation import Operation
+    from scomod.settings import Paths, Settings
+
+# What servers say of a file whose type they do not know.
+_UNTOLD: Final = ("application/octet-stream", "")
+
+
+def request_for(operation: Operation, settings: Settings, paths: Paths, part: Path) -> FetchRequest:
+    """Return the request for the package of an operation, to be fetched into `part`."""
+    limits, transport = settings.download, settings.transport
+    types = described_types(operation)
+    return FetchRequest(
+        url=operation.subject.url,
+        part=part,
+        sha256=params_of(operation).sha256,
+        size_bytes=announced_bytes(operation),
+        types=(*types, *_UNTOLD) if types else (),
+        max_bytes=limits.max_bytes,
+        max_descriptor_bytes=0 if types else limits.max_descriptor_bytes,
+        reserve_bytes=limits.reserve_bytes,
+        connect_timeout_s=limits.connect_timeout_s,
+        idle_timeout_s=limits.idle_timeout_s,
+        total_timeout_s=limits.total_timeout_s,
+        allow_http=transport.allow_http,
+        access=net.package_access(settings, paths.below_root),
+    )
