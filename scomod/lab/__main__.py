@@ -1,7 +1,7 @@
 """`scomod-lab`: the bench on the command line.
 
-`serve` runs it; the other commands talk to a running one through its admin
-interface, which they find by the file `url` in the bench's directory.
+`serve` runs it; `faults` runs a package server of its own.  The other commands talk to a
+running bench through its admin interface, which they find by the file `url` in its directory.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8443)
     serve.set_defaults(action=_serve)
+    faults = commands.add_parser("faults", help="serve packages wrongly, as their path says")
+    faults.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    faults.add_argument("--port", type=int, default=8444)
+    faults.add_argument("--plain", action="store_true", help="http instead of https")
+    faults.set_defaults(action=_serve_faults)
     profile = commands.add_parser("profile", help="print what a device is bootstrapped from")
     profile.add_argument("user", help="name of the account; made if it does not exist")
     profile.add_argument("--auth", choices=AUTHS, default="md5", help="for an account that is made")
@@ -107,6 +112,25 @@ async def _serve_until_interrupted(arguments: argparse.Namespace) -> None:
             await stop.wait()
         finally:
             url_file.unlink(missing_ok=True)
+
+
+def _serve_faults(arguments: argparse.Namespace) -> None:
+    from scomod.lab.faultserver import DirectoryServer  # noqa: PLC0415 - not needed by the others
+
+    packages, pki = arguments.dir / "packages", Pki(arguments.dir / "pki")
+    packages.mkdir(parents=True, exist_ok=True)
+    pki.ensure()
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads, which inherit it
+    server = DirectoryServer(
+        packages,
+        None if arguments.plain else pki.server_file,
+        host=arguments.host,
+        port=arguments.port,
+    )
+    with server:
+        print(f"files of {packages} at {server.url('/', 'localhost')}", flush=True)
+        signal.sigwait(ends)
 
 
 def _profile(arguments: argparse.Namespace) -> None:

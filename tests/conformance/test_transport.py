@@ -15,9 +15,9 @@ from scomod.codes import AlertCode
 from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Get
 from scomod.dmclient.transport import transport_for
+from scomod.lab.localserver import LocalServer
 from scomod.settings import Settings
 from tests.support.certificates import make_certificates, server_context
-from tests.support.package_host import LocalServer
 from tests.support.raw_server import RawServer
 from tests.support.scripted import Device, Say, ScriptedServer, Talk, on
 
@@ -88,7 +88,7 @@ def run(directory: Path, url: str, settings: Settings, *script: Say) -> Talk:
 def test_r17_a_session_over_tls_posts_every_message_with_its_media_type(
     tmp_path: Path, certificates: Certificates
 ) -> None:
-    with LocalServer(DmHandler, certificates) as host:
+    with LocalServer(DmHandler, certificates.server_file) as host:
         say = Say(commands=(on(Get, "./DevInfo/Man"),), resp_uri=host.url("/other?s=1"))
         talk = run(tmp_path, host.url("/dm"), trusting(certificates), say)
     assert talk.is_ok
@@ -111,7 +111,7 @@ def test_t44_a_certificate_of_another_name_or_time_is_refused(
     tmp_path: Path, names: tuple[str, ...], valid_until: timedelta
 ) -> None:
     bad = make_certificates(tmp_path, names=names, valid_from=-2 * DAY, valid_until=valid_until)
-    with LocalServer(DmHandler, bad) as host:
+    with LocalServer(DmHandler, bad.server_file) as host:
         assert refused(run(tmp_path / "device", host.url("/dm"), trusting(bad)))
 
 
@@ -120,7 +120,7 @@ def test_t44_a_certificate_of_an_unknown_authority_is_refused(
     tmp_path: Path, certificates: Certificates
 ) -> None:
     others = make_certificates(tmp_path)
-    with LocalServer(DmHandler, others) as host:
+    with LocalServer(DmHandler, others.server_file) as host:
         assert refused(run(tmp_path / "device", host.url("/dm"), trusting(certificates)))
 
 

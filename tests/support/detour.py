@@ -18,7 +18,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from scomod.codes import ALERT_TYPE_OPERATION_COMPLETE
-from tests.support.package_host import LocalServer
+from scomod.lab.localserver import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class Detour(LocalServer):
         class Handler(_Handler):
             owner = detour
 
-        super().__init__(Handler, certificates)
+        super().__init__(Handler, certificates and certificates.server_file)
         self._forward = forward
         self.fault: Callable[[Passage], Answer] | None = None
         self.is_armed = False

@@ -12,6 +12,7 @@ import pytest
 
 from scomod.dmclient.transport import ACCEPTED, CONTENT_TYPES, HttpTransport
 from scomod.errors import LimitExceeded, TransportError
+from scomod.lab.localserver import LocalServer
 from scomod.net import Access
 from tests.support.certificates import make_certificates
 from tests.support.exchanging import (
@@ -21,7 +22,7 @@ from tests.support.exchanging import (
     failure,
     transport_with,
 )
-from tests.support.package_host import LocalServer, closed_port
+from tests.support.package_host import closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -375,7 +376,7 @@ def test_what_is_no_web_address_is_refused(transport: HttpTransport, url: str) -
 
 def test_tls_with_our_authority(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path)
-    with LocalServer(DmHandler, certificates) as server:
+    with LocalServer(DmHandler, certificates.server_file) as server:
         transport = transport_with(Access(ca_file=str(certificates.ca_file)))
         assert exchange(transport, server.url("/echo", "localhost")).body == b"hello"
         error = failure(transport, server.url("/away"))
@@ -389,7 +390,7 @@ def foreign(tmp_path: Path) -> Certificates:
 
 
 def test_a_certificate_that_is_not_trusted(foreign: Certificates) -> None:
-    with LocalServer(DmHandler, foreign) as server:
+    with LocalServer(DmHandler, foreign.server_file) as server:
         transport = transport_with()
         error = failure(transport, server.url("/echo"))
         transport.close()
@@ -398,7 +399,7 @@ def test_a_certificate_that_is_not_trusted(foreign: Certificates) -> None:
 
 
 def test_a_certificate_for_another_name(foreign: Certificates) -> None:
-    with LocalServer(DmHandler, foreign) as server:
+    with LocalServer(DmHandler, foreign.server_file) as server:
         transport = transport_with(Access(ca_file=str(foreign.ca_file)))
         error = failure(transport, server.url("/echo", "localhost"))
         transport.close()
