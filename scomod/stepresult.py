@@ -45,6 +45,16 @@ class Wait:
 
 
 @frozen
+class Begin:
+    """What the step waited for is there: it is begun anew, which the journal says first.
+
+    How often that may be is for the step to say.  `data` goes to the journal with it.
+    """
+
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@frozen
 class Retry:
     """The step failed in a way that time may heal."""
 
@@ -52,4 +62,4 @@ class Retry:
     error: OperationError
 
 
-StepResult = Done | Wait | Retry
+StepResult = Done | Wait | Begin | Retry
