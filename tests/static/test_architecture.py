@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (4, r"scomod\.download\.|scomod\.installers\."),
     (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$"),
     (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
-    (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|enrolment)$"),
+    (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
     (5, r"scomod\.(acquiring|fetchrequest|sigfetch|described|orders|health|restart|package)$"),
     (4, r"scomod\.(terms|daytime|admission)$"),
     (5, r"scomod\.(consent|permissions|question)$"),
