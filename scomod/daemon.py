@@ -33,8 +33,10 @@ from scomod.mirror import Mirror
 from scomod.mo import dmacc
 from scomod.notify import Notifier
 from scomod.records import Records
-from scomod.scheduler import Scheduler, Wish
+from scomod.scheduler import Scheduler
 from scomod.trace import Traces
+from scomod.turns import Turns
+from scomod.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -227,7 +229,12 @@ class Daemon:
             ledger,
             lambda: self._steps,
             self._clock,
-            is_busy=lambda server_id: self._scheduler.running == server_id,
+            Turns(
+                store.journal,
+                self._clock,
+                is_busy=lambda server_id: self._scheduler.running == server_id,
+                fetches_count=self._settings.download.parallel_count,
+            ),
             on_finished=self._operation_finished,
             observer=observer,
         )

@@ -16,6 +16,7 @@ writes it rings, and the engine follows it before anything else, also in a new l
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from scomod.ledger import Ledger
     from scomod.stepresult import StepResult
     from scomod.steps import Steps
+    from scomod.turns import Turns
 
 ATTEMPTS_LIMIT: Final = 5
 STORES_LIMIT: Final = 60
@@ -60,12 +62,10 @@ REFUSALS: Final = {
 
 
 class Engine:
-    """One operation at a time; operations that wait block nobody.
+    """Changes software in one place at a time; operations that fetch or wait block nobody.
 
-    `is_busy(server_id)` tells that a session with that server is open: what it
-    ordered begins when the session is over.
-
-    `steps()` gives the steps: while all waits none of them is needed.
+    `turns` say which operation goes on.  `steps()` gives the steps: while all waits none
+    of them is needed.
 
     `observer(text)` is told each boundary ("install begun", "install done",
     "install kept"): it goes to the log, and the kill tests die there.
@@ -77,8 +77,8 @@ class Engine:
         ledger: Ledger,
         steps: Callable[[], Steps],
         clock: Clock,
+        turns: Turns,
         *,
-        is_busy: Callable[[str], bool],
         on_finished: Callable[[Operation], None],
         observer: Callable[[str], None],
     ) -> None:
@@ -86,27 +86,22 @@ class Engine:
         self._ledger = ledger
         self._open_steps = steps
         self._clock = clock
-        self._is_busy = is_busy
+        self._turns = turns
         self._on_finished = on_finished
         self._observe = observer
         self._alarm = Alarm()
-        self._not_before_s: dict[int, float] = {}
-        self._answers: dict[int, Answer] = {}
-        self._waiting: set[int] = set()
         self._begun: set[int] = set()
-        self._at_work: int | None = None
 
     def wake(self) -> None:
         """Look for work again: an operation was queued, or is not wanted any more."""
-        if self._at_work is not None:
-            operation = self._journal.load(self._at_work)
-            if operation is not None and WISH in operation.data:
+        for operation in self._turns.at_work():
+            if WISH in operation.data:
                 self._steps.interrupt(operation.id)
         self._alarm.ring()
 
     def stop(self) -> None:
         """End soon what is being done, for this life."""
-        if self._at_work is not None:
+        if any(self._turns.at_work()):
             self._steps.stop()
 
     def cancel(self, operation_id: int, by: str) -> Cancel:
@@ -131,14 +126,12 @@ class Engine:
 
     def answered(self, operation_id: int, answer: Answer) -> None:
         """Take the person's answer for a waiting operation."""
-        self._answers[operation_id] = answer
+        self._turns.answered(operation_id, answer)
         self._alarm.ring()
 
     def nudge(self) -> None:
         """Let every waiting operation look again whether it may go on."""
-        for operation_id in self._waiting:
-            self._not_before_s.pop(operation_id, None)
-        self._waiting.clear()
+        self._turns.nudge()
         self._alarm.ring()
 
     @property
@@ -157,50 +150,44 @@ class Engine:
 
     async def run(self) -> None:
         """Work for ever, resuming first; ends only by being cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._hand_out(tasks)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # what ends one operation's turn ends this life
+
+    async def _hand_out(self, tasks: asyncio.TaskGroup) -> None:
+        """Give turns as long as there are any, then sleep until there may be."""
         while True:
             self._alarm.silence()
-            operation = self._next()
-            if operation is not None:
-                with bound(operation=str(operation.id), server=operation.server_id):
-                    await self._advance(operation)
+            operation = self._turns.next()
+            if operation is None:
+                await self._alarm.sleep(self._turns.sleep_s())
                 continue
-            await self._alarm.sleep(self._sleep_s())
+            answer = self._turns.take(operation)
+            tasks.create_task(self._turn(operation, answer))
 
-    # -- choosing -------------------------------------------------------------
-
-    def _next(self) -> Operation | None:
-        """Return the oldest operation that can go on now."""
-        now = self._clock.monotonic_s()
-        return next((each for each in self._journal.live() if self._may_go_on(each, now)), None)
-
-    def _may_go_on(self, operation: Operation, now: float) -> bool:
-        if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
-            return False  # its 202 must leave first: a server that never got it asks again
-        if operation.id in self._answers or WISH in operation.data:
-            return True
-        due_s = self._not_before_s.get(operation.id)
-        return operation.id not in self._waiting if due_s is None else due_s <= now
-
-    def _sleep_s(self) -> float | None:
-        """Return the seconds until a retry is due; None if only a wake-up can help."""
-        if not self._not_before_s:
-            return None
-        return max(0.0, min(self._not_before_s.values()) - self._clock.monotonic_s())
+    async def _turn(self, operation: Operation, answer: Answer | None) -> None:
+        """Let an operation do what it can do now."""
+        try:
+            with bound(operation=str(operation.id), server=operation.server_id):
+                await self._advance(operation, answer)
+        finally:
+            self._turns.give_back(operation)
+            self._alarm.ring()
 
     # -- walking --------------------------------------------------------------
 
-    async def _advance(self, operation: Operation) -> None:
+    async def _advance(self, operation: Operation, answer: Answer | None) -> None:
         """Move one operation by one step."""
-        self._not_before_s.pop(operation.id, None)
-        self._waiting.discard(operation.id)
         if operation.phase is Phase.ROLLING_BACK:
             await self._roll_back(operation)
             return
         if WISH in operation.data:
             await self._fail(operation, _not_wanted(operation))
             return
-        if operation.id in self._answers:
-            await self._judge(operation, self._answers.pop(operation.id))
+        if answer is not None:
+            await self._judge(operation, answer)
             return
         operation = self._begin(operation)
         if operation.attempts > ATTEMPTS_LIMIT or operation.stores > STORES_LIMIT:
@@ -243,7 +230,6 @@ class Engine:
 
     async def _outcome(self, operation: Operation) -> StepResult | OperationError:
         """Do the step; a failure comes back as what it means."""
-        self._at_work = operation.id
         try:
             with bound(step=str(operation.step)):
                 return await self._steps.do(operation)
@@ -251,8 +237,6 @@ class Engine:
             return error
         except (OSError, ScomodError) as error:
             return OperationError(Reason.INTERNAL, str(error))
-        finally:
-            self._at_work = None
 
     def _finish_step(self, operation: Operation, result: Done) -> None:
         """Journal the end of a step and, in the same write, the begin of the next."""
@@ -276,12 +260,12 @@ class Engine:
     def _retry(self, operation: Operation, result: Retry) -> None:
         log.warning("%s: %s; again in %.0f s", operation.step, result.error, result.after_s)
         self._ledger.record(replace(operation, attempts=operation.attempts + 1))
-        self._not_before_s[operation.id] = self._clock.monotonic_s() + result.after_s
+        self._turns.hold(operation, result.after_s)
 
     def _wait(self, operation: Operation, result: Wait) -> None:
-        self._waiting.add(operation.id)
+        self._turns.wait(operation)
         if result.again_s is not None:
-            self._not_before_s[operation.id] = self._clock.monotonic_s() + result.again_s
+            self._turns.hold(operation, result.again_s)
         data = {**operation.data, **result.data}
         if operation.phase is not Phase.WAITING or data != operation.data:
             self._ledger.record(replace(operation, phase=Phase.WAITING, data=data))
@@ -331,8 +315,7 @@ class Engine:
     def _finished(self, operation: Operation) -> None:
         """Clean up after the last transition; all of it may be lost in a crash without harm."""
         self._begun.discard(operation.id)
-        self._waiting.discard(operation.id)
-        self._answers.pop(operation.id, None)
+        self._turns.forget(operation)
         self._steps.forget(operation)
         kind = Event.OPERATION_SUCCEEDED
         if operation.phase is Phase.FAILED:

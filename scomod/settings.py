@@ -123,6 +123,8 @@ class Session:
     max_input_count: int = within(1024, 1, 65536)
     retry_count: int = within(5, 0, 20)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
+    retry_wait_max_s: float = within(3600.0, 0.05, 86400.0)
+    poll_retry_wait_s: float = within(10800.0, 0.05, 7 * 86400.0)
     retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 
@@ -213,6 +215,7 @@ class Download:
     attempts_count: int = within(3, 1, 5)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
     retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
+    parallel_count: int = within(1, 1, 8)
 
 
 @section

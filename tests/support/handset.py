@@ -28,6 +28,7 @@ from scomod.mirror import Mirror
 from scomod.operating import make_steps
 from scomod.records import Records
 from scomod.settings import Confirm, Download, Paths, Settings, Verify
+from scomod.turns import Turns
 from tests.support.backends import FakeBackend, FakeSandboxBackend
 from tests.support.executing import LIMITS, MAX_OBJECT_BYTES
 from tests.support.shelf import Shelf, ShelfFetcher
@@ -168,7 +169,12 @@ class Handset:
             self.ledger,
             lambda: self.steps,
             self.clock,
-            is_busy=lambda server_id: self.busy == server_id,
+            Turns(
+                self.records.journal,
+                self.clock,
+                is_busy=lambda server_id: self.busy == server_id,
+                fetches_count=1,
+            ),
             on_finished=self._finish,
             observer=self._observer,
         )

@@ -22,6 +22,7 @@ from scomod.operation import CANCELS, Cancel, Phase, StepKind, cancelled
 from scomod.records import Records
 from scomod.settings import Paths, Settings
 from scomod.stepresult import Done, Retry, StepResult, Wait
+from scomod.turns import Turns
 from tests.support.clocks import FakeClock
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ class Workshop:
             ledger,
             self._steps,
             self.clock,
-            is_busy=lambda server_id: server_id == self.busy,
+            Turns(
+                self.records.journal,
+                self.clock,
+                is_busy=lambda server_id: server_id == self.busy,
+                fetches_count=1,
+            ),
             on_finished=self.finished.append,
             observer=self.boundaries.append,
         )
@@ -138,14 +144,18 @@ class Workshop:
         self.records.db.close()
         self.loop.close()
 
-    def order(self, primitive: str = "DownloadInstall", correlator: str = "c-1") -> None:
+    def order(
+        self, primitive: str = "DownloadInstall", correlator: str = "c-1", node: str = X
+    ) -> None:
         tree, server = self.records.tree, "srv"
         with self.records.db.transaction():
-            if tree.node(X) is None:
+            if tree.node(node) is None:
                 for leaf, value in (("PkgID", "p"), ("PkgURL", "https://h/p")):
-                    tree.add(f"{X}/{leaf}", server, format="chr", type=None, value=value.encode())
+                    tree.add(
+                        f"{node}/{leaf}", server, format="chr", type=None, value=value.encode()
+                    )
             request = ExecRequest(server_id=server, correlator=correlator)
-            assert not tree.execute(f"{X}/Operations/{primitive}", request)
+            assert not tree.execute(f"{node}/Operations/{primitive}", request)
 
     def run(self, until: Callable[[], bool] | None = None, seconds: float = 0.5) -> None:
         """Let the engine work until a condition holds, or until it has nothing to do."""
@@ -270,17 +280,22 @@ def test_operation_that_waits_for_a_person_blocks_nobody(make: Callable[..., Wor
     shop = make(consent=[Wait()])
     shop.order()
     shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
-    with shop.records.db.transaction():
-        for leaf, value in (("PkgID", "q"), ("PkgURL", "https://h/q")):
-            shop.records.tree.add(
-                f"./SCOMO/Download/y/{leaf}", "srv", format=None, type=None, value=value.encode()
-            )
-        shop.records.tree.execute(
-            "./SCOMO/Download/y/Operations/DownloadInstall", ExecRequest(server_id="srv")
-        )
+    shop.order(node="./SCOMO/Download/y")
     shop.run()
     assert [entry.node for entry in shop.finished] == ["y"]
     assert shop.records.journal.all()[0].phase is Phase.WAITING
+
+
+def test_while_one_fetches_another_is_asked_about_but_not_fetched(
+    make: Callable[..., Workshop],
+) -> None:
+    shop = make(acquire=[LONG])
+    shop.order()
+    shop.order(node="./SCOMO/Download/y")
+    shop.run(until=lambda: len(shop.steps.did) > 2, seconds=5)
+    assert shop.steps.did == ["consent", "acquire", "consent"]
+    shop.run(until=lambda: len(shop.finished) == 2, seconds=5)
+    assert [entry.node for entry in shop.finished] == ["x", "y"]
 
 
 @pytest.mark.parametrize(
