@@ -14,8 +14,8 @@ from scomod.facade import Unknown
 from scomod.mo import dmacc
 from scomod.mo import uri as uris
 from scomod.operation import Branch, Cancel, Operation
-from scomod.scheduler import Wish
 from scomod.secret import SHOWN, is_secret_uri
+from scomod.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -167,7 +167,9 @@ class Daemon:
             self._requests,
             servers=lambda: [a.server_id for a in dmacc.accounts(self._store.tree)],
             last=self._store.journal.last,
-            want=self.control.want_session,
+            want=lambda server_id: self._scheduler.want(
+                Wish(server_id=server_id, is_kept=True, is_poll=True)
+            ),
             random=self._random.random,
         ).run()
 

@@ -35,10 +35,13 @@ class Limits(Protocol):
         """The longest wait that a server may ask for."""
 
 
-def span_s(failures: int, limits: Limits) -> float:
-    """Return how long the span is after so many failures, 1 for the first."""
-    grown_s = limits.retry_wait_s * GROWTH ** min(failures - 1, _DOUBLINGS_MAX)
-    return min(grown_s, max(limits.retry_wait_s, limits.retry_wait_max_s))
+def span_s(failures: int, first_s: float, longest_s: float) -> float:
+    """Return the span of a new try after so many failures, 1 for the first.
+
+    It grows from `first_s` to `longest_s`; one that begins larger does not grow.
+    """
+    grown_s = first_s * GROWTH ** min(failures - 1, _DOUBLINGS_MAX)
+    return min(grown_s, max(first_s, longest_s))
 
 
 def wait_s(
@@ -48,12 +51,8 @@ def wait_s(
 
     `random` gives numbers from 0 to 1; `asked_s` is what the server asked for, 0 for nothing.
     """
-    return min(asked_s, limits.retry_after_max_s) + span_s(failures, limits) * random()
-
-
-def longest_s(limits: Limits) -> float:
-    """Return the longest wait there can be, when no server asks for one."""
-    return max(limits.retry_wait_s, limits.retry_wait_max_s)
+    own_s = span_s(failures, limits.retry_wait_s, limits.retry_wait_max_s) * random()
+    return min(asked_s, limits.retry_after_max_s) + own_s
 
 
 def phase_s(device_id: str, period_s: float) -> float:

@@ -13,7 +13,7 @@ from scomod.codes import AlertCode
 from scomod.dmclient import notification, push
 from scomod.errors import RemoteProtocolError
 from scomod.mo import dmacc
-from scomod.scheduler import Wish
+from scomod.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,10 +18,10 @@ from scomod.dmclient.model import Add, Get, Item, Message, Meta, SyncHdr
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.records import Records
-from scomod.scheduler import Wish
 from scomod.secret import Secret
 from scomod.settings import Paths, Settings
 from scomod.wakeup import Doorbell
+from scomod.wishes import Wish
 from tests.support.scripted import (
     CLIENT_NAME,
     CLIENT_SECRET,

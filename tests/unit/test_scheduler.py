@@ -10,14 +10,21 @@ import pytest
 from scomod.codes import AlertCode
 from scomod.dmclient.client import SessionReport
 from scomod.facade import Unknown
-from scomod.scheduler import Scheduler, Wish
+from scomod.scheduler import Scheduler
 from scomod.settings import Session
+from scomod.wishes import Wish
 from tests.support.clocks import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-LIMITS = Session(retry_count=2, retry_wait_s=10.0, retry_after_max_s=500.0)
+LIMITS = Session(
+    retry_count=2,
+    retry_wait_s=10.0,
+    retry_wait_max_s=40.0,
+    poll_retry_wait_s=600.0,
+    retry_after_max_s=500.0,
+)
 
 
 class Bench:
@@ -124,6 +131,23 @@ def test_kept_wish_is_tried_again_later_and_later_then_given_up() -> None:
             return await super().run_session(wish)
 
     play(Busy(), story)
+
+
+@pytest.mark.parametrize("is_hurried", [False, True])
+def test_poll_has_time_to_be_tried_again_unless_something_else_is_wanted_too(
+    is_hurried: bool,
+) -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True, is_poll=True))
+        if is_hurried:
+            bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        for seconds, expected in ((0, 1), (11, 1 + is_hurried), (600, 2)):
+            bench.clock.advance(seconds)
+            bench.scheduler.want(Wish(server_id="b"))
+            await asyncio.sleep(0.01)
+            assert granted_to_a(bench) == expected
+
+    play(Bench("busy"), story)
 
 
 @pytest.mark.parametrize("outcome", ["refused", "busy"])

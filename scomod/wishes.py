@@ -1,0 +1,125 @@
+"""The queue of wishes for DM sessions: which is next, and which comes again, and when.
+
+Decides only: no clock, no session, no loop; the worker is `scheduler`.  A wish is "a
+session with that server"; a notification's wish carries its session id.  When what failed
+is tried again is the rule of `pace`; what comes every so often anyway has time, so its
+new tries are spread over a longer span.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import TYPE_CHECKING
+
+from scomod import pace
+from scomod.codes import AlertCode
+from scomod.value import frozen
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from scomod.dmclient.client import SessionReport
+    from scomod.settings import Session
+
+
+@frozen
+class Wish:
+    """A session that should run; `is_kept` ones are tried again when they fail.
+
+    Before `not_before_s` the server does not want us; `due_s` is when we want it.
+    `is_poll` says that it comes every so often, and nobody minds when.
+    """
+
+    server_id: str
+    trigger: AlertCode = AlertCode.CLIENT_INITIATED_MANAGEMENT
+    session_id: str = ""
+    is_kept: bool = False
+    is_poll: bool = False
+    failures: int = 0
+    due_s: float = 0.0
+    not_before_s: float = 0.0
+    waiters: tuple[asyncio.Future[SessionReport], ...] = field(default=(), compare=False)
+
+    @property
+    def begin_s(self) -> float:
+        """Return when it may run (monotonic)."""
+        return max(self.due_s, self.not_before_s)
+
+
+class Wishes:
+    """The wishes of one device, one for a server at most; times are monotonic.
+
+    `has_reports(server_id)` tells that alerts wait for that server.
+    """
+
+    def __init__(
+        self, limits: Session, random: Callable[[], float], has_reports: Callable[[str], bool]
+    ) -> None:
+        self._limits = limits
+        self._random = random
+        self._has_reports = has_reports
+        self._wishes: list[Wish] = []
+        self._free_s: dict[str, float] = {}  # until when a server does not want us
+
+    def __bool__(self) -> bool:
+        return bool(self._wishes)
+
+    def add(self, wish: Wish) -> None:
+        """Queue a wish; one that waits for the same server takes it up."""
+        if not (wish.waiters or wish.session_id):
+            free_s = max(wish.not_before_s, self._free_s.get(wish.server_id, 0.0))
+            wish = replace(wish, not_before_s=free_s)
+        for index, other in enumerate(self._wishes):
+            if other.server_id == wish.server_id:
+                self._wishes[index] = _merged(other, wish)
+                return
+        self._wishes.append(wish)
+
+    def take(self, now_s: float) -> Wish | None:
+        """Take out the first wish that may run now."""
+        for index, wish in enumerate(self._wishes):
+            if wish.begin_s <= now_s:
+                return self._wishes.pop(index)
+        return None
+
+    def begin_s(self) -> float | None:
+        """Return when the next wish may run, None if there is none."""
+        return min((wish.begin_s for wish in self._wishes), default=None)
+
+    def over(self, wish: Wish, report: SessionReport, now_s: float) -> float | None:
+        """Take note of how a session went; returns when it is tried again, None for never.
+
+        Reports are tried again for ever, other kept wishes a while.
+        """
+        limits = self._limits
+        free_s = now_s + min(report.retry_after_s, limits.retry_after_max_s)
+        self._free_s[wish.server_id] = free_s
+        must_go_on = self._has_reports(wish.server_id)
+        is_worth_it = report.outcome != "ok" and report.is_retryable and wish.is_kept
+        if not must_go_on and not (is_worth_it and wish.failures < limits.retry_count):
+            return None
+        failures = wish.failures + 1
+        first_s = limits.poll_retry_wait_s if wish.is_poll else limits.retry_wait_s
+        due_s = free_s + self._random() * pace.span_s(failures, first_s, limits.retry_wait_max_s)
+        later = replace(wish, failures=failures, due_s=due_s, not_before_s=free_s, waiters=())
+        self.add(later)
+        return later.begin_s
+
+
+def _merged(waiting: Wish, new: Wish) -> Wish:
+    """Return one wish for both: the sooner time, the notification's session id."""
+    notified = new if new.session_id else waiting
+    # a person goes at once, and so do we when the server itself calls
+    is_called = new.waiters or waiting.waiters or (new.session_id and not new.not_before_s)
+    return Wish(
+        server_id=waiting.server_id,
+        trigger=notified.trigger,
+        session_id=notified.session_id,
+        is_kept=waiting.is_kept or new.is_kept,
+        is_poll=waiting.is_poll and new.is_poll,
+        failures=min(waiting.failures, new.failures),
+        due_s=min(waiting.due_s, new.due_s),
+        not_before_s=0.0 if is_called else max(waiting.not_before_s, new.not_before_s),
+        waiters=waiting.waiters + new.waiters,
+    )
