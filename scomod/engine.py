@@ -38,7 +38,7 @@ from scomod.operation import (
     cancelled,
 )
 from scomod.outcome import result_for
-from scomod.stepresult import Done, Retry, Wait
+from scomod.stepresult import Begin, Done, Retry, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,8 +203,16 @@ class Engine:
         self._begun.add(operation.id)
         if operation.phase is Phase.QUEUED:
             log.info("%s of %s begins", operation.primitive, operation.node)
+        gained = self._steps.gained(operation)
+        if gained:  # a life that got on is none of a crash loop
+            operation = replace(operation, attempts=0, stores=0)
         return self._ledger.record(
-            replace(operation, phase=Phase.RUNNING, attempts=operation.attempts + 1)
+            replace(
+                operation,
+                phase=Phase.RUNNING,
+                attempts=operation.attempts + 1,
+                data={**operation.data, **gained},
+            )
         )
 
     async def _step(self, operation: Operation) -> None:
@@ -223,6 +231,8 @@ class Engine:
         match result:
             case Wait():
                 self._wait(operation, result)
+            case Begin():
+                self._begin_anew(operation, result)
             case Retry():
                 self._retry(operation, result)
             case Done():
@@ -256,6 +266,19 @@ class Engine:
         operation = self._ledger.succeed(operation, result.items, result.mark)
         self._observe(f"{step} kept")
         self._finished(operation)
+
+    def _begin_anew(self, operation: Operation, result: Begin) -> None:
+        """Journal that a step which waited works again; how often that may be, the step says."""
+        self._begun.add(operation.id)
+        self._ledger.record(
+            replace(
+                operation,
+                phase=Phase.RUNNING,
+                attempts=1,
+                stores=0,
+                data={**operation.data, **result.data},
+            )
+        )
 
     def _retry(self, operation: Operation, result: Retry) -> None:
         log.warning("%s: %s; again in %.0f s", operation.step, result.error, result.after_s)

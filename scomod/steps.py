@@ -99,6 +99,10 @@ class Steps:
         """Run the current step.  Raises `OperationError`."""
         return await self._rooms[operation.step](operation)
 
+    def gained(self, operation: Operation) -> Mapping[str, object]:  # noqa: ARG002
+        """Return what an earlier life gained in the current step and did not note, or {}."""
+        return {}
+
     async def undo(self, operation: Operation, step: StepKind) -> None:
         """Take back one step; steps that leave nothing have nothing to take back."""
         if step in (StepKind.ACQUIRE, StepKind.VERIFY, StepKind.DELIVER):

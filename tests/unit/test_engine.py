@@ -21,7 +21,7 @@ from scomod.mo.ownership import owner_acl
 from scomod.operation import CANCELS, Cancel, Phase, StepKind, cancelled
 from scomod.records import Records
 from scomod.settings import Paths, Settings
-from scomod.stepresult import Done, Retry, StepResult, Wait
+from scomod.stepresult import Begin, Done, Retry, StepResult, Wait
 from scomod.turns import Turns
 from tests.support.clocks import FakeClock
 
@@ -52,6 +52,7 @@ class ScriptedSteps:
         self.forgotten: list[int] = []
         self.interrupted: list[int] = []
         self.can_withdraw = False
+        self.gains: list[dict[str, object]] = []
         self.is_over = asyncio.Event()
 
     async def do(self, operation: Operation) -> StepResult:
@@ -64,11 +65,14 @@ class ScriptedSteps:
         if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
-            assert isinstance(answer, Done | Wait | Retry)
+            assert isinstance(answer, Done | Wait | Begin | Retry)
             return answer
         if operation.step is StepKind.SETTLE:
             return Done(items=(ITEM,))
         return Done(data={"components": ["editor"], "sha256": "ab" * 32})
+
+    def gained(self, operation: Operation) -> dict[str, object]:
+        return self.gains.pop(0) if operation.step is StepKind.ACQUIRE and self.gains else {}
 
     async def undo(self, _operation: Operation, step: StepKind) -> None:
         self.undid.append(str(step))
@@ -261,6 +265,29 @@ def test_first_failure_is_reported_when_the_undo_fails_too(make: Callable[..., W
     assert shop.operation.reason is Reason.DEPENDENCY
     assert "locked" in shop.operation.detail
     assert len(shop.records.outbox.waiting()) == 1
+
+
+def test_step_that_waited_begins_anew_and_says_so(make: Callable[..., Workshop]) -> None:
+    shop = make(acquire=[Wait(again_s=30, data={"tries": 1}), Begin(data={"tries": 2}), LONG])
+    shop.order()
+    shop.run(until=lambda: shop.operation.phase is Phase.WAITING)
+    shop.clock.advance(31)
+    shop.engine.wake()
+    shop.run(until=lambda: shop.steps.did.count("acquire") == 3, seconds=5)
+    operation = shop.operation
+    assert (operation.phase, operation.attempts, operation.data["tries"]) == (Phase.RUNNING, 1, 2)
+
+
+def test_lives_that_get_on_with_a_fetch_are_no_crash_loop(make: Callable[..., Workshop]) -> None:
+    lives = ATTEMPTS_LIMIT + 3
+    shop = make(acquire=[LONG] * lives)
+    shop.steps.gains = [{"gained": number} for number in range(lives)]
+    shop.order()
+    for number in range(lives):
+        shop.run(until=lambda count=number: shop.steps.did.count("acquire") > count, seconds=5)
+        shop.cut_power()
+    shop.run(seconds=5)
+    assert shop.operation.phase is Phase.SUCCEEDED
 
 
 def test_step_that_may_heal_is_tried_again_after_its_wait(make: Callable[..., Workshop]) -> None:
