@@ -7,6 +7,8 @@
 set -eu
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 VENV=$ROOT/.venv
+# The tests start hundreds of programs: what they import is compiled once, not each time.
+unset PYTHONDONTWRITEBYTECODE
 
 say() {
     printf '%s\n' "$*" >&2
