@@ -165,6 +165,8 @@ class Reason(StrEnum):
     TOO_LARGE = "too large"
     INSECURE_URL = "insecure url"
     DESCRIPTOR = "invalid descriptor"
+    DESCRIPTOR_VERSION = "unknown version of descriptor"
+    NOT_AS_DESCRIBED = "not as described"
     # verify
     DIGEST = "digest mismatch"
     SIGNATURE = "signature not valid"

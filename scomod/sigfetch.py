@@ -86,8 +86,8 @@ def _fetch_unsigned(
 
     Raises `refusal` for anything else than a descriptor.
     """
-    from scomod.download.descriptor import MEDIA_TYPE  # noqa: PLC0415 - most come without
-    from scomod.download.http import WrongType  # noqa: PLC0415 - brings requests
+    from scomod.download.attempt import WrongType  # noqa: PLC0415 - most come without
+    from scomod.download.descriptor import MEDIA_TYPE  # noqa: PLC0415 - as above
 
     if not request.max_descriptor_bytes:
         raise refusal

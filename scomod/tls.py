@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.net import AccessRefused
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,6 +42,17 @@ def context(access: Access) -> ssl.SSLContext:
     return made
 
 
+def trusting(access: Access) -> ssl.SSLContext:
+    """Return a context with the authorities, for clients that load none; raises as `context`."""
+    made = context(access)
+    file = authorities(access.ca_file)
+    if isinstance(file, str):
+        made.load_verify_locations(file)
+    else:
+        made.load_default_certs()
+    return made
+
+
 def authorities(ca_file: str) -> str | bool:
     """Return what `requests` takes as `verify`: a file, or True for its own collection."""
     if ca_file and not os.access(ca_file, os.R_OK):
@@ -60,6 +72,18 @@ def require_private(name: str) -> None:
         raise AccessRefused(f"{name} holds a secret, but every user may read it")
     if mode & WRITABLE_BY_OTHERS:
         raise AccessRefused(f"{name} holds a secret, but others than its owner may change it")
+
+
+def read_login(name: str) -> Secret:
+    """Read user:password from a file; raises `AccessRefused` for one that cannot be used."""
+    require_private(name)
+    try:
+        text = Path(name).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccessRefused(f"the login cannot be read: {name}") from error
+    if ":" not in text or not text.isprintable():
+        raise AccessRefused(f"{name} must hold user:password, in one line")
+    return Secret(text)
 
 
 def check_pins(sock: Any, pins: Collection[str], server: str) -> None:

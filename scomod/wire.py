@@ -14,8 +14,9 @@ from base64 import b64encode
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path
+from itertools import zip_longest
 from threading import Lock, Timer
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -27,19 +28,19 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError
 
 from scomod import tls
-from scomod.net import AccessRefused
-from scomod.secret import Secret
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from io import BufferedIOBase
 
     from requests import Response
 
     from scomod.net import Access
+    from scomod.secret import Secret
 
 SCHEMES: Final = ("http", "https")
+LEAST_WAIT_S: Final = 0.01
 
 # it reports each malformed header of a peer with a traceback
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -55,7 +56,12 @@ class Line(Session):
     def __init__(self, access: Access, headers: Mapping[str, str]) -> None:
         super().__init__()
         self.wire = Wire(access)
-        login = _proxy_login(access.proxy_login_file) if access.proxy else None
+        has_login = access.proxy and access.proxy_login_file
+        login = tls.read_login(access.proxy_login_file) if has_login else None
+        if access.login_file:
+            from scomod.weblogin import WebLogin  # noqa: PLC0415 - few hosts want one
+
+            self.auth = WebLogin(tls.read_login(access.login_file))
         self.trust_env = False
         self.verify = tls.authorities(access.ca_file)
         self.headers.clear()
@@ -169,22 +175,44 @@ class _Answer(HTTPResponse):
         try:
             super().begin()
         finally:
-            self.fp = whole
+            if self.fp is not None:  # closed already, where the status line is none
+                self.fp = whole
         self._wire.check()  # a cut looks like an end
+
+    def read_some_into(self, room: memoryview) -> int:
+        """Read what has arrived, at most what there is room for; 0 is the end of the body."""
+        if self.chunked or self.fp is None:
+            piece = self.read1(len(room))
+            room[: len(piece)] = piece
+            return len(piece)
+        if self.length is not None:
+            room = room[: self.length]
+        count = self.fp.readinto1(room)
+        if self.length is not None:
+            self.length -= count
+        return count
 
 
 class _Bounded:
-    """Reads lines up to a number of octets in all."""
+    """Reads lines up to a number of octets in all, none of them cut.
+
+    To `http.client` the end of the connection is the end of the header, too.
+    """
 
     def __init__(self, whole: BufferedIOBase, max_bytes: int) -> None:
         self._whole = whole
         self._max_bytes = self._left_bytes = max_bytes
 
     def readline(self, limit: int) -> bytes:
-        line = self._whole.readline(min(limit, self._left_bytes + 1))
+        is_first = self._left_bytes == self._max_bytes
+        limit = min(limit, self._left_bytes + 1)
+        line = self._whole.readline(limit)
         self._left_bytes -= len(line)
         if self._left_bytes < 0:
             raise HTTPException(f"got more than {self._max_bytes} octets of header")
+        is_ended = len(line) < limit and not line.endswith(b"\n")
+        if is_ended and not (is_first and not line):
+            raise ConnectionAbortedError("the connection ended within the header")
         return line
 
     def close(self) -> None:
@@ -213,6 +241,8 @@ class _Secure(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         try:
+            # a body that ends without the good-bye of TLS was cut (RFC 9112 §9.8)
+            self.sock.suppress_ragged_eofs = False
             self._wire.add(self.sock)
             tls.check_pins(self.sock, self._wire.pins, self._tunnel_host or self.host)
         except BaseException:
@@ -221,43 +251,61 @@ class _Secure(HTTPSConnection):
 
 
 def _connected(wire: Wire, connection: HTTPConnection) -> socket.socket:
-    """Try one address after the other; ours, as a name with a thousand dead ones must end too.
+    """Connect to the first address of a host that answers within the time for all of them.
 
-    Raises `socket.gaierror`, or what `urllib3` raises in the same place.
+    Ours, as a name with a thousand dead ones must end too, and as one that is silent must
+    leave time for the next (IPv6 that leads nowhere comes first).  Raises `socket.gaierror`,
+    or what `urllib3` raises in the same place.
     """
     try:
         found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
         raise LocationParseError(connection.host) from error
+    try:
+        sock = first_answering(wire, found, float(connection.timeout or 0))
+    except OSError as error:
+        kind = ConnectTimeoutError if isinstance(error, TimeoutError) else NewConnectionError
+        raise kind(connection, str(error)) from error
+    for option in connection.socket_options or ():
+        sock.setsockopt(*option)
+    sys.audit("http.client.connect", connection, connection.host, connection.port)
+    return sock
+
+
+def first_answering(wire: Wire, addresses: Sequence[Any], timeout_s: float) -> socket.socket:
+    """Try addresses (as `getaddrinfo` gives them), the families in turn (RFC 8305 §4).
+
+    Each may use half of the time that is left, the last one all of it; the socket then waits
+    up to `timeout_s`.  Raises `OSError`, that of the last address.
+    """
+    end_s = monotonic() + timeout_s
     last = OSError("the name of the host has no address")
-    for family, type_, protocol, _, address in found:
+    waiting = _alternating(addresses)
+    while waiting:
         wire.check()
-        sock = socket.socket(family, type_, protocol)
+        family, type_, protocol, _, address = waiting.pop(0)
+        left_s = max(end_s - monotonic(), LEAST_WAIT_S)
         try:
-            for option in connection.socket_options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(connection.timeout)
+            sock = socket.socket(family, type_, protocol)
+        except OSError as error:  # a kernel without that family
+            last = error
+            continue
+        try:
+            sock.settimeout(left_s / 2 if waiting else left_s)
             sock.connect(address)
             wire.add(sock)
         except OSError as error:
             sock.close()
             last = error
         else:
-            sys.audit("http.client.connect", connection, connection.host, connection.port)
+            sock.settimeout(timeout_s)
             return sock
-    kind = ConnectTimeoutError if isinstance(last, TimeoutError) else NewConnectionError
-    raise kind(connection, str(last)) from last
+    raise last
 
 
-def _proxy_login(name: str) -> Secret | None:
-    """Read user:password from a file; raises `AccessRefused` for one that cannot be used."""
-    if not name:
-        return None
-    tls.require_private(name)
-    try:
-        text = Path(name).read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AccessRefused(f"the login for the proxy cannot be read: {name}") from error
-    if ":" not in text or not text.isprintable():
-        raise AccessRefused(f"{name} must hold user:password, in one line")
-    return Secret(text)
+def _alternating(addresses: Sequence[Any]) -> list[Any]:
+    """Return the addresses so that one of the other family follows each, where there is one."""
+    families: dict[int, list[Any]] = {}
+    for one in addresses:
+        families.setdefault(one[0], []).append(one)
+    return [one for row in zip_longest(*families.values()) for one in row if one is not None]

@@ -28,6 +28,7 @@ _SIZE: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3}){1,5}|[0-9]{1,15}")
 _TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}", re.ASCII)
 _BARE_AMPERSAND: Final = re.compile(rb"&(?!(?:[A-Za-z][A-Za-z0-9]{0,30}|#[0-9]+|#x[0-9A-Fa-f]+);)")
 _MAX_TYPES_COUNT: Final = 16
+_MAX_URIS_COUNT: Final = 8
 _MAX_TEXT_CHARACTERS: Final = 1024
 _SCHEMES: Final = frozenset({"http", "https"})
 
@@ -48,25 +49,26 @@ class DdStatus(IntEnum):
 
 
 class BadDescriptor(DownloadError):  # noqa: N818 - a condition, like its siblings
-    """A descriptor that cannot be used; `status` says it in DLOTA's words.
+    """A descriptor that cannot be used.
 
     `notify_uri` is where to say it, "" where the descriptor does not tell.
     """
 
-    def __init__(self, status: DdStatus, text: str, *, notify_uri: str = "") -> None:
-        super().__init__(Reason.DESCRIPTOR, f"download descriptor: {text}")
-        self.status = status
-        self.notify_uri = notify_uri
+    notify_uri: str = ""
+
+    def __init__(self, text: str, reason: Reason = Reason.DESCRIPTOR) -> None:
+        super().__init__(reason, f"download descriptor: {text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
     """One object to download; the addresses are absolute http or https, "" where not given.
 
+    `object_uris` are addresses of the same object, in the order in which they are tried,
     `types` are media types in lower case, `size_bytes` is that of the object.
     """
 
-    object_uri: str
+    object_uris: tuple[str, ...]
     size_bytes: int
     types: tuple[str, ...]
     notify_uri: str = ""
@@ -84,11 +86,16 @@ def is_descriptor(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == MEDIA_TYPE
 
 
+def type_by_name(name: str) -> str:
+    """Return the media type of a descriptor for a name that ends as theirs, else ""."""
+    return MEDIA_TYPE if name.lower().endswith(".dd") else ""
+
+
 def parse(octets: bytes, *, base_url: str, max_params_bytes: int) -> Descriptor:
     """Read a descriptor that came from `base_url`.
 
-    `max_params_bytes` limits installParam.  Raises `BadDescriptor`: INVALID_DESCRIPTOR where
-    it cannot be read or lacks what it must have, INVALID_VERSION where its major is not 1.
+    `max_params_bytes` limits installParam.  Raises `BadDescriptor`: DESCRIPTOR where
+    it cannot be read or lacks what it must have, DESCRIPTOR_VERSION where its major is not 1.
     """
     values = _values(octets)
     notify_uri = _address(values, "installNotifyURI", base_url)
@@ -98,7 +105,7 @@ def parse(octets: bytes, *, base_url: str, max_params_bytes: int) -> Descriptor:
         if len(params.encode()) > max_params_bytes:
             raise _invalid(f"installParam is longer than {max_params_bytes} octets")
         return Descriptor(
-            object_uri=_object_uri(values, base_url),
+            object_uris=_object_uris(values, base_url),
             size_bytes=_size(_first(values, "size")),
             types=_types(values),
             notify_uri=notify_uri,
@@ -121,7 +128,8 @@ def parse(octets: bytes, *, base_url: str, max_params_bytes: int) -> Descriptor:
 def _check_version(text: str) -> None:
     match = _VERSION.fullmatch(text or _MAJOR_VERSION)
     if match is None or match["major"] != _MAJOR_VERSION:
-        raise BadDescriptor(DdStatus.INVALID_VERSION, f"version {text!r:.40} is not understood")
+        version = f"version {text!r:.40} is not understood"
+        raise BadDescriptor(version, Reason.DESCRIPTOR_VERSION)
 
 
 def _size(text: str) -> int:
@@ -140,16 +148,21 @@ def _types(values: Mapping[str, list[str]]) -> tuple[str, ...]:
     return tuple(types)
 
 
-def _object_uri(values: Mapping[str, list[str]], base_url: str) -> str:
-    uri = _address(values, "objectURI", base_url)
-    if not uri:
+def _object_uris(values: Mapping[str, list[str]], base_url: str) -> tuple[str, ...]:
+    """Read the addresses of the object: one by DLOTA, more in the field; those of no use go."""
+    found = [_resolved(text, base_url) for text in values.get("objectURI", ())]
+    usable = tuple(dict.fromkeys(filter(None, found)))
+    if not usable:
         raise _invalid("objectURI is missing or is no address of http or https")
-    return uri
+    return usable[:_MAX_URIS_COUNT]
 
 
 def _address(values: Mapping[str, list[str]], name: str, base_url: str) -> str:
+    return _resolved(_first(values, name), base_url)
+
+
+def _resolved(text: str, base_url: str) -> str:
     """Read an address, relative ones from where the descriptor came from; "" for another kind."""
-    text = _first(values, name)
     try:
         found = urljoin(base_url, text) if text else ""
         parts = urlsplit(found)
@@ -210,4 +223,4 @@ def _local(element: Any) -> str:
 
 
 def _invalid(text: str) -> BadDescriptor:
-    return BadDescriptor(DdStatus.INVALID_DESCRIPTOR, text)
+    return BadDescriptor(text)

@@ -19,8 +19,10 @@ class FetchRequest:
     `mirrors` are other addresses of the same file, in the order in which they are tried.
     `sha256`, `sha512` (hex) and `size_bytes` are what the result must have, "" and None
     where the server gave none; `types` are the media types it may have, () any.
-    `max_rate_bytes` is in octets a second, 0 is no limit; `access` says of the name of a
-    host how it is reached.
+    `max_rate_bytes` is in octets a second, 0 is no limit; a fetch that is slower than
+    `min_rate_bytes` over `stall_s` is given up.  `schemes` are those that may be used,
+    `file_dirs` the folders below which `file:` may lead; `access` says of the name of a host
+    how it is reached.
     A download descriptor is taken in place of the file, whatever the two say, if it is
     not larger than `max_descriptor_bytes`; 0 where none is expected.
     """
@@ -39,7 +41,11 @@ class FetchRequest:
     idle_timeout_s: float
     total_timeout_s: float
     max_rate_bytes: int = 0
+    min_rate_bytes: int = 0
+    stall_s: float = 60.0
     allow_http: bool = False
+    schemes: tuple[str, ...] = ("https", "http")
+    file_dirs: tuple[Path, ...] = ()
     access: Callable[[str], Access]
 
 

@@ -27,17 +27,19 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
     (1, r"scomod\.(stepresult|pace|wishes)$"),
-    (1, r"scomod\.download\.(job|descriptor)$|scomod\.installers\.base$"),
+    (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
-    (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust)$"),
+    (2, r"scomod\.notices?$"),
+    (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust|weblogin)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
     (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$"),
     (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
-    (5, r"scomod\.(acquiring|fetchrequest|sigfetch|described|orders|health|restart|package)$"),
+    (5, r"scomod\.(acquiring|fetchrequest|sigfetch|deltafetch|described|telling)$"),
+    (5, r"scomod\.(orders|health|restart|package)$"),
     (4, r"scomod\.(terms|daytime|admission)$"),
     (5, r"scomod\.(consent|permissions|question)$"),
     (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup)$|scomod\.listeners"),
@@ -201,8 +203,8 @@ def test_each_library_stands_behind_its_seam(library: str, owners: set[str]) -> 
             assert not is_hit, f"{path.name}:{line} imports {target} (I2, I13, I15)"
 
 
-def test_sql_stands_in_five_modules_only() -> None:
-    homes = {"db.py", "journal.py", "outbox.py", "store.py", "components.py"}
+def test_sql_stands_in_six_modules_only() -> None:
+    homes = {"db.py", "journal.py", "outbox.py", "store.py", "components.py", "notices.py"}
     pattern = re.compile(r"\b(SELECT .* FROM|INSERT (OR \w+ )?INTO|DELETE FROM|UPDATE \w+ SET)\b")
     for path in SOURCES:
         if path.name not in homes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from scomod.clock import SystemClock
-from scomod.download.http import HttpFetcher
 from scomod.download.job import FetchRequest
+from scomod.download.mirrors import open_fetcher
 from scomod.net import Access
 
 if TYPE_CHECKING:
@@ -59,5 +59,5 @@ def fetch(
     request: FetchRequest, progress: Progress | None = None, boot_id: str = BOOT_ID
 ) -> FetchResult:
     """Fetch as the daemon does, in this thread."""
-    fetcher = HttpFetcher(clock=SystemClock(), boot_id=boot_id, user_agent="scomod test")
+    fetcher = open_fetcher(clock=SystemClock(), boot_id=boot_id, user_agent="scomod test")
     return fetcher.fetch(request, progress or Progress(), lambda: False)

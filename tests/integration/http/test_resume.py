@@ -170,17 +170,19 @@ def test_without_digest_only_parts_of_this_boot_are_continued(
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_strong_validator_all_is_fetched_again(
-    host: PackageHost, part: Path, etag: str
+@pytest.mark.parametrize(("content", "second"), [(None, ""), (CONTENT, f"bytes={CUT}-")])
+def test_without_a_strong_validator_only_the_digest_allows_to_go_on(
+    host: PackageHost, part: Path, etag: str, content: bytes | None, second: str
 ) -> None:
     headers = {"ETag": etag} if etag else {}
     behaviour = Behaviour(
         truncate_after=CUT, times=1, etag=False, last_modified=False, headers=headers
     )
     url = host.put("/p", CONTENT, behaviour)
-    cut(url, part)
-    fetch(request_for(url, part, CONTENT))
-    assert [one.range for one in host.seen("/p")] == ["", ""]
+    cut(url, part, content)
+    fetch(request_for(url, part, content))
+    assert [one.range for one in host.seen("/p")] == ["", second]
+    assert part.read_bytes() == CONTENT
 
 
 def test_a_part_of_another_url_is_not_continued(host: PackageHost, part: Path) -> None:
