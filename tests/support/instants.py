@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod.installers import helper
-from scomod.installers.base import Action
 from tests.support.helper_device import HelperDevice
 from tests.support.toolbeds import BEDS, NEW, OLD
 
@@ -128,7 +127,7 @@ class Ground:
             bed.furnish(bare)
             shutil.copytree(bare.root, folder / "ready", symlinks=True)
             ready = HelperDevice(folder / "ready", backend=bed.backend)
-            result = ready.answered(ready.order(Action.INSTALL, bed.archives[OLD]))
+            result = ready.answered(bed.order(ready, OLD))
             assert result.is_ok, result.detail
         return self._beds[name]
 
@@ -155,12 +154,7 @@ class Ground:
 
 
 def _order(device: HelperDevice, bed: Toolbed, deed: str) -> None:
-    after = DEEDS[deed][1]
-    if after:
-        job = device.order(Action.INSTALL, bed.archives[after], id="2")
-    else:
-        job = device.order(Action.REMOVE, id="2", component_id=bed.component)
-    device.order_file(job)
+    device.order_file(bed.order(device, DEEDS[deed][1], "2"))
 
 
 def _die(device: HelperDevice, case: Case, wait_s: float) -> bool:
@@ -188,10 +182,13 @@ def _check(device: HelperDevice, bed: Toolbed, deed: str, result: JobResult) -> 
     assert bed.installed(device.root) == (after if result.is_ok else before), result
     assert device.pending() == []
     assert device.names("taken") == device.names("work") == []
-    kept = [entry.item() for entry in device.entries() if entry.id == bed.component]
+    kept = {entry.id: entry for entry in device.entries()}
+    is_there = bool(after if result.is_ok else before)
+    assert [name in kept for name in bed.components] == [is_there] * len(bed.components)
     if result.is_ok:
-        assert kept == list(result.components)
-    assert bool(kept) is bool(after if result.is_ok else before)
+        assert all(kept[item.id].item() == item for item in result.components)
+    spared = {Path(name).stem for name in device.workshop().plans.archives()}
+    assert device.store() <= spared | {entry.digest for entry in kept.values()}
 
 
 def _start(device: HelperDevice) -> int:

@@ -13,8 +13,9 @@ from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.installers.base import Action
+from scomod.installers.base import BUNDLE, Action
 from tests.support import opkg_stand_in
+from tests.support.bundles import pack
 from tests.support.debs import Deb
 from tests.support.flatpaks import RUNTIME, Bundle
 from tests.support.ipks import Ipk
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from scomod.installers.base import Job
     from tests.support.helper_device import HelperDevice
 
 OLD: Final = "1.0"
@@ -39,23 +41,32 @@ def content_of(version: str) -> dict[str, str]:
     return {**shared, f"only-{version}": f"{version}\n"}
 
 
+def whole(noted: str, folder: Path) -> str:
+    """Give the version that a database has, whose files, all of them and no other, lie there."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    found = {file.name: file.read_text() for file in files}
+    assert found == (content_of(noted) if noted else {}), f"{noted!r}: {sorted(found)}"
+    return noted
+
+
 class Toolbed(ABC):
-    """One tool; `component` is what the archives install, `config` is more of scomod.toml.
+    """One tool; `components` are what the archives install, `config` is more of scomod.toml.
 
     The scripts of the archives last `pause_s`; with `bulk_bytes` the new version is as large.
     """
 
     name: str
     backend: str
-    component: str
+    components: tuple[str, ...]
     config: str = ""
+    versions: tuple[str, ...] = (OLD, NEW)
 
     def __init__(self, folder: Path, *, pause_s: float = _PAUSE_S, bulk_bytes: int = 0) -> None:
         self.folder = folder
         self._scripts = dict.fromkeys(_SCRIPTS, f"sleep {pause_s}") if pause_s else {}
         self._bulk = random.Random(bulk_bytes).randbytes(bulk_bytes // 2).hex()  # noqa: S311 - a seed
         self.archives: Mapping[str, Path] = {
-            version: self._build(version) for version in (OLD, NEW)
+            version: self._build(version) for version in self.versions
         }
 
     @abstractmethod
@@ -88,18 +99,21 @@ class Toolbed(ABC):
 
     def installed(self, root: Path) -> str:
         """Say which version is there, "" for none; database and files must agree."""
-        noted, folder = self._noted(root), self._files(root)
-        files = folder.iterdir() if folder.is_dir() else ()
-        found = {file.name: file.read_text() for file in files}
-        assert found == (content_of(noted) if noted else {}), f"{noted!r}: {sorted(found)}"
-        return noted
+        return whole(self._noted(root), self._files(root))
+
+    def order(self, device: HelperDevice, version: str, order_id: str = "1") -> Job:
+        """Order a version, "" for the removal."""
+        if version:
+            return device.order(Action.INSTALL, self.archives[version], id=order_id)
+        (component_id,) = self.components
+        return device.order(Action.REMOVE, id=order_id, component_id=component_id)
 
 
 class DpkgBed(Toolbed):
     """The real dpkg."""
 
     name = backend = "dpkg"
-    component = "hello"
+    components: tuple[str, ...] = ("hello",)
 
     def _build(self, version: str) -> Path:
         files = {f"usr/share/hello/{name}": text for name, text in self._content(version).items()}
@@ -114,27 +128,72 @@ class DpkgBed(Toolbed):
         """Nothing: a missing database is made."""
 
     def check_database(self, root: Path) -> None:
-        done = _said("dpkg", f"--root={root}", "--audit")
-        assert done == "", done
+        for question in ("--audit", "--verify"):
+            said = _said("dpkg", f"--root={root}", question)
+            assert said == "", said
 
     def _noted(self, root: Path) -> str:
+        return self._versions(root, "hello")["hello"]
+
+    def _versions(self, root: Path, *names: str) -> dict[str, str]:
         done = subprocess.run(
-            ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", "${Status};${Version}",
-             "hello"], check=False, capture_output=True, text=True,
+            ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W",
+             "-f", "${Package};${Status};${Version}\n", *names],
+            check=False, capture_output=True, text=True,
         )  # fmt: skip
-        status, _, version = done.stdout.partition(";")
-        assert status in ("", "install ok installed", "unknown ok not-installed"), status
-        return version if "ok installed" in status else ""
+        found = dict.fromkeys(names, "")
+        for name, status, version in (line.split(";") for line in done.stdout.splitlines()):
+            assert status in ("install ok installed", "unknown ok not-installed"), status
+            found[name] = version if "ok installed" in status else ""
+        return found
 
     def _files(self, root: Path) -> Path:
         return root / "usr/share/hello"
+
+
+class SeveralBed(DpkgBed):
+    """Three packages that need each other in a circle, in strict versions: one run of dpkg.
+
+    They come in a bundle with a fourth, which stays as it is; "" is the bundle of it alone.
+    """
+
+    name = "dpkg-several"
+    components: tuple[str, ...] = ("app", "lib", "plugin")
+    versions = ("", OLD, NEW)
+
+    def _build(self, version: str) -> Path:
+        needs = zip(self.components, (*self.components[1:], self.components[0]), strict=True)
+        debs = [Deb(name="base")]
+        for name, needed in needs if version else ():
+            files = {f"usr/share/{name}/{file}": text for file, text in content_of(version).items()}
+            circle = f"base, {needed} (= {version})"
+            debs.append(
+                Deb(name=name, version=version, depends=circle, files=files, scripts=self._scripts)
+            )
+        archives = [deb.build(self.folder) for deb in debs]
+        return pack(self.folder / f"suite-{version or 'alone'}.tar", archives)
+
+    def furnish(self, device: HelperDevice) -> None:
+        result = device.answered(self.order(device, "", "base"))
+        assert result.is_ok, result.detail
+
+    def installed(self, root: Path) -> str:
+        noted = self._versions(root, "base", *self.components)
+        assert noted.pop("base") == "1.0"
+        (version,) = {whole(noted[name], root / "usr/share" / name) for name in noted}
+        return version
+
+    def order(self, device: HelperDevice, version: str, order_id: str = "1") -> Job:
+        return device.order(
+            Action.INSTALL, self.archives[version], id=order_id, backend=BUNDLE, package_id="suite"
+        )
 
 
 class FlatpakBed(Toolbed):
     """The real flatpak, with bundles."""
 
     name = backend = "flatpak"
-    component = "org.scomo.Hello:stable"
+    components: tuple[str, ...] = ("org.scomo.Hello:stable",)
 
     def _build(self, version: str) -> Path:
         files = {
@@ -189,7 +248,7 @@ class OpkgBed(Toolbed):
     """The stand-in for opkg."""
 
     backend = "opkg"
-    component = "hello"
+    components: tuple[str, ...] = ("hello",)
 
     def __init__(self, folder: Path, *, flavour: str, **more: Any) -> None:
         self.name = f"opkg-{flavour}"
@@ -232,6 +291,7 @@ class OpkgBed(Toolbed):
 
 BEDS: Final[Mapping[str, Callable[..., Toolbed]]] = {
     "dpkg": DpkgBed,
+    "dpkg-several": SeveralBed,
     "flatpak": FlatpakBed,
     "opkg-yocto": partial(OpkgBed, flavour="yocto"),
     "opkg-lede": partial(OpkgBed, flavour="lede"),
