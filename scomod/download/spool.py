@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIRECTORY_MODE = 0o700
-PART_NAME = re.compile(r"(?P<id>\d+)\.part(\.sig)?(\.state(\.new)?|\.piece)?", re.ASCII)
+PART_NAME = re.compile(
+    r"(?P<id>\d+)\.part(\.sig|\.delta)?(\.state(\.new)?|\.piece|\.patched)?", re.ASCII
+)
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 PAYLOAD_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})(\.sig)?", re.ASCII)
 
@@ -41,6 +43,11 @@ class Spool:
     def piece(self, operation_id: int) -> Path:
         """Return the path for what is taken out of an operation's payload to be looked at."""
         return self._directory / f"{operation_id}.part.piece"
+
+    def fetched_bytes(self, operation_id: int) -> int:
+        """Return how much of an operation's package, or of a delta to it, has come."""
+        part = self.part(operation_id)
+        return max(_size(part), _size(delta_path(part)))
 
     def promote(self, part: Path, sha256: str) -> Path:
         """Move a finished part to `delivered/<sha256>`, durably; may be called twice (I6).
@@ -94,6 +101,16 @@ class Spool:
                     path.unlink(missing_ok=True)
 
 
+def delta_path(part: Path) -> Path:
+    """Return where the delta is fetched to that a part is made of."""
+    return part.with_name(part.name + ".delta")
+
+
+def patched_path(part: Path) -> Path:
+    """Return where what a delta makes is written before it is the part."""
+    return part.with_name(part.name + ".patched")
+
+
 def _make_private(directory: Path) -> None:
     """Create a directory for us alone, or take an existing one and close it to others."""
     directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -102,6 +119,13 @@ def _make_private(directory: Path) -> None:
         raise StoreError(f"{directory} is no directory")
     if stat.S_IMODE(found.st_mode) != DIRECTORY_MODE:
         directory.chmod(DIRECTORY_MODE)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_plain(path: Path) -> bool:

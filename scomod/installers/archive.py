@@ -1,9 +1,10 @@
 """Kept archives and their index: what makes a component able to be Inactive (design §6).
 
-    store/<sha256>.<environment>   archives, mode 0600, owned by who installs
+    store/<sha256>.<environment>   archives, owned by who installs, mode 0600 or 0640
     index/<component>.json         one entry per component, mode 0644
 
-The unprivileged daemon reads the index; the archives are read by nobody else.
+The unprivileged daemon reads the index, and where deltas are wanted, by its group, archives
+that it knows by name: they are what deltas start from.  It writes neither.
 An entry is written after the tool has done its work and says what is so; an
 archive that neither an entry nor a plan (`plan.py`) names is rubbish of an
 interrupted or replaced job and is swept after the next one.
@@ -11,6 +12,7 @@ interrupted or replaced job and is swept after the next one.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +34,9 @@ _ENTRY_LIMIT_BYTES: Final = 64 << 10
 _PUBLIC_FILE: Final = 0o644
 _PUBLIC_DIR: Final = 0o755
 _PRIVATE_DIR: Final = 0o700
+# For a group that may open what it knows the name of, and list nothing.
+_SHARED_DIR: Final = 0o710
+_SHARED_FILE: Final = 0o640
 
 
 @frozen
@@ -100,9 +105,10 @@ _LATER_FIELDS: Final = frozenset({"owner", "place", *_TEXT_LISTS})
 
 
 class Archives:
-    """The store and the index below one directory."""
+    """The store and the index below one directory; `readers` is a group that may read archives."""
 
-    def __init__(self, install_dir: Path) -> None:
+    def __init__(self, install_dir: Path, readers: int | None = None) -> None:
+        self._readers = readers
         self._store_dir = install_dir / "store"
         self._index_dir = install_dir / "index"
 
@@ -110,7 +116,8 @@ class Archives:
         """Make the two directories; for the side that writes."""
         self._store_dir.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
         self._index_dir.mkdir(mode=_PUBLIC_DIR, parents=True, exist_ok=True)
-        self._store_dir.chmod(_PRIVATE_DIR)
+        if not self._share(self._store_dir, _SHARED_DIR):
+            self._store_dir.chmod(_PRIVATE_DIR)
         self._index_dir.chmod(_PUBLIC_DIR)
 
     def path(self, digest: str, environment: str) -> Path:
@@ -122,6 +129,7 @@ class Archives:
     def keep(self, payload: Path, digest: str, environment: str) -> Path:
         """Move a checked payload into the store (same file system); gives its place there."""
         place = self.path(digest, environment)
+        self._share(payload, _SHARED_FILE)
         payload.rename(place)
         durable.sync_dir(self._store_dir)
         return place
@@ -175,6 +183,17 @@ class Archives:
             path.unlink()
         if rubbish:
             durable.sync_dir(self._store_dir)
+
+    def _share(self, path: Path, mode: int) -> bool:
+        """Give a path to the readers; false where there are none, or it cannot be theirs."""
+        if self._readers is None:
+            return False
+        try:
+            os.chown(path, -1, self._readers)
+        except PermissionError:  # we are not root, and not in that group
+            return False
+        path.chmod(mode)
+        return True
 
     def _entry_path(self, component_id: str) -> Path:
         if not _COMPONENT.fullmatch(component_id):

@@ -90,13 +90,15 @@ def run(
     env: Mapping[str, str] = ENVIRONMENT,
     kept_bytes: int = KEPT_BYTES,
     hears: Callable[[str], None] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a program to its end and give what it said; `given` is its standard input.
 
     That is one line or a few: it must fit into a pipe.  `hears` is told each line of
     standard output (or of the pipe that is `STATUS_FD` in `argv`) while the program runs,
     without its end (a line feed or a carriage return), empty ones not, one of more than
-    `LINE_BYTES` in parts; what it raises ends the program.
+    `LINE_BYTES` in parts; what it raises ends the program, and so does what `check` raises,
+    which is called several times a second.
     Raises `InstallerError`: UNSUPPORTED_ENV when the program cannot be started,
     TIMEOUT when it had to be killed.  Any exit code is a result, not an error.
     """
@@ -107,7 +109,7 @@ def run(
         _Tail(kept_bytes, hears if number == heard else None) for number in range(len(streams))
     )
     try:
-        is_over = _collect(child, time.monotonic() + timeout_s, streams, tails)
+        is_over = _collect(child, time.monotonic() + timeout_s, streams, tails, check)
     except BaseException:
         _end_group(child)
         raise
@@ -214,6 +216,7 @@ def _collect(
     deadline_s: float,
     streams: Sequence[IO[bytes]],
     tails: Sequence[_Tail],
+    check: Callable[[], None],
 ) -> bool:
     """Read all streams until the program has ended; False when the deadline came first."""
     with selectors.DefaultSelector() as selector:
@@ -221,6 +224,7 @@ def _collect(
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, tail)
         while True:
+            check()
             has_ended = child.poll() is not None
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
