@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scomod.operation import Operation
 
 SINCE: Final = "admission_since_s"  # key of Operation.data
+WHO: Final = "admission"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +35,27 @@ class Facts:
 
 
 class Surroundings(Protocol):
-    """Knows facts while somebody waits for them."""
+    """Knows facts while somebody wants them; who that is, each says by a name."""
 
-    def watch(self) -> Facts | None:
-        """Return the facts, None if they are on their way; from now on news nudge the engine."""
+    def watch(self, who: str) -> Facts | None:
+        """Return the facts, None if they are on their way; from now on news are told."""
 
-    def rest(self) -> None:
-        """Nobody waits any more: let go of everything."""
+    def rest(self, who: str) -> None:
+        """Somebody does not want them any more: nothing is kept for nobody."""
 
 
 class Admission:
-    """Says when operations may begin."""
+    """Says when operations may begin; windows open by `delay_s` later on this device."""
 
     def __init__(
-        self, policy: settings.Admission, clock: Clock, surroundings: Surroundings
+        self,
+        policy: settings.Admission,
+        clock: Clock,
+        surroundings: Surroundings,
+        delay_s: float = 0.0,
     ) -> None:
         self._policy = policy
+        self._delay_s = delay_s
         self._terms = Terms(clock)
         self._surroundings = surroundings
         self._windows = [daytime.window(text) for text in policy.windows]
@@ -64,7 +70,9 @@ class Admission:
         since_s = self._terms.began_s(operation.data.get(SINCE))
         end_s = since_s + policy.max_wait_s
         left_s = self._terms.left_s(operation.id, SINCE, end_s, policy.max_wait_s)
-        closed_s = daytime.opens_in_s(self._windows, now_s) if self._windows else 0.0
+        closed_s = 0.0
+        if self._windows:
+            closed_s = daytime.opens_in_s(self._windows, now_s, self._delay_s)
         self._waiting.add(operation.id)
         missing = "a maintenance window" if closed_s else self._missing()
         if missing is None:
@@ -81,14 +89,14 @@ class Admission:
         self._terms.forget(operation_id)
         self._waiting.discard(operation_id)
         if not self._waiting:
-            self._surroundings.rest()
+            self._surroundings.rest(WHO)
 
     def _missing(self) -> str | None:
         """Return which condition is not met, "" for none, None while that is not known yet."""
         policy = self._policy
         if not (policy.on_mains_power or policy.on_unmetered_network):
             return ""
-        facts = self._surroundings.watch()
+        facts = self._surroundings.watch(WHO)
         if facts is None:
             return None
         wanted = {

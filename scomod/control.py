@@ -218,6 +218,10 @@ class Control:
         """Ask for a session that nobody waits for."""
         self._scheduler.want(Wish(server_id=server_id, is_kept=True))
 
+    def want_poll(self, server_id: str) -> None:
+        """Ask for a session that comes every so often."""
+        self._scheduler.want(Wish(server_id=server_id, is_kept=True, is_poll=True))
+
     def tree_children(self, uri: str) -> list[str]:
         """Give the names below an interior node."""
         self._node(uri)

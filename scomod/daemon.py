@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod import __version__
@@ -36,7 +36,6 @@ from scomod.records import Records
 from scomod.scheduler import Scheduler
 from scomod.trace import Traces
 from scomod.turns import Turns
-from scomod.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -49,8 +48,10 @@ if TYPE_CHECKING:
     from scomod.quarantine import Quarantine
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
+    from scomod.telling import Telling
     from scomod.updaterequest import Requests
     from scomod.wakeup import Doorbell
+    from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
 
@@ -167,9 +168,7 @@ class Daemon:
             self._requests,
             servers=lambda: [a.server_id for a in dmacc.accounts(self._store.tree)],
             last=self._store.journal.last,
-            want=lambda server_id: self._scheduler.want(
-                Wish(server_id=server_id, is_kept=True, is_poll=True)
-            ),
+            want=self.control.want_poll,
             random=self._random.random,
         ).run()
 
@@ -179,10 +178,10 @@ class Daemon:
         return is_able and bool(self._store.outbox.waiting(server_id))
 
     def _open_fetcher(self) -> Fetcher:
-        from scomod.download.http import HttpFetcher  # noqa: PLC0415 - idle fetches nothing
+        from scomod.download.mirrors import open_fetcher  # noqa: PLC0415 - idle fetches nothing
 
         boot = boot_id(self._paths.root)
-        return HttpFetcher(clock=self._clock, boot_id=boot, user_agent=USER_AGENT)
+        return open_fetcher(clock=self._clock, boot_id=boot, user_agent=USER_AGENT)
 
     @cached_property
     def _steps(self) -> Steps:
@@ -195,15 +194,28 @@ class Daemon:
             self._settings,
             self._paths,
             self._clock,
+            store=self._store,
+            random=self._random.random,
             spool=self._spool,
             runner=self._runner,
             confirmations=self._confirmations,
-            surroundings=BusSurroundings(self._bus.connection, self._start, self._engine.nudge),
+            surroundings=partial(BusSurroundings, self._bus.connection, self._start),
+            nudge=self._engine.nudge,
             open_fetcher=self._open_fetcher,
             on_progress=self._progress,
             server_name=self._server_name,
             ask_for_restart=self._ask_for_restart,
         )
+
+    @cached_property
+    def _telling(self) -> Telling:
+        from scomod.operating import make_telling  # noqa: PLC0415 - most packages need none
+
+        telling = make_telling(
+            self._settings, self._paths, self._clock, self._store.db, user_agent=USER_AGENT
+        )
+        self._start(telling.run())
+        return telling
 
     @cached_property
     def _quarantine(self) -> Quarantine:
@@ -252,7 +264,8 @@ class Daemon:
         self._bus = bus
         self._notifier.ready()
         self._start(self._signs_of_life())
-        listener = await self._listen()
+        listener = UdpListener(lambda octets, who: self._bell.datagram(octets, who), self._clock)
+        await listener.try_open(self._settings.notification)
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
         self._start(self._work())
@@ -265,8 +278,7 @@ class Daemon:
         done, _ = await asyncio.wait(leave, return_when=asyncio.FIRST_COMPLETED)
         self._notifier.stopping()
         self._engine.stop()
-        if listener is not None:
-            listener.close()
+        listener.close()
         self._store.db.close()
         if leave[1] in done:
             raise ScomodError("the D-Bus connection was lost")
@@ -276,19 +288,13 @@ class Daemon:
 
         Then take what the device was made with.
         """
-        if self._store.db.recovered_from is not None:
-            announce(
-                log,
-                Event.STORAGE_DAMAGED,
-                "the database was damaged and is kept as %s; bootstrap again",
-                self._store.db.recovered_from,
-            )
         self._spool.sweep({operation.id for operation in self._store.journal.live()})
         self._tidy()
         self._store.scomo.on_deleted = lambda: self._loop.call_soon(self._tidy)
         self._start(self._mirror.look())
         for server_id in {alert.server_id for alert in self._store.outbox.waiting()}:
             self.control.want_session(server_id)
+        self._tell()
         self._enrolment.resume()
         self._enrolment.folder(self._paths.bootstrap_dir)
 
@@ -304,19 +310,6 @@ class Daemon:
             client=lambda: self._client,
             ring=self._scheduler.want,
         )
-
-    async def _listen(self) -> UdpListener | None:
-        """Open the door for notifications; without it the device still polls and reports."""
-        settings = self._settings.notification
-        if not settings.udp:
-            return None
-        listener = UdpListener(lambda octets, who: self._bell.datagram(octets, who), self._clock)
-        try:
-            await listener.open(settings.udp_address, settings.udp_port)
-        except OSError as error:
-            log.error("no notifications: UDP port %d: %s", settings.udp_port, error)
-            return None
-        return listener
 
     async def _work(self) -> None:
         """Note how the device left the factory, once and before anything changes it; then work."""
@@ -337,6 +330,7 @@ class Daemon:
         while quiet_s < self._settings.daemon.idle_exit_s:
             await asyncio.sleep(IDLE_CHECK_S)
             is_idle = self._engine.is_idle and self._scheduler.is_idle
+            is_idle = is_idle and not self._store.journal.has_untold()
             quiet_s = quiet_s + IDLE_CHECK_S if is_idle else 0.0
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -372,7 +366,13 @@ class Daemon:
         self._confirmations.finished(operation, {**record, "text": sentence(operation)})
         self._quarantine.learn(operation)
         self._tidy()
+        self._tell()
         self.control.want_session(operation.server_id)
+
+    def _tell(self) -> None:
+        """Have the servers of descriptors told what they wait for, if there is anything."""
+        if self._store.journal.has_untold():
+            self._telling.wake()
 
     def _tidy(self) -> None:
         """Let go of the packages that no node and no operation needs any more."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.facade import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY: Final = frozenset(range(len(DAYS)))
@@ -46,16 +46,31 @@ def window(text: str) -> Window:
     return Window(days=_days(days), start=start, end=end + DAY_MINUTES * (end <= start))
 
 
-def opens_in_s(windows: Iterable[Window], now_s: float) -> float:
-    """Return the seconds until one of the windows is open, 0 if one is."""
-    weekday = time.localtime(now_s).tm_wday
-    spans = (
-        (at_s(now_s, day, each.start), at_s(now_s, day, each.end))
-        for each in windows
-        for day in range(-1, 2 * len(DAYS))
-        if (weekday + day) % len(DAYS) in each.days
-    )
+def opens_in_s(windows: Iterable[Window], now_s: float, delay_s: float = 0.0) -> float:
+    """Return the seconds until one of the windows is open, 0 if one is.
+
+    Each opens by `delay_s` later, but no later than half of it.
+    """
+    spans = _spans(windows, now_s, delay_s)
     return min(max(0.0, start_s - now_s) for start_s, end_s in spans if end_s > max(start_s, now_s))
+
+
+def closes_in_s(windows: Iterable[Window], now_s: float, delay_s: float = 0.0) -> float:
+    """Return the seconds until none of the windows that are open now is, 0 if none is."""
+    spans = _spans(windows, now_s, delay_s)
+    return max((end_s - now_s for start_s, end_s in spans if start_s <= now_s < end_s), default=0.0)
+
+
+def _spans(
+    windows: Iterable[Window], now_s: float, delay_s: float
+) -> Iterator[tuple[float, float]]:
+    """Give begin and end of the windows of yesterday and of two weeks from now on."""
+    weekday = time.localtime(now_s).tm_wday
+    for each in windows:
+        for day in range(-1, 2 * len(DAYS)):
+            if (weekday + day) % len(DAYS) in each.days:
+                start_s, end_s = at_s(now_s, day, each.start), at_s(now_s, day, each.end)
+                yield start_s + min(delay_s, max(0.0, end_s - start_s) / 2), end_s
 
 
 def at_s(now_s: float, day: int, minute: int) -> float:

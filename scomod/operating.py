@@ -9,14 +9,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from scomod import net, pace
 from scomod.acquiring import Acquiring
 from scomod.admission import Admission
+from scomod.allowance import Allowance
 from scomod.bootid import boot_id
 from scomod.consent import Consent
 from scomod.extras import NEVER
+from scomod.fetchterms import FetchTerms
 from scomod.health import Watch
 from scomod.mo.ownership import touches
 from scomod.orders import Orders
+from scomod.patience import Patience
 from scomod.permissions import Permissions
 from scomod.restart import Restart
 from scomod.steps import Steps
@@ -28,10 +32,33 @@ if TYPE_CHECKING:
     from scomod.admission import Surroundings
     from scomod.clock import Clock
     from scomod.confirm import Confirmations
+    from scomod.db import Database
     from scomod.download.job import Fetcher
     from scomod.download.spool import Spool
     from scomod.installers.base import Runner
+    from scomod.records import Records
     from scomod.settings import Paths, Settings
+    from scomod.telling import Telling
+
+
+def make_telling(
+    settings: Settings, paths: Paths, clock: Clock, db: Database, *, user_agent: str
+) -> Telling:
+    """Put together what tells the servers of descriptors how operations ended."""
+    from random import SystemRandom  # noqa: PLC0415 - most packages come without descriptor
+
+    from scomod.download.post import Poster  # noqa: PLC0415 - the same
+    from scomod.telling import Telling  # noqa: PLC0415 - the same
+
+    access = net.package_access(settings, paths.below_root)
+    return Telling(
+        db,
+        settings.download,
+        clock,
+        post=Poster(settings, access, user_agent).post,
+        random=SystemRandom().random,
+        observer=lambda _boundary: None,
+    )
 
 
 def make_steps(
@@ -39,17 +66,21 @@ def make_steps(
     paths: Paths,
     clock: Clock,
     *,
+    store: Records,
+    random: Callable[[], float],
     spool: Spool,
     runner: Runner,
     confirmations: Confirmations,
-    surroundings: Surroundings,
+    surroundings: Callable[[Callable[[], None]], Surroundings],
+    nudge: Callable[[], None],
     open_fetcher: Callable[[], Fetcher],
     on_progress: Callable[[int, int, int | None], None],
     server_name: Callable[[str], str],
     ask_for_restart: Callable[[Mapping[str, Any]], None],
 ) -> Steps:
-    """Put the steps of operations together."""
+    """Put the steps of operations together; `surroundings` opens them for who hears their news."""
     boot = partial(boot_id, paths.root)
+    around = surroundings(lambda: _look_again(steps, nudge))
     orders = Orders(
         paths=paths,
         spool=spool,
@@ -58,13 +89,16 @@ def make_steps(
         may_reboot=settings.reboot.by != NEVER,
         on_progress=on_progress,
     )
-    return Steps(
+    steps = Steps(
         settings=settings,
         paths=paths,
         clock=clock,
         acquiring=Acquiring(
             settings=settings,
             paths=paths,
+            patience=Patience(
+                settings.download, clock, random, *_terms(settings, clock, store, around, boot)
+            ),
             open_fetcher=open_fetcher,
             spool=spool,
             on_progress=on_progress,
@@ -82,5 +116,37 @@ def make_steps(
             server_name=server_name,
             installed=runner.inventory,
         ),
-        admission=Admission(settings.admission, clock, surroundings),
+        admission=Admission(settings.admission, clock, around, _delay_s(settings, store)),
     )
+    return steps
+
+
+def _look_again(steps: Steps, nudge: Callable[[], None]) -> None:
+    """Ask again what may go on, of what runs and of what waits."""
+    steps.reconsider()
+    nudge()
+
+
+def _terms(
+    settings: Settings,
+    clock: Clock,
+    store: Records,
+    surroundings: Surroundings,
+    boot: Callable[[], str],
+) -> tuple[FetchTerms, Allowance]:
+    """Put together what says when packages are fetched, and how much a day."""
+    allowance = Allowance(store.db, clock, boot, settings.download.day_max_bytes)
+    terms = FetchTerms(
+        settings.download,
+        clock,
+        surroundings,
+        allowance,
+        delay_s=_delay_s(settings, store),
+        unknown_is_met=settings.admission.unknown == "met",
+    )
+    return terms, allowance
+
+
+def _delay_s(settings: Settings, store: Records) -> float:
+    """Return by how much later windows open on this device than the configuration says."""
+    return pace.phase_s(store.device_id, settings.download.spread_s)

@@ -20,7 +20,7 @@ from scomod.orders import ACTIONS
 from scomod.package import digest_of, params_of, payload_of, proof_of
 from scomod.stepresult import Done, Wait
 from scomod.trust import trust_of
-from scomod.verify import require_signature
+from scomod.verify import check_digest, require_signature
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -99,9 +99,13 @@ class Steps:
         """Run the current step.  Raises `OperationError`."""
         return await self._rooms[operation.step](operation)
 
-    def gained(self, operation: Operation) -> Mapping[str, object]:  # noqa: ARG002
+    def gained(self, operation: Operation) -> Mapping[str, object]:
         """Return what an earlier life gained in the current step and did not note, or {}."""
-        return {}
+        return self._acquiring.gained(operation) if operation.step is StepKind.ACQUIRE else {}
+
+    def reconsider(self) -> None:
+        """End soon what may not go on now, after news of the surroundings; it does later."""
+        self._acquiring.reconsider()
 
     async def undo(self, operation: Operation, step: StepKind) -> None:
         """Take back one step; steps that leave nothing have nothing to take back."""
@@ -117,6 +121,7 @@ class Steps:
         """Let go of what was kept for a finished operation."""
         self._confirmations.withdraw(operation.id)
         self._admission.forget(operation.id)
+        self._acquiring.forget(operation.id)
         self._spool.discard(operation.id)
         self._orders.forget(operation)
 
@@ -137,7 +142,12 @@ class Steps:
         policy, params = self._settings.verify, params_of(operation)
         if params.sha256 not in ("", digest_of(operation)):
             raise VerifyError(Reason.DIGEST, f"SHA-256 is not the announced {params.sha256}")
-        proof = proof_of(operation, payload_of(operation, self._paths, self._spool))
+        payload = payload_of(operation, self._paths, self._spool)
+        if params.sha512:
+            # read once more: a delta, or a session, brings no digest of that kind along
+            with payload.open("rb") as file:
+                check_digest(file, params.sha512, "sha512")
+        proof = proof_of(operation, payload)
         require_signature(proof.signature, is_required=policy.signature == "required")
         if proof.signature:
             trust = trust_of(policy, self._paths, self._clock)

@@ -72,24 +72,26 @@ class BusSurroundings:
         self._start = start
         self._on_news = on_news
         self._facts: Facts | None = None
-        self._is_wanted = False
+        self._who: set[str] = set()
         self._is_following = False
         self._changed = asyncio.Event()
 
-    def watch(self) -> Facts | None:
+    def watch(self, who: str) -> Facts | None:
         """Return the facts, None if they are on their way; from now on news are told."""
-        if not self._is_wanted:
-            self._is_wanted = True
+        if not self._who:
             self._changed.set()
+        self._who.add(who)
         if not self._is_following:
             self._is_following = True
             self._start(self._follow())
         return self._facts
 
-    def rest(self) -> None:
-        """Let go of everything."""
-        self._is_wanted, self._facts = False, None
-        self._changed.set()
+    def rest(self, who: str) -> None:
+        """Let go of everything as soon as nobody wants it any more."""
+        if who in self._who:
+            self._who.remove(who)
+            self._facts = self._facts if self._who else None
+            self._changed.set()
 
     async def _follow(self) -> None:
         """Read the facts whenever something may have changed, until nobody waits."""
@@ -117,14 +119,14 @@ class BusSurroundings:
             pass
 
     def _learn(self, facts: Facts) -> None:
-        if self._is_wanted and facts != self._facts:
+        if self._who and facts != self._facts:
             self._facts = facts
             self._on_news()
 
     async def _is_asked(self) -> bool:
         await self._changed.wait()
         self._changed.clear()
-        return self._is_wanted
+        return bool(self._who)
 
     def _hear(self, message: Message) -> None:
         is_signal = message.message_type is MessageType.SIGNAL

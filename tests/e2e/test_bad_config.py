@@ -34,8 +34,8 @@ MISTAKES = {
         ['install.dpkg.timeout_s is "long"', "a number from 1 to 86400"],
     ),
     "out of range": (
-        "[download]\nattempts_count = 99\n",
-        ["download.attempts_count is 99", "a whole number from 1 to 5"],
+        "[download]\nattempts_count = 999\n",
+        ["download.attempts_count is 999", "a whole number from 1 to 100"],
     ),
     "key instead of section": ("download = 5\n", ["download is a section, write [download]"]),
     "broken TOML": ("[download\n", ["is not TOML", "line 1"]),

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
-    (1, r"scomod\.(stepresult|pace|wishes)$"),
+    (1, r"scomod\.(stepresult|pace|wishes|tries)$"),
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
@@ -38,9 +38,9 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$"),
     (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
-    (5, r"scomod\.(acquiring|fetchrequest|sigfetch|deltafetch|described|telling)$"),
+    (5, r"scomod\.(acquiring|patience|fetchrequest|sigfetch|deltafetch|described|telling)$"),
     (5, r"scomod\.(orders|health|restart|package)$"),
-    (4, r"scomod\.(terms|daytime|admission)$"),
+    (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question)$"),
     (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup)$|scomod\.listeners"),
     (7, r"scomod\."),
@@ -188,7 +188,7 @@ OWNERS = (
         "lxml",
         {"scomod.dmclient.xmltext", "scomod.dmclient.provisioning", "scomod.download.descriptor"},
     ),
-    ("requests", {"scomod.mishap", "scomod.wire"}),
+    ("requests", {"scomod.mishap", "scomod.weblogin", "scomod.wire"}),
 )
 
 

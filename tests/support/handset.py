@@ -28,6 +28,7 @@ from scomod.mirror import Mirror
 from scomod.operating import make_steps
 from scomod.records import Records
 from scomod.settings import Confirm, Download, Paths, Settings, Verify
+from scomod.telling import Telling
 from scomod.turns import Turns
 from tests.support.backends import FakeBackend, FakeSandboxBackend
 from tests.support.executing import LIMITS, MAX_OBJECT_BYTES
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scomod.dmclient.model import Alert, Command
+    from scomod.download.job import Fetcher
     from scomod.installers.base import Backend, InstalledItem
     from scomod.operation import Operation
     from scomod.steps import Steps
@@ -96,6 +98,7 @@ class Handset:
         self.steps = self._make_steps()
         self.ledger = self._make_ledger()
         self.engine = self._make_engine()
+        self.telling = self._make_telling()
         self.mirror = Mirror(
             self._runner,
             self.records.inventory,
@@ -104,6 +107,7 @@ class Handset:
         )
         self._resume()
         self._life = self.loop.create_task(self.engine.run())
+        self._voice = self.loop.create_task(self.telling.run())
 
     # -- parts, as in `scomod.daemon` ----------------------------------------------
 
@@ -140,15 +144,22 @@ class Handset:
             self.settings,
             self.paths,
             self.clock,
+            store=self.records,
+            random=lambda: 1.0,
             spool=self._spool,
             runner=self._runner,
             confirmations=self.confirmations,
-            surroundings=self,
-            open_fetcher=lambda: ShelfFetcher(self.shelf, self._observer),
+            surroundings=lambda _on_news: self,
+            nudge=lambda: None,
+            open_fetcher=self.open_fetcher,
             on_progress=lambda *_: None,
             server_name=lambda server_id: server_id,
             ask_for_restart=lambda _: None,
         )
+
+    def open_fetcher(self) -> Fetcher:
+        """What fetches: here from the shelf."""
+        return ShelfFetcher(self.shelf, self._observer)
 
     def _make_ledger(self) -> Ledger:
         records = self.records
@@ -179,6 +190,20 @@ class Handset:
             observer=self._observer,
         )
 
+    def _make_telling(self) -> Telling:
+        return Telling(
+            self.records.db,
+            self.settings.download,
+            self.clock,
+            post=self.post,
+            random=lambda: 1.0,
+            observer=self._observer,
+        )
+
+    def post(self, url: str, body: bytes) -> None:
+        """What tells others: here the shelf, which writes it down."""
+        self.shelf.take(url, body, self.paths.root / "told")
+
     # -- life -------------------------------------------------------------------------
 
     def _resume(self) -> None:
@@ -190,15 +215,16 @@ class Handset:
     def _finish(self, operation: Operation) -> None:
         self.finished.append(operation)
         self._tidy()
+        self.telling.wake()
 
     def _tidy(self) -> None:
         self._spool.keep_only(self.records.scomo.payloads)
 
-    def watch(self) -> Facts:
+    def watch(self, _who: str) -> Facts:
         """What an operation may wait for: here always so."""
         return Facts(on_mains=True, on_unmetered=True)
 
-    def rest(self) -> None:
+    def rest(self, _who: str) -> None:
         """Let go of what was watched: nothing."""
 
     def settle(self) -> None:

@@ -53,6 +53,7 @@ udp_port = {udp_port}
 retry_wait_s = 0.2
 [download]
 idle_timeout_s = 2
+attempts_count = 3
 retry_wait_s = 0.1
 reserve_bytes = 0
 [confirm]
@@ -225,12 +226,12 @@ class Rig(ServerSide):
             assert done.returncode == code, done.stderr + done.stdout + self.logs()
         return json.loads(done.stdout) if done.stdout.strip() else done.stderr
 
-    def ask(self, method: str, *arguments: str) -> Any:
+    def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Ask the daemon over D-Bus, in this process: scomoctl has tests of its own."""
 
         async def ask() -> Any:
             async with await Client.connect(self.bus_address) as client:
-                return await getattr(client, method)(*arguments)
+                return await getattr(client, method)(*arguments, **options)
 
         return self.in_bench(ask())
 

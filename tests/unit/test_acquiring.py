@@ -12,9 +12,12 @@ from scomod.download.job import FetchRequest, FetchResult
 from scomod.download.spool import Spool
 from scomod.errors import DownloadError, Reason
 from scomod.operation import StepKind
+from scomod.patience import RETRY
 from scomod.settings import Download, Paths, Settings, Verify
-from scomod.stepresult import Done, Retry
+from scomod.stepresult import Done, Wait
+from scomod.tries import KEY, Tries
 from tests.support.operations import an_operation
+from tests.support.patient import patience_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,46 +53,52 @@ def acquiring(path: Path, server: PackageServer) -> Acquiring:
     return Acquiring(
         settings=Settings(download=LIMITS, verify=Verify(signature="optional")),
         paths=Paths(path),
+        patience=patience_of(path, LIMITS),
         open_fetcher=lambda: server,
         spool=Spool(path / "spool", path / "delivered"),
         on_progress=lambda *_: None,
     )
 
 
-def fetch(path: Path, error: DownloadError | None = None, attempts: int = 1) -> StepResult:
-    operation = an_operation(StepKind.ACQUIRE, attempts=attempts)
+def fetch(path: Path, error: DownloadError | None = None, failures: int = 0) -> StepResult:
+    """Run the step after so many tries in vain."""
+    data = Tries(count=failures, vain_count=failures).kept()
+    operation = an_operation(StepKind.ACQUIRE, data=data)
     return asyncio.run(acquiring(path, PackageServer(error)).do(operation))
 
 
 def test_what_was_fetched_is_kept_with_the_operation(tmp_path: Path) -> None:
-    assert fetch(tmp_path) == Done(data={"sha256": "ab" * 32, "size": 5})
+    assert fetch(tmp_path) == Done(data={"sha256": "ab" * 32, "size": 5, KEY: None})
 
 
-@pytest.mark.parametrize(
-    ("attempts", "retry_after_s", "wait_s"),
-    [(1, 0.0, 10.0), (2, 0.0, 20.0), (1, 45.0, 45.0), (2, 3.0, 20.0), (1, 9e9, 100.0)],
-)
-def test_wait_doubles_and_is_as_long_as_the_server_asks_within_limits(
-    tmp_path: Path, attempts: int, retry_after_s: float, wait_s: float
-) -> None:
-    error = DownloadError(
+def busy(retry_after_s: float = 0.0) -> DownloadError:
+    return DownloadError(
         Reason.SERVER_UNAVAILABLE, "503", is_retryable=True, retry_after_s=retry_after_s
     )
-    assert fetch(tmp_path, error, attempts) == Retry(after_s=wait_s, error=error)
 
 
 @pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (DownloadError(Reason.REFUSED_BY_SERVER, "404"), 1),
-        (DownloadError(Reason.SERVER_UNAVAILABLE, "503", is_retryable=True), 3),
-    ],
+    ("failures", "retry_after_s", "wait_s"),
+    [(0, 0.0, 10.0), (1, 0.0, 20.0), (0, 45.0, 55.0), (1, 3.0, 23.0), (0, 9e9, 110.0)],
+)
+def test_span_doubles_and_begins_when_the_server_asks_within_limits(
+    tmp_path: Path, failures: int, retry_after_s: float, wait_s: float
+) -> None:
+    result = fetch(tmp_path, busy(retry_after_s), failures)
+    assert isinstance(result, Wait)
+    assert result.again_s == wait_s
+    tries = Tries.of(result.data)
+    assert (tries.pause, tries.due_s, tries.vain_count) == (RETRY, wait_s, failures + 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"), [(DownloadError(Reason.REFUSED_BY_SERVER, "404"), 0), (busy(), 2)]
 )
 def test_what_is_final_or_was_tried_often_enough_fails(
-    tmp_path: Path, error: DownloadError, attempts: int
+    tmp_path: Path, error: DownloadError, failures: int
 ) -> None:
     with pytest.raises(DownloadError, match=str(error)):
-        fetch(tmp_path, error, attempts)
+        fetch(tmp_path, error, failures)
 
 
 def test_only_the_fetch_that_is_meant_ends(tmp_path: Path) -> None:

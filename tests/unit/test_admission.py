@@ -48,11 +48,11 @@ class Surroundings:
         self.facts = facts
         self.is_watched = False
 
-    def watch(self) -> Facts | None:
+    def watch(self, _who: str) -> Facts | None:
         self.is_watched = True
         return self.facts
 
-    def rest(self) -> None:
+    def rest(self, _who: str) -> None:
         self.is_watched = False
 
 

@@ -37,7 +37,7 @@ class Watch:
         async with asyncio.timeout(PATIENCE_S):
             await self._news.wait()
         self._news.clear()
-        return self.surroundings.watch()
+        return self.surroundings.watch("test")
 
 
 @contextlib.asynccontextmanager
@@ -46,11 +46,11 @@ async def watching(address: str) -> AsyncIterator[Watch]:
     async with asyncio.TaskGroup() as tasks:
         connection = await open_bus(address)
         watch = Watch(BusSurroundings(connection, tasks.create_task, news.set), news)
-        assert watch.surroundings.watch() is None, "they are on their way"
+        assert watch.surroundings.watch("test") is None, "they are on their way"
         try:
             yield watch
         finally:
-            watch.surroundings.rest()
+            watch.surroundings.rest("test")
             await asyncio.sleep(0.05)
             await connection.close()
 
@@ -111,12 +111,12 @@ def test_whoever_rests_hears_and_asks_nothing_and_may_watch_again(bus: PrivateBu
         power = await upower(bus.address, on_battery=True)
         async with watching(bus.address) as watch:
             await watch.next()
-            watch.surroundings.rest()
+            watch.surroundings.rest("test")
             await asyncio.sleep(0.05)
             power.change(value=False)
             await asyncio.sleep(0.1)
             assert power.asked == 1
-            assert watch.surroundings.watch() is None
+            assert watch.surroundings.watch("test") is None
             assert await watch.next() == Facts(on_mains=True)
         await power.close()
 

@@ -21,6 +21,7 @@ from scomod.settings import Download, Paths, Settings, Transport, Verify
 from scomod.stepresult import Done
 from tests.support.operations import an_operation
 from tests.support.package_host import Behaviour, PackageHost
+from tests.support.patient import patience_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,13 +57,15 @@ class Device:
 
     def __init__(self, path: Path, url: str, *, signature: str = "optional") -> None:
         self.spool = Spool(path / "spool", path / "delivered")
+        limits = Download(reserve_bytes=0, attempts_count=2, max_descriptor_bytes=1024)
         self.acquiring = Acquiring(
             settings=Settings(
                 transport=Transport(allow_http=True),
-                download=Download(reserve_bytes=0, attempts_count=2, max_descriptor_bytes=1024),
+                download=limits,
                 verify=Verify(signature=signature),
             ),
             paths=Paths(path),
+            patience=patience_of(path, limits),
             open_fetcher=lambda: HttpFetcher(clock=SystemClock(), boot_id="b", user_agent="t"),
             spool=self.spool,
             on_progress=lambda *_: None,

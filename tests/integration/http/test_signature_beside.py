@@ -14,9 +14,11 @@ from scomod.download.spool import Spool
 from scomod.errors import DownloadError, OperationError, Reason, VerifyError
 from scomod.operation import StepKind, Subject
 from scomod.settings import Download, Paths, Settings, Transport
-from scomod.stepresult import Done, Retry
+from scomod.stepresult import Done, Wait
+from scomod.tries import Tries
 from tests.support.operations import an_operation
 from tests.support.package_host import Behaviour, PackageHost
+from tests.support.patient import patience_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,16 +39,19 @@ def host() -> Iterator[PackageHost]:
         yield host
 
 
-def fetched(host: PackageHost, path: Path, attempts: int = 1) -> StepResult:
+def fetched(host: PackageHost, path: Path, failures: int = 0) -> StepResult:
     acquiring = Acquiring(
         settings=SETTINGS,
         paths=Paths(path),
+        patience=patience_of(path, SETTINGS.download),
         open_fetcher=lambda: HttpFetcher(clock=SystemClock(), boot_id="b", user_agent="test"),
         spool=Spool(path / "spool", path / "delivered"),
         on_progress=lambda *_: None,
     )
     subject = Subject(pkg_id="p", url=host.url("/p.deb?v=1#top"))
-    operation = an_operation(StepKind.ACQUIRE, subject=subject, attempts=attempts)
+    operation = an_operation(
+        StepKind.ACQUIRE, subject=subject, data=Tries(vain_count=failures).kept()
+    )
     return asyncio.run(acquiring.do(operation))
 
 
@@ -60,7 +65,7 @@ def test_it_is_fetched_first_and_kept_beside_the_part(host: PackageHost, tmp_pat
 
 def test_what_was_cut_is_gone_on_with(host: PackageHost, tmp_path: Path) -> None:
     host.put("/p.deb.sig", SIGNATURE, Behaviour(truncate_after=4, times=1))
-    assert isinstance(fetched(host, tmp_path), Retry)
+    assert isinstance(fetched(host, tmp_path), Wait)
     assert isinstance(fetched(host, tmp_path), Done)
     assert (tmp_path / "spool/7.part.sig").read_bytes() == SIGNATURE
     assert [seen.range for seen in host.seen("/p.deb.sig")] == ["", "bytes=4-"]
@@ -91,6 +96,6 @@ def test_a_server_that_fails_is_a_failed_download(
 ) -> None:
     host.put("/p.deb.sig", SIGNATURE, behaviour)
     with pytest.raises(OperationError) as error:
-        fetched(host, tmp_path, attempts=2)
+        fetched(host, tmp_path, failures=1)
     assert error.value.reason is reason
     assert isinstance(error.value, VerifyError if reason is Reason.SIGNATURE else DownloadError)
