@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 CHANGES: Final = {b"--install", b"--remove", b"--purge"}
-_LOOK_S: Final = 0.001
+_LOOK_S: Final = 0.005
 
 
 def working_dpkg(root: Path) -> int | None:
