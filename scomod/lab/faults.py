@@ -62,6 +62,7 @@ class Behaviour:
     drip_bytes: int | None = None
     drip_wait_s: float = 0.0
     header_wait_s: float = 0.0
+    header_end_after: int | None = None
     content_type: str = "application/octet-stream"
     content: bytes | None = None
     later: bytes | None = None
@@ -86,6 +87,9 @@ WORDS: Final[Mapping[str, Word]] = {
     "silent": Word(says="takes the request and never answers", fields={"is_silent": True}),
     "slow-header": Word(
         says="an octet of the header now and then", fields={"header_wait_s": DRIP_WAIT_S}
+    ),
+    "header-end-at": Word(
+        says="the connection ends after N octets of the header", number="header_end_after"
     ),
     "reset-at": Word(says="the connection is reset after N octets", number="reset_after"),
     "end-at": Word(

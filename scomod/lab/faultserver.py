@@ -220,14 +220,19 @@ class _FaultHandler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _end_header(self, behaviour: Behaviour) -> None:
-        if not behaviour.header_wait_s:
+        end = behaviour.header_end_after
+        if not behaviour.header_wait_s and end is None:
             self.end_headers()
             return
-        for octet in b"".join(self._headers_buffer) + b"\r\n":  # type: ignore[attr-defined]
+        header = b"".join(self._headers_buffer) + b"\r\n"  # type: ignore[attr-defined]
+        self._headers_buffer = []
+        for octet in header[:end]:
             self.wfile.write(bytes([octet]))
             if self.fault_server.ends.wait(behaviour.header_wait_s):
-                raise ConnectionAbortedError
-        self._headers_buffer = []
+                break
+        if end is not None:
+            self.close_connection = True
+            raise ConnectionAbortedError
 
     def _send_body(self, body: memoryview, behaviour: Behaviour) -> None:
         step = behaviour.drip_bytes or PIECE_BYTES
