@@ -2,7 +2,7 @@
 
 VENV = .venv
 
-.PHONY: demo test bench crash lint clean
+.PHONY: demo test bench crash image lint clean
 
 demo:
 	script/demo
@@ -15,6 +15,9 @@ bench:
 
 crash:
 	script/crash
+
+image:
+	script/image
 
 lint:
 	$(VENV)/bin/ruff check .

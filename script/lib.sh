@@ -25,6 +25,9 @@ package_of() {
     xml2wbxml | wbxml2xml) echo libwbxml2-utils ;;
     dbus-send) echo dbus-bin ;;
     systemd-analyze) echo systemd ;;
+    systemd-nspawn) echo systemd-container ;;
+    ip) echo iproute2 ;;
+    setpriv | unshare | flock) echo util-linux ;;
     softhsm2-util) echo softhsm2 ;;
     pkcs11-tool) echo opensc ;;
     *) echo "$1" ;;

@@ -46,6 +46,8 @@ _WATCH_INTERVAL_S: Final = 0.1
 _AFTER_FAILURE_S: Final = 5.0
 _EXIT_OK: Final = 0
 _EXIT_FAILED: Final = 1
+# EX_CONFIG of sysexits(3): starting us again helps nobody.
+_EXIT_CONFIG: Final = 78
 
 
 class Helper:
@@ -142,7 +144,7 @@ class Helper:
 def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ignore) -> int:
     """Run `scomod-install [--root DIR] [--watch]`; gives the exit code.
 
-    0: every order was answered (well or not); 1: the disk took no answer, or the
+    0: every order was answered (well or not); 1: the disk took no answer; 78: the
     configuration cannot be used, and every order was refused for that.
     Must run in the main thread, as it takes SIGTERM: an order in work is finished
     first.  With `--watch` it executes itself again after an order that replaced its files.
@@ -159,7 +161,7 @@ def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ig
         code = _watch(helper) if arguments.watch else _once(helper)
     finally:
         signal.signal(signal.SIGTERM, previous)
-    return code if is_configured else _EXIT_FAILED
+    return code if is_configured or code != _EXIT_OK else _EXIT_CONFIG
 
 
 def _parser() -> argparse.ArgumentParser:

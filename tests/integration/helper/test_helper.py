@@ -236,7 +236,7 @@ def test_without_a_usable_configuration_nothing_is_installed(
 ) -> None:
     device.configure("[verify]\nsignature = 'perhaps'\n")
     device.order_file(device.order(Action.INSTALL, archive))
-    assert device.run_helper() == 1
+    assert device.run_helper() == 78
     result = device.result("1")
     assert result is not None
     assert (result.is_ok, result.reason) == (False, Reason.POLICY)

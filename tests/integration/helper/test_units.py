@@ -61,6 +61,23 @@ def test_the_control_group_is_left_to_the_program() -> None:
     assert "ProtectControlGroups" not in service
 
 
+def test_what_ended_badly_is_tried_again_but_not_at_once_nor_for_ever() -> None:
+    service = sections("scomod-install.service")["Service"]
+    assert service["Restart"] == ["on-failure"]
+    assert service["RestartSec"] == ["5s"]
+    assert service["RestartPreventExitStatus"] == ["78"], "a configuration that cannot be used"
+
+
+def test_the_rights_that_are_left_are_known() -> None:
+    threshold = "70"  # exposure level 7.0; package tools need most of it
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}",
+         UNITS / "scomod-install.service"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
 def test_starting_often_is_no_failure() -> None:
     unit = sections("scomod-install.service")["Unit"]
     assert unit["StartLimitIntervalSec"] == ["0"]
