@@ -180,8 +180,10 @@ def _config(arguments: argparse.Namespace, screen: Screen) -> int:
 
     paths = Paths(arguments.root.absolute())
     record = asdict(config.load(paths))
-    servers = record.pop("servers")
-    record[config.SERVER_SECTION] = {config.in_toml(name): servers[name] for name in servers}
+    named = {"servers": config.SERVER_SECTION, "sources": config.SOURCE_SECTION}
+    for field, section in named.items():
+        of = record.pop(field)
+        record[section] = {config.in_toml(name): of[name] for name in of}
     screen.show(record, cliview.settings(record, config.origins(paths)))
     return EXIT_OK
 

@@ -18,7 +18,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 from scomod.errors import ConfigError
-from scomod.settings import Paths, Server, Settings
+from scomod.settings import Paths, Server, Settings, Source
 from scomod.value import frozen
 
 if TYPE_CHECKING:
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 MAIN_FILE: Final = "etc/scomod/scomod.toml"  # its turn is after the first of the folders
 FOLDERS: Final = ("usr/lib/scomod/config.d", "etc/scomod/config.d", "run/scomod/config.d")
 
-# One section for each server: [server."com.example.dm"]; keys are known by this placeholder.
+# One section for each server: [server."com.example.dm"]; keys are known by a placeholder.
 SERVER_SECTION: Final = "server"
-ANY_SERVER: Final = f'{SERVER_SECTION}."ID"'
+SOURCE_SECTION: Final = "source"
+# field of the settings -> its section, the placeholder, the type, and how one is written
+_NAMED: Final = {
+    "servers": (SERVER_SECTION, f'{SERVER_SECTION}."ID"', Server, "com.example.dm"),
+    "sources": (SOURCE_SECTION, f'{SOURCE_SECTION}."HOST"', Source, "packages.example.com"),
+}
 # What follows the name of a section that may stand several times: [[confirm.rule]].
 REPEATED: Final = "[]"
 
-_SERVER_NAME: Final = re.compile(rf'{SERVER_SECTION}\.("(?:[^"\\]|\\.)*")\.')
+_QUOTED: Final = r'\.("(?:[^"\\]|\\.)*")\.'
 _LOGIN: Final = re.compile("//[^/]*@")  # of a URL: may hold a password (I19)
 _SHOWN_CHARACTERS: Final = 40
 _TYPE_NAMES: Final = {
@@ -87,7 +92,7 @@ def origins(paths: Paths) -> dict[str, Path]:
 
 
 def all_keys() -> tuple[Key, ...]:
-    """Return every key there is, in the order of `settings`; those of servers once."""
+    """Return every key there is, in the order of `settings`; those of servers and sources once."""
     return tuple(_keys_of(Settings, ""))
 
 
@@ -101,8 +106,9 @@ def _keys_of(section: type, prefix: str) -> Iterator[Key]:
             yield from _keys_of(kind, f"{name}.")
         elif row := _row_type(kind):
             yield from _keys_of(row, f"{name}{REPEATED}.")
-        elif name == "servers":
-            yield from _keys_of(Server, f"{ANY_SERVER}.")
+        elif name in _NAMED:
+            _, placeholder, of, _ = _NAMED[name]
+            yield from _keys_of(of, f"{placeholder}.")
         else:
             yield Key(
                 name=name,
@@ -130,8 +136,8 @@ def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
         name = f"{prefix}{entry.name}"
         if is_dataclass(types[entry.name]):
             arguments[entry.name] = _build(types[entry.name], f"{name}.", values)
-        elif name == "servers":
-            arguments[name] = _servers(values)
+        elif name in _NAMED:
+            arguments[name] = _named(name, values)
         elif name in values and (row := _row_type(types[entry.name])):
             arguments[entry.name] = tuple(row(**each) for each in values[name])
         elif name in values:
@@ -139,10 +145,12 @@ def _build(section: type, prefix: str, values: Mapping[str, Any]) -> Any:
     return section(**arguments)
 
 
-def _servers(values: Mapping[str, Any]) -> dict[str, Server]:
-    """Return what the sections of servers say, by server identifier."""
-    prefixes = dict.fromkeys(match for name in values if (match := _SERVER_NAME.match(name)))
-    return {json.loads(each[1]): _build(Server, each[0], values) for each in prefixes}
+def _named(field: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the sections of servers, or of sources, say, by their names."""
+    section, _, of, _ = _NAMED[field]
+    pattern = re.compile(section + _QUOTED)
+    prefixes = dict.fromkeys(match for name in values if (match := pattern.match(name)))
+    return {json.loads(each[1]): _build(of, each[0], values) for each in prefixes}
 
 
 def _merged(paths: Paths) -> dict[str, _Origin]:
@@ -197,14 +205,18 @@ def _flat(
 
     A section that may stand several times is one key; its value is a mapping for each.
     """
-    sections = {name.rpartition(".")[0] for name in known} - {ANY_SERVER} | {SERVER_SECTION}
+    named = {each[0]: each for each in _NAMED.values()}
+    placeholders = {each[1] for each in _NAMED.values()}
+    sections = {name.rpartition(".")[0] for name in known} - placeholders | set(named)
     for entry, value in table.items():
         name = f"{prefix}{entry}"
         if name in sections:
             if not isinstance(value, dict):
                 raise ConfigError(f"{file}: {name} is a section, write [{name}]")
-            deeper = _of_server if name == SERVER_SECTION else _flat
-            yield from deeper(value, f"{name}.", file, known)
+            if name in named:
+                yield from _of_named(named[name], value, file, known)
+            else:
+                yield from _flat(value, f"{name}.", file, known)
         elif f"{name}{REPEATED}" in sections:
             yield name, tuple(_rows(value, name, file, known))
         elif name in known:
@@ -225,17 +237,21 @@ def _rows(value: Any, name: str, file: Path, known: Mapping[str, Key]) -> Iterat
         yield {key.removeprefix(at): item for key, item in _flat(row, at, file, own)}
 
 
-def _of_server(
-    tables: Mapping[str, Any], prefix: str, file: Path, known: Mapping[str, Key]
+def _of_named(
+    named: tuple[str, str, Any, str],
+    tables: Mapping[str, Any],
+    file: Path,
+    known: Mapping[str, Key],
 ) -> Iterator[tuple[str, Any]]:
-    """Yield the same for the sections of servers, the keys under the server's own name."""
-    keys = {entry.name: known[f"{ANY_SERVER}.{entry.name}"] for entry in fields(Server)}
-    for server_id, table in tables.items():
-        name = f"{prefix}{in_toml(server_id)}"
+    """Yield the same for the sections of servers or sources, the keys under the own names."""
+    section, placeholder, of, example = named
+    keys = {entry.name: known[f"{placeholder}.{entry.name}"] for entry in fields(of)}
+    for title, table in tables.items():
+        name = f"{section}.{in_toml(title)}"
         is_dotted = isinstance(table, dict) and any(isinstance(v, dict) for v in table.values())
         if not isinstance(table, dict) or is_dotted:
-            text = f'write [{SERVER_SECTION}."com.example.dm"], with quotes around the identifier'
-            raise ConfigError(f"{file}: {name} is no section of a server; {text}")
+            text = f'write [{section}."{example}"], with quotes around the identifier'
+            raise ConfigError(f"{file}: {name} is no section of a {section}; {text}")
         own = {f"{name}.{key}": replace(known, name=f"{name}.{key}") for key, known in keys.items()}
         yield from _flat(table, f"{name}.", file, own)
 

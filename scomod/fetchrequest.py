@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod import net
 from scomod.download.job import FetchRequest
-from scomod.package import announced_bytes, described_types, params_of
+from scomod.package import addresses, announced_bytes, described_types, params_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,14 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
     """Return the request for the package of an operation, to be fetched into `part`."""
     limits, transport = settings.download, settings.transport
     types = described_types(operation)
+    params = params_of(operation)
+    first, *mirrors = addresses(operation)
     return FetchRequest(
-        url=operation.subject.url,
+        url=first,
+        mirrors=tuple(mirrors),
         part=part,
-        sha256=params_of(operation).sha256,
+        sha256=params.sha256,
+        sha512=params.sha512,
         size_bytes=announced_bytes(operation),
         types=(*types, *_UNTOLD) if types else (),
         max_bytes=limits.max_bytes,
@@ -37,6 +41,11 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
         connect_timeout_s=limits.connect_timeout_s,
         idle_timeout_s=limits.idle_timeout_s,
         total_timeout_s=limits.total_timeout_s,
+        max_rate_bytes=limits.max_rate_bytes,
+        min_rate_bytes=limits.min_rate_bytes,
+        stall_s=limits.stall_s,
         allow_http=transport.allow_http,
+        schemes=limits.schemes,
+        file_dirs=tuple(map(paths.below_root, limits.file_dirs)),
         access=net.package_access(settings, paths.below_root),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from scomod.settings import Download, Server, Settings, Transport
+    from scomod.settings import Download, Server, Settings, Source, Transport
     from scomod.wire import Line
 
 OLDEST_TLS = "1.2"
@@ -51,7 +51,8 @@ class RedirectRefused(Exception):  # noqa: N818 - as above
 class Access:
     """How a server is reached and whom it must be; the fields are those of `settings.Server`.
 
-    All names of files are complete; `proxy` is empty where there is none.
+    All names of files are complete; `proxy` is empty where there is none.  `login_file` and
+    `max_rate_bytes` are of package servers only.
     """
 
     ca_file: str = ""
@@ -92,19 +93,29 @@ def package_access(settings: Settings, place: Callable[[str], Path]) -> Callable
         return str(place(name)) if name else ""
 
     general, transport = settings.download, settings.transport
-    proxy, login_file = chosen_proxy(general, transport)
-    access = Access(
-        ca_file=complete(general.ca_file or transport.ca_file),
-        proxy=proxy,
-        proxy_login_file=complete(login_file),
-        max_header_bytes=transport.max_header_bytes,
-    )
-    return lambda _host: access
+
+    def access(host: str) -> Access:
+        own = settings.source(host)
+        proxy, login_file = chosen_proxy(own, general, transport)
+        return Access(
+            ca_file=complete(own.ca_file or general.ca_file or transport.ca_file),
+            pins=own.pins,
+            certificate_file=complete(own.certificate_file),
+            key_file=complete(own.key_file),
+            min_tls=own.min_tls,
+            proxy=proxy,
+            proxy_login_file=complete(login_file),
+            login_file=complete(own.login_file),
+            max_rate_bytes=own.max_rate_bytes,
+            max_header_bytes=transport.max_header_bytes,
+        )
+
+    return access
 
 
-def chosen_proxy(own: Server | Download, general: Transport) -> tuple[str, str]:
-    """Return a proxy and its login file; a login never goes to another proxy than its own."""
-    chosen = own if own.proxy else general
+def chosen_proxy(*sections: Server | Source | Download | Transport) -> tuple[str, str]:
+    """Return the first proxy and its login file; a login never goes to another than its own."""
+    chosen = next((each for each in sections if each.proxy), sections[-1])
     return ("", "") if chosen.proxy == DIRECT else (chosen.proxy, chosen.proxy_login_file)
 
 

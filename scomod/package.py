@@ -25,6 +25,11 @@ SIZE_DIGITS: Final = 15
 # Keys of Operation.data: what a download descriptor said of the package.
 DESCRIBED_BYTES: Final = "described_bytes"
 DESCRIBED_TYPES: Final = "described_types"
+# What became of a delta; in InstallParams the key that offers one.
+DELTA: Final = "delta"
+VENDOR: Final = "vendor"
+INFO_URL: Final = "info_url"
+NEXT_URL: Final = "next_url"
 
 
 def params_of(operation: Operation) -> InstallParams:
@@ -44,6 +49,17 @@ def proof_of(operation: Operation, payload: Path) -> Proof:
         return sigfile.read(sigfile.path_of(payload).read_bytes())
     except FileNotFoundError:
         return params.proof
+
+
+def addresses(operation: Operation) -> tuple[str, ...]:
+    """Return where the package lies, the first choice first; never empty, may hold "".
+
+    PkgURL has one address, or several with white space between; `mirrors=` in InstallParams
+    has more, with commas between.
+    """
+    more = params_of(operation).rest.get("mirrors", "").split(",")
+    found = (*operation.subject.url.split(), *map(str.strip, more))
+    return tuple(dict.fromkeys(filter(None, found))) or ("",)
 
 
 def described_types(operation: Operation) -> tuple[str, ...]:

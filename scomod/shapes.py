@@ -16,6 +16,8 @@ PROXY_SHAPE = r"http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?"
 PROXY_WORDS = "http://HOST:PORT"
 SERVER_PROXY_SHAPE = f"{DIRECT}|{PROXY_SHAPE}"
 SERVER_PROXY_WORDS = f'"{DIRECT}" or {PROXY_WORDS}'
+SCHEME_SHAPE = "https|http|ftps|ftp|file"
+SCHEME_WORDS = "https, http, ftps, ftp, file"
 PIN_SHAPE = "[A-Za-z0-9+/]{43}="
 NAME_SHAPE = "[a-z][a-z0-9-]{0,31}"
 NAME_WORDS = "names of small letters, digits and minus"

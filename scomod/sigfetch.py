@@ -53,10 +53,12 @@ def _fetch_signature(
     request = replace(
         package,
         url=sigfile.url_of(package.url),
+        mirrors=tuple(map(sigfile.url_of, package.mirrors)),
         types=(),
         max_descriptor_bytes=0,
         part=sigfile.path_of(package.part),
         sha256="",
+        sha512="",
         size_bytes=None,
         max_bytes=settings.max_certificate_bytes,
     )

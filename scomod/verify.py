@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 
     from scomod.trust import Trust
 
-DIGEST = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+# the digests a server may give, and how many characters they have in hex
+DIGESTS = {"sha256": 64, "sha512": 128}
+HEX = re.compile(r"[0-9a-fA-F]+", re.ASCII)
 # a new pair begins after ; & or a line's end, or after a space that a "key=" follows
 SEPARATOR = re.compile(r"[;&\r\n]+|\s+(?=[A-Za-z][\w.-]*\s*=)", re.ASCII)
 # "ed25519" is what the signature was called when there was one kind only
-OURS = {"sha256": "sha256", "signature": "signature", "ed25519": "signature",
+OURS = {"sha256": "sha256", "sha512": "sha512", "signature": "signature", "ed25519": "signature",
         "certificate": "certificate"}  # fmt: skip
 PAIR = re.compile(r"\s*(?P<key>[A-Za-z][\w.-]*)\s*=(?P<value>.*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallParams:
-    """What InstallParams said: digest (hex, lower case), the proof (base64), other pairs."""
+    """What InstallParams said: digests (hex, lower case), the proof (base64), other pairs."""
 
     sha256: str
     signature: str
+    sha512: str = ""
     certificate: str = ""
     rest: dict[str, str] = field(default_factory=dict)
 
@@ -43,7 +46,7 @@ class InstallParams:
 
 
 def parse_install_params(text: str) -> InstallParams:
-    """Read `sha256=<hex>;signature=<base64>;certificate=<base64>;other=x`.
+    """Read `sha256=<hex>;sha512=<hex>;signature=<base64>;certificate=<base64>;other=x`.
 
     Separators may also be & or line ends; `ed25519=` is another word for `signature=`.
 
@@ -60,9 +63,9 @@ def parse_install_params(text: str) -> InstallParams:
             if pairs.get(key, value) != value:
                 raise VerifyError(Reason.MALFORMED, f"install parameters give {key} twice")
         pairs[key] = value
-    sha256 = pairs.pop("sha256", "")
+    digests = {name: pairs.pop(name, "") for name in DIGESTS}
     return InstallParams(
-        sha256=_digest(sha256) if sha256 else "",
+        **{name: _digest(text, name) if text else "" for name, text in digests.items()},
         signature=pairs.pop("signature", ""),
         certificate=pairs.pop("certificate", ""),
         rest=pairs,
@@ -71,19 +74,29 @@ def parse_install_params(text: str) -> InstallParams:
 
 def sha256_of(file: BinaryIO) -> str:
     """Return the SHA-256 (hex) of a whole open file, from its beginning."""
+    return digest_of(file, "sha256")
+
+
+def digest_of(file: BinaryIO, name: str) -> str:
+    """Return one of `DIGESTS` (hex) of a whole open file, from its beginning."""
     import hashlib  # noqa: PLC0415 - brings OpenSSL, the waiting daemon needs none
 
     file.seek(0)
     # BinaryIO does not promise readinto, every file that open() gives has it
-    return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
+    return hashlib.file_digest(cast("BufferedReader", file), name).hexdigest()
 
 
-def check_digest(file: BinaryIO, expected: str) -> str:
-    """Return the digest of a file; raises `VerifyError(DIGEST)` unless it is `expected` (hex)."""
-    wanted, found = _digest(expected), sha256_of(file)
+def check_digest(file: BinaryIO, expected: str, name: str = "sha256") -> str:
+    """Return a digest of a file; raises `VerifyError(DIGEST)` unless it is `expected` (hex)."""
+    wanted, found = _digest(expected, name), digest_of(file, name)
     if found != wanted:
-        raise VerifyError(Reason.DIGEST, f"SHA-256 is {found}, expected {wanted}")
+        raise VerifyError(Reason.DIGEST, f"{spoken(name)} is {found}, expected {wanted}")
     return found
+
+
+def spoken(name: str) -> str:
+    """Return what people call a digest: SHA-256."""
+    return name.replace("sha", "SHA-")
 
 
 def require_signature(signature: str, *, is_required: bool) -> None:
@@ -108,7 +121,7 @@ def verify(
     return found
 
 
-def _digest(text: str) -> str:
-    if not DIGEST.fullmatch(text):
-        raise VerifyError(Reason.MALFORMED, f"not a SHA-256 in hex: {text[:80]!r}")
+def _digest(text: str, name: str) -> str:
+    if len(text) != DIGESTS[name] or not HEX.fullmatch(text):
+        raise VerifyError(Reason.MALFORMED, f"not a {spoken(name)} in hex: {text[:80]!r}")
     return text.lower()

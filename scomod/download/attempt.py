@@ -14,6 +14,7 @@ from scomod.download.descriptor import is_descriptor
 from scomod.download.job import FetchResult
 from scomod.download.part import PartFile
 from scomod.errors import DownloadError, Reason, VerifyError
+from scomod.verify import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +136,7 @@ class _Attempt:
         for name, wanted in self.wanted.items():
             if (got := self.part.hexdigest(name)) != wanted:
                 self.part.remove()
-                called = name.replace("sha", "SHA-")
-                raise VerifyError(Reason.DIGEST, f"{called} is {got}, expected {wanted}")
+                raise VerifyError(Reason.DIGEST, f"{spoken(name)} is {got}, expected {wanted}")
 
     @property
     def _has_digest(self) -> bool:

@@ -45,11 +45,13 @@ FAILURES: Mapping[mishap.Failure, tuple[Reason, bool]] = {
 # what the server answered -> the same; the rest is in `_refusal`
 STATUSES: Mapping[int, tuple[Reason, bool]] = {
     HTTPStatus.UNAUTHORIZED: (Reason.UNAUTHORISED, False),
+    HTTPStatus.FORBIDDEN: (Reason.UNAUTHORISED, False),
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (Reason.UNAUTHORISED, False),
     HTTPStatus.REQUEST_TIMEOUT: (Reason.SERVER_UNAVAILABLE, True),
     HTTPStatus.TOO_MANY_REQUESTS: (Reason.SERVER_UNAVAILABLE, True),
     HTTPStatus.SERVICE_UNAVAILABLE: (Reason.SERVER_UNAVAILABLE, True),
 }
+WANTS_LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 # Stores of objects say 403 of what they do not have to those who may not list them.
 ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
@@ -215,6 +217,11 @@ def refusal_of(response: Response) -> DownloadError:
         others = (Reason.SERVER_ERROR, True)
     reason, is_retryable = STATUSES.get(status, others)
     text = f"{net.shown(response.url)}: the server answered HTTP {status}"
+    if status in WANTS_LOGIN:
+        host = urlsplit(response.url).hostname
+        text += f'; a login, or a certificate, for it is a key of [source."{host}"]'
+    elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        text += "; a login for a proxy is proxy_login_file"
     wait_s = net.retry_after_s(response.headers)
     return DownloadError(
         reason,

@@ -10,7 +10,7 @@ PROJECT: Final = Path(__file__).parents[2]
 DEFAULT_FILE: Final = PROJECT / "etc/scomod/scomod.toml"
 DOCUMENT: Final = PROJECT / "docs/configuration.md"
 
-_SECTION: Final = re.compile(r"\[([a-z.]+(?:\"ID\")?)\]")
+_SECTION: Final = re.compile(r"\[([a-z.]+(?:\"(?:ID|HOST)\")?)\]")
 _REPEATED: Final = re.compile(r"# (\[\[([a-z.]+)\]\])")
 _COMMENTED_KEY: Final = re.compile(r"# ([a-z_]+) = (.+)")
 

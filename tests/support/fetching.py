@@ -26,7 +26,7 @@ LIMITS: dict[str, Any] = {
     "allow_http": True,
 }
 
-ACCESS = frozenset(each.name for each in fields(Access))
+ACCESS = frozenset(each.name for each in fields(Access)) - {"max_rate_bytes"}
 
 
 @dataclass(slots=True)
@@ -47,10 +47,11 @@ def some_octets(size: int, *, seed: int) -> bytes:
 def request_for(url: str, part: Path, content: bytes | None = None, **limits: Any) -> FetchRequest:
     """Build a request; with `content` its digest is what must come.
 
-    Fields of `Access` among the limits hold for all hosts.
+    Fields of `Access` among the limits hold for all hosts; `own_rate_bytes` is the rate there.
     """
     digest = "" if content is None else hashlib.sha256(content).hexdigest()
-    access = Access(**{name: limits.pop(name) for name in ACCESS if name in limits})
+    own = {name: limits.pop(name) for name in ACCESS if name in limits}
+    access = Access(**own, max_rate_bytes=limits.pop("own_rate_bytes", 0))
     given = {"url": url, "part": part, "sha256": digest, "access": lambda _host: access}
     return FetchRequest(**(LIMITS | given | limits))
 

@@ -10,7 +10,7 @@ import pytest
 
 from scomod import config
 from scomod.errors import ConfigError
-from scomod.settings import Confirm, Paths, Rule, Server, Settings
+from scomod.settings import Confirm, Paths, Rule, Server, Settings, Source
 from tests.support import config_reference
 
 VENDOR = "usr/lib/scomod/config.d"
@@ -132,6 +132,7 @@ def test_whole_number_is_taken_for_a_number(paths: Paths) -> None:
         ("server = 1", "server is a section, write [server]"),
         ("[server.com.example]", 'server."com" is no section of a server; write [server."com.ex'),
         ('[server]\nmin_tls = "1.3"', 'server."min_tls" is no section of a server'),
+        ("[source.a.b]", 'source."a" is no section of a source; write [source."packages.ex'),
         ('[server."a.b"]\nmin_tsl = 1', 'key server."a.b".min_tsl; did you mean server."a.b".min_'),
         ('[server."a.b"]\nmin_tls = 1', 'server."a.b".min_tls is 1, it must be one of "1.2"'),
         ('[server."a.b"]\npins = "x"', '"x", it must be a list of texts: SHA-256 of a public key'),
@@ -162,6 +163,15 @@ def test_each_server_has_a_section_of_its_own(paths: Paths) -> None:
     assert settings.server("com.example.dm") == known
     assert settings.server("elsewhere") == Server()
     assert config.origins(paths)['server."a \\"b\\" \\\\".protocol'] == second
+
+
+def test_each_package_server_has_a_section_of_its_own(paths: Paths) -> None:
+    file = write(paths, MAIN, '[source."packages.example"]\nlogin_file = "etc/login"')
+    settings = config.load(paths)
+    assert settings.sources == {"packages.example": Source(login_file="etc/login")}
+    assert settings.source("Packages.Example").login_file == "etc/login"
+    assert settings.source("elsewhere") == Source()
+    assert config.origins(paths) == {'source."packages.example".login_file': file}
 
 
 def test_long_wrong_value_is_shown_shortened(paths: Paths) -> None:
@@ -221,7 +231,9 @@ def test_default_file_changes_nothing(paths: Paths) -> None:
 
 def test_default_file_says_every_default(paths: Paths) -> None:
     write(paths, MAIN, config_reference.uncommented())
-    assert config.load(paths) == Settings(servers={"ID": Server()}, confirm=Confirm(rule=(Rule(),)))
+    assert config.load(paths) == Settings(
+        servers={"ID": Server()}, sources={"HOST": Source()}, confirm=Confirm(rule=(Rule(),))
+    )
 
 
 def test_default_file_names_every_key_exactly_once(paths: Paths) -> None:

@@ -106,7 +106,7 @@ def test_an_unannounced_total_is_unknown(host: PackageHost, part: Path) -> None:
         (401, Reason.UNAUTHORISED, False),
         (407, Reason.UNAUTHORISED, False),
         (400, Reason.REFUSED_BY_SERVER, False),
-        (403, Reason.REFUSED_BY_SERVER, False),
+        (403, Reason.UNAUTHORISED, False),
         (404, Reason.REFUSED_BY_SERVER, False),
         (410, Reason.REFUSED_BY_SERVER, False),
         (416, Reason.REFUSED_BY_SERVER, False),
