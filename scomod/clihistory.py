@@ -136,6 +136,7 @@ def shown(record: Record, style: Style) -> Iterator[str]:
         "from": record.get("url"),
         "digest": record.get("digest"),
         "size": size(record["size"]) if "size" in record else None,
+        "delta": record.get("delta"),
         "components": versions(record),
         "consent": f"{consent(record)} {_at(record, 'consent')}",
         "disclosure": f"{consent(record, 'disclosure')} {_at(record, 'disclosure')}",

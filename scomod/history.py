@@ -37,6 +37,7 @@ def facts(operation: Operation) -> Record:
         "url": operation.subject.url or None,
         "digest": operation.subject.digest or operation.data.get("sha256"),
         "size": operation.data.get("size"),
+        "delta": operation.data.get("delta"),
         "consent": operation.data.get("consent"),
         "disclosure": operation.data.get("disclosure"),
         "permissions": operation.data.get("permissions"),

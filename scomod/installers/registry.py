@@ -80,6 +80,13 @@ def stock(settings: Settings, paths: Paths, clock: Clock) -> Stock:
     )
 
 
+def _readers(settings: Settings, paths: Paths) -> int | None:
+    """Return the group of the daemon, None where it is to read no kept archive."""
+    if settings.download.delta == "never" or not paths.state_dir.exists():
+        return None
+    return paths.state_dir.stat().st_gid
+
+
 def workshop(
     settings: Settings, paths: Paths, clock: Clock, observer: Callable[[str], None]
 ) -> Workshop:
@@ -96,7 +103,8 @@ def workshop(
     from scomod.installers.planner import Planner, SignaturePolicy  # noqa: PLC0415 - as said
     from scomod.installers.work import Workshop  # noqa: PLC0415 - as said
 
-    layout, archives = Layout(paths.install_dir), Archives(paths.install_dir)
+    layout = Layout(paths.install_dir)
+    archives = Archives(paths.install_dir, readers=_readers(settings, paths))
 
     def house() -> InstallPolicy:
         return installpolicy.load(paths)

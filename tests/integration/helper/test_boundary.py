@@ -124,6 +124,30 @@ for path in sys.argv[1:]:
 """
 
 
+KEPT = """
+import os, sys
+from pathlib import Path
+from scomod.deltafetch import held
+from scomod.settings import Paths
+kept = held(Paths(Path(sys.argv[1])), sys.argv[2])
+if kept is None or len(kept.read_bytes()) < 100:
+    sys.exit("a kept archive cannot be read")
+for attempt in (
+    lambda: kept.open("r+b"),
+    lambda: kept.unlink(),
+    lambda: kept.chmod(0o666),
+    lambda: kept.rename(kept.with_name("x")),
+    lambda: kept.with_name("x").write_bytes(b""),
+    lambda: os.listdir(kept.parent),
+):
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    sys.exit("a kept archive can be changed")
+"""
+
+
 @pytest.fixture(
     params=[
         False,
@@ -215,9 +239,36 @@ def test_what_was_taken_over_belongs_to_the_installing_side(
     assert device.run_helper() == 0
     for path in device.paths.install_dir.rglob("*"):
         assert path.stat().st_uid == os.geteuid()
+    readers = device.paths.state_dir.stat().st_gid
     assert {
-        path.stat().st_mode & 0o777 for path in (device.paths.install_dir / "store").iterdir()
-    } == {0o600}
+        (path.stat().st_gid, path.stat().st_mode & 0o777)
+        for path in (device.paths.install_dir / "store").iterdir()
+    } == {(readers, 0o640)}
+
+
+def test_the_daemon_reads_kept_archives_that_it_knows_and_changes_none(
+    device: TwoSided, tmp_path: Path
+) -> None:
+    """They are what deltas start from."""
+    if not device.is_two:
+        pytest.skip("one user may write all that is his")
+    archive = Deb().build(tmp_path)
+    job = device.order(Action.INSTALL_INACTIVE, archive)
+    device.order_file(job)
+    device.give_to_daemon()
+    assert device.run_helper() == 0
+    done = device.as_daemon(KEPT, str(device.root), sha256(archive))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_deltas_the_daemon_reads_no_kept_archive(device: TwoSided, tmp_path: Path) -> None:
+    with (device.paths.config_dir / "scomod.toml").open("a") as file:
+        file.write('[download]\ndelta = "never"\n')
+    device.order_file(device.order(Action.INSTALL_INACTIVE, Deb().build(tmp_path)))
+    device.give_to_daemon()
+    assert device.run_helper() == 0
+    store = device.paths.install_dir / "store"
+    assert [path.stat().st_mode & 0o777 for path in (store, *store.iterdir())] == [0o700, 0o600]
 
 
 def test_a_daemon_that_still_writes_changes_nothing(device: TwoSided, tmp_path: Path) -> None:
