@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +117,5 @@ def test_an_interrupted_demo_clears_up(place: dict[str, str], number: signal.Sig
 
 
 def test_a_package_file_that_is_not_there_is_said_at_once(place: dict[str, str]) -> None:
-    began_s = time.monotonic()
     done = play(place, "--deb", "/nowhere.deb")
-    assert (done.returncode, done.stderr) == (1, "demo: no file /nowhere.deb\n")
-    assert time.monotonic() - began_s < 20
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "demo: no file /nowhere.deb\n")
