@@ -65,6 +65,11 @@ def keys_of(operation: Operation) -> Keys:
     return _DISCLOSURE if operation.step is StepKind.DISCLOSE else _CONSENT
 
 
+def reopened() -> dict[str, object]:
+    """Return what lets the first question be asked anew, with a deadline of its own."""
+    return {_CONSENT.asked: None, _CONSENT.until: None, _CONSENT.deferrals: None}
+
+
 class Verdict(StrEnum):
     """What a prompt came to."""
 

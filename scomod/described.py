@@ -1,6 +1,8 @@
 """What a download descriptor makes of an operation: the object it describes takes its place.
 
 What the server said itself comes before what its descriptor says (scomo §6.1, §6.4).
+Everything is looked at before the object is asked for: type, size, room.  A person who was
+asked is asked again, with what the descriptor says.
 Not how a descriptor is read (`download.descriptor`), nor the step (`acquiring`).
 """
 
@@ -8,49 +10,106 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from scomod.confirm import CONSENT, PERSON, reopened
 from scomod.download import descriptor
-from scomod.errors import DownloadError, InstallerError, Reason
+from scomod.download.part import free_bytes
+from scomod.errors import DownloadError, InstallerError, OperationError, Reason
 from scomod.installers import registry
 from scomod.installers.kinds import backend_name
-from scomod.operation import StepKind
-from scomod.package import DESCRIBED_BYTES, DESCRIBED_TYPES, backend_of
+from scomod.operation import NOTIFY_URL, StepKind
+from scomod.package import (
+    DESCRIBED_BYTES,
+    DESCRIBED_TYPES,
+    INFO_URL,
+    NEXT_URL,
+    VENDOR,
+    announced_bytes,
+    backend_of,
+)
 from scomod.stepresult import Done
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from scomod.download.descriptor import Descriptor
     from scomod.installers.kinds import Kind
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
 
+# Steps of a plan that come again where the person is asked again.
+ASKING: Final = (StepKind.CONSENT, StepKind.ADMIT)
 
-def described(operation: Operation, octets: bytes, settings: Settings, paths: Paths) -> Done:
-    """Read the descriptor that was fetched; gives the step that goes on with what it describes.
 
-    Raises `BadDescriptor`, and `InstallerError(UNSUPPORTED_ENV)` for another kind of package.
+def described(
+    operation: Operation, octets: bytes, base_url: str, settings: Settings, paths: Paths
+) -> Done:
+    """Read the descriptor that came from `base_url`; gives what goes on with what it describes.
+
+    Raises `BadDescriptor`, `DownloadError` where there is no room for the object, and
+    `InstallerError(UNSUPPORTED_ENV)` for another kind of package: each with the address
+    where it is to be told.
     """
-    subject = operation.subject
-    found = descriptor.parse(
-        octets, base_url=subject.url, max_params_bytes=settings.scomo.max_params_bytes
-    )
-    if found.size_bytes > settings.download.max_bytes:
-        text = f"{found.size_bytes} octets, {settings.download.max_bytes} are allowed"
-        raise DownloadError(Reason.TOO_LARGE, text)
-    kind = _fitting(operation, found.types, registry.kinds(settings.install, paths))
+    try:
+        found = descriptor.parse(
+            octets, base_url=base_url, max_params_bytes=settings.scomo.max_params_bytes
+        )
+    except descriptor.BadDescriptor as error:
+        error.data = {NOTIFY_URL: error.notify_uri}
+        raise
+    told: dict[str, object] = {NOTIFY_URL: found.notify_uri}
+    try:
+        _check_size(found.size_bytes, settings, paths.spool_dir)
+        kind = _fitting(operation, found.types, registry.kinds(settings.install, paths))
+    except OperationError as error:
+        error.data = told
+        raise
+    again = _asks_again(operation, found)
     return Done(
-        data={DESCRIBED_BYTES: found.size_bytes, DESCRIBED_TYPES: found.types},
-        then=(StepKind.ACQUIRE,),
+        data={**told, **_facts(found), **(reopened() if again else {})},
+        then=(*(step for step in ASKING if again and step in operation.plan), StepKind.ACQUIRE),
         subject=replace(
-            subject,
-            url=found.object_uri,
-            install_params=subject.install_params or found.install_param,
-            name=subject.name or found.name,
-            description=subject.description or found.description,
-            pkg_type=subject.pkg_type or kind,
+            operation.subject,
+            url=" ".join(found.object_uris),
+            install_params=operation.subject.install_params or found.install_param,
+            name=operation.subject.name or found.name,
+            description=operation.subject.description or found.description,
+            pkg_type=operation.subject.pkg_type or kind,
         ),
     )
+
+
+def _facts(found: Descriptor) -> dict[str, object]:
+    """Return what is kept with the operation, apart from its subject."""
+    said = {VENDOR: found.vendor, INFO_URL: found.info_url, NEXT_URL: found.next_url}
+    known = {key: value for key, value in said.items() if value}
+    return {DESCRIBED_BYTES: found.size_bytes, DESCRIBED_TYPES: found.types, **known}
+
+
+def _asks_again(operation: Operation, found: Descriptor) -> bool:
+    """Tell whether a person said yes without knowing what the descriptor says."""
+    given = operation.data.get(CONSENT)
+    if not isinstance(given, dict) or given.get("how") != PERSON:
+        return False
+    subject = operation.subject
+    is_named = bool(found.name and not subject.name)
+    is_told = bool(found.description and not subject.description)
+    is_sized = announced_bytes(operation) != found.size_bytes
+    return is_named or is_told or is_sized or bool(found.vendor or found.info_url)
+
+
+def _check_size(size_bytes: int, settings: Settings, spool: Path) -> None:
+    """Raise `DownloadError` for what may not, or cannot, be stored (DLOTA's 901)."""
+    limits = settings.download
+    if size_bytes > limits.max_bytes:
+        text = f"{size_bytes} octets, {limits.max_bytes} are allowed"
+        raise DownloadError(Reason.TOO_LARGE, text)
+    free = free_bytes(spool)
+    if free < size_bytes + limits.reserve_bytes:
+        text = f"{size_bytes} octets described, {free} free, {limits.reserve_bytes} reserved"
+        raise DownloadError(Reason.NO_SPACE, text)
 
 
 def _fitting(operation: Operation, types: Sequence[str], kinds: Sequence[Kind]) -> str:

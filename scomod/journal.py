@@ -48,6 +48,7 @@ _INSERT: Final = (
 _UPDATE: Final = f"UPDATE operation SET {', '.join(f'{c}=?' for c in COLUMNS)} WHERE id=?"  # noqa: S608 - fixed names
 _READ: Final = ("id", *COLUMNS, *REPORTED)
 _SELECT: Final = f"SELECT {', '.join(_READ)} FROM operation"  # noqa: S608 - fixed names
+_UNTOLD: Final = "SELECT operation_id FROM notice WHERE settled_s IS NULL"
 _LIVE: Final = "phase NOT IN ('succeeded', 'failed')"
 
 
@@ -105,11 +106,16 @@ class Journal:
         )
         return bool(found.fetchone()[0])
 
+    def has_untold(self) -> bool:
+        """Tell whether a server of a descriptor still waits to hear how an operation ended."""
+        return bool(self._db.execute(f"SELECT EXISTS ({_UNTOLD})").fetchone()[0])
+
     def prune(self) -> None:
         """Forget the oldest finished operations beyond `keep_count` that nobody waits for."""
         self._db.execute(
             f"DELETE FROM operation WHERE NOT ({_LIVE})"  # noqa: S608 - fixed text
             " AND id NOT IN (SELECT operation_id FROM alert WHERE operation_id IS NOT NULL)"
+            f" AND id NOT IN ({_UNTOLD})"
             " AND id <= (SELECT MAX(id) FROM operation) - ?",
             (self._keep_count,),
         )

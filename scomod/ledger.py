@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.codes import ResultCode
 from scomod.mo.ownership import moved_acl
-from scomod.operation import Branch, Operation, Phase
+from scomod.operation import NOTIFY_URL, Branch, Operation, Phase
 from scomod.report import Places, component_ids, report
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ class Ledger:
             if items is not None:
                 self._show(stored, items, mark)
             stored = self._journal.update(self._with_versions(stored, "after"))
-            self._outbox.insert(self._alert(stored))
-            self._journal.prune()
+            self._report(stored)
         self._on_change(stored)
         return stored
 
@@ -91,8 +90,7 @@ class Ledger:
                 self._stamped(replace(operation, phase=Phase.FAILED, result=result))
             )
             self._scomo.projection.show_failure(stored)
-            self._outbox.insert(self._alert(stored))
-            self._journal.prune()
+            self._report(stored)
         self._on_change(stored)
         return stored
 
@@ -132,6 +130,16 @@ class Ledger:
             return {}
         acl = moved_acl(operation.subject.acl, operation.server_id)
         return dict.fromkeys(component_ids(operation), acl)
+
+    def _report(self, operation: Operation) -> None:
+        """Owe the end of an operation to its server, and to whoever else asked for it."""
+        self._outbox.insert(self._alert(operation))
+        if operation.data.get(NOTIFY_URL):
+            from scomod.notice import notice_of  # noqa: PLC0415 - only descriptors ask for it
+            from scomod.notices import Notices  # noqa: PLC0415 - the same
+
+            Notices(self._db).insert(notice_of(operation))
+        self._journal.prune()
 
     def _alert(self, operation: Operation) -> OutboxAlert:
         """Build the report, with the places of the results as the tree has them now."""

@@ -137,6 +137,7 @@ CHANGES: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE, K.REM
 UNDOABLE: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE)
 CONFIRMED: Final = "confirmed_by_server"  # key of Operation.data: a yes came with the order
 WISH: Final = "cancel"  # key of Operation.data: who wants it cancelled
+NOTIFY_URL: Final = "notify_url"  # key of Operation.data: who else is told how it ended
 
 
 class Cancel(StrEnum):

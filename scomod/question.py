@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scomod.errors import Reason
 from scomod.operation import Branch, Operation, Phase, Primitive, StepKind
-from scomod.package import announced_bytes
+from scomod.package import DESCRIBED_BYTES, INFO_URL, VENDOR, announced_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,6 +109,7 @@ DISCLOSED: Final = {
     "what": "go on and install what asks for permissions",
     "effect": f"{_ASKED_FOR} With a yes it is installed; else it is deleted, nothing changes.",
 }
+TOLD_SINCE: Final = "This was asked before; since then the server has described it."
 TOLD_LATER: Final = "Permissions that it asks for are told before it is installed."
 
 # Primitives that stop the services of what they work on, at least for a moment.
@@ -136,6 +137,8 @@ WHY: Final[Mapping[Reason, str]] = {
     Reason.TIMEOUT: "it took too long",
     Reason.TOO_LARGE: "the package is too large",
     Reason.DESCRIPTOR: "the server describes the package in a way that is not understood",
+    Reason.DESCRIPTOR_VERSION: "the server describes the package in a newer way than is known",
+    Reason.NOT_AS_DESCRIBED: "the package is not what the server described",
     Reason.DIGEST: "the package was damaged on its way",
     Reason.SIGNATURE: "nobody trusted has signed the package",
     Reason.POLICY: "the rules of this device forbid it",
@@ -178,14 +181,17 @@ def prompt_of(
         "reboot": StepKind.REBOOT in operation.plan,
         "reversible": meaning.is_reversible,
         "permissions": list(permissions) or None,
+        "vendor": operation.data.get(VENDOR),
+        "info_url": operation.data.get(INFO_URL),
     }
     return {**prompt, **DISCLOSED} if operation.step is StepKind.DISCLOSE else prompt
 
 
 def _effect(operation: Operation, meaning: Meaning) -> str:
-    if StepKind.DISCLOSE in operation.plan:
-        return f"{meaning.effect} {TOLD_LATER}"
-    return meaning.effect
+    is_described = operation.step is StepKind.CONSENT and DESCRIBED_BYTES in operation.data
+    since = TOLD_SINCE if is_described else ""
+    later = TOLD_LATER if StepKind.DISCLOSE in operation.plan else ""
+    return " ".join(filter(None, (since, meaning.effect, later)))
 
 
 def sentence(operation: Operation) -> str:

@@ -14,6 +14,7 @@ from scomod.enrolment import Enrolment
 from scomod.extras import extras_for
 from scomod.facade import Refused
 from scomod.journal import Journal
+from scomod.log import Event, announce
 from scomod.mo import devdetail, devinfo, dmacc, inbox, leftovers
 from scomod.mo.blob import BlobStore
 from scomod.mo.components import Components
@@ -44,6 +45,9 @@ class Records:
     ) -> None:
         clock = SystemClock()
         self.db = Database.open(paths.database)
+        if self.db.recovered_from is not None:
+            text = "the database was damaged and is kept as %s; bootstrap again"
+            announce(log, Event.STORAGE_DAMAGED, text, self.db.recovered_from)
         registry = Registry()
         ddf = load_ddf(settings.scomo.root, settings.scomo.version)
         blobs = BlobStore(paths.values_dir, reserve_bytes=settings.session.reserve_bytes)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scomod.clock import Clock
+    from scomod.settings import Notification
 
 MAX_DATAGRAM_BYTES: Final = 1500
 BURST_COUNT: Final = 10
@@ -59,6 +60,15 @@ class UdpListener:
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: _Protocol(self._take), **where
         )
+
+    async def try_open(self, settings: Notification) -> None:
+        """Listen where that is wanted and possible; else the device still polls and reports."""
+        if not settings.udp:
+            return
+        try:
+            await self.open(settings.udp_address, settings.udp_port)
+        except OSError as error:
+            log.error("no notifications: UDP port %d: %s", settings.udp_port, error)
 
     def close(self) -> None:
         """Stop listening; may be called again."""

@@ -22,6 +22,8 @@ class StillLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: FakeClock) -> None:
         self._hands = clock
         super().__init__(_Selector(self.stop))
+        # more than what a float leaves of a wall time: else a timer that is due now never is
+        self._clock_resolution = 1e-6
         self.set_default_executor(_Here())
         self.troubles: list[BaseException] = []
         self.set_exception_handler(self._note)
