@@ -2,7 +2,7 @@
 
 VENV = .venv
 
-.PHONY: demo test bench crash image lint clean
+.PHONY: demo test bench crash deliver image lint clean
 
 demo:
 	script/demo
@@ -18,6 +18,9 @@ crash:
 
 image:
 	script/image
+
+deliver:
+	SCOMOD_CUTS=768 script/test --timeout=7200 tests/property/test_cuts.py
 
 lint:
 	$(VENV)/bin/ruff check .
