@@ -4,7 +4,7 @@ taken/    orders being worked on, how often each was begun   private
 refused/  the last orders that made no sense, for people     private
 plans/    what orders change, to go on or back (plan.py)     private
 work/     payloads on their way into the store               private
-store/    kept archives (archive.py)                         private
+store/    kept archives (archive.py)                         by name, for the daemon's group
 index/    what is kept about components (archive.py)         readable
 results/  one file per finished order                        readable
 lock      held while somebody works here

@@ -22,7 +22,7 @@ from typing import Any, Final
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
 from scomod.lab.devices import AUTHS
-from scomod.lab.packages import payload_of
+from scomod.lab.packages import delta_params, payload_of
 from scomod.lab.pki import Pki
 from scomod.lab.scomo import ORDERS
 
@@ -74,11 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     order = commands.add_parser("order", help="queue something for a device's next session")
     order.add_argument("name", help="user or device id")
     order.add_argument("kind", choices=ORDERS)
-    order.add_argument("params", nargs="*", metavar="KEY=VALUE", help="file=X.deb fills the rest")
+    order.add_argument(
+        "params",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="file=X.deb fills the rest; delta_from=OLD.deb",
+    )
     order.set_defaults(action=_order)
     offer = commands.add_parser("offer", help="have a package ready for when the device asks")
     offer.add_argument("name", help="user or device id")
     offer.add_argument("file", type=Path, help="a .deb")
+    offer.add_argument("--delta-from", type=Path, metavar="OLD", help="serve a delta to it too")
     offer.set_defaults(action=_offer)
     push = commands.add_parser("push", help="ask a device for a session (package #0 by UDP)")
     push.add_argument("name", help="user or device id")
@@ -157,7 +163,8 @@ def _order(arguments: argparse.Namespace) -> None:
         raise BenchError("parameters are KEY=VALUE")
     params = {key: value for key, _, value in pairs}
     if "file" in params:
-        params = _publish(arguments, Path(params.pop("file"))) | params
+        archive, older = Path(params.pop("file")), params.pop("delta_from", "")
+        params = _publish(arguments, archive, Path(older) if older else None) | params
     order = _call(
         arguments, f"devices/{arguments.name}/orders", {"kind": arguments.kind, "params": params}
     )
@@ -165,19 +172,28 @@ def _order(arguments: argparse.Namespace) -> None:
 
 
 def _offer(arguments: argparse.Namespace) -> None:
-    params = _publish(arguments, arguments.file)
+    params = _publish(arguments, arguments.file, arguments.delta_from)
     wanted = {"component": params["name"], "params": params}
     _call(arguments, f"devices/{arguments.name}/offers", wanted)
     print(f"{params['pkg_id']} is ready for {arguments.name}")
 
 
-def _publish(arguments: argparse.Namespace, archive: Path) -> dict[str, str]:
-    """Copy a package to where it is served, and say what an order must tell of it."""
-    target = arguments.dir / "packages" / archive.name
+def _publish(
+    arguments: argparse.Namespace, archive: Path, older: Path | None = None
+) -> dict[str, str]:
+    """Copy a package to where it is served, and say what an order must tell of it.
+
+    With `older` a delta to it is served and offered too.
+    """
+    served, url = arguments.dir / "packages", f"{_base_url(arguments)}/packages"
+    target = served / archive.name
     payload = payload_of(archive, Pki(arguments.dir / "pki"))
     if not target.exists() or not target.samefile(archive):
         shutil.copyfile(archive, target)
-    return payload.order_params(f"{_base_url(arguments)}/packages/{archive.name}")
+    params = payload.order_params(f"{url}/{archive.name}")
+    if older is not None:
+        params["params"] += f";{delta_params(older, archive, served, url)}"
+    return params
 
 
 def _push(arguments: argparse.Namespace) -> None:

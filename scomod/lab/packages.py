@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scomod.lab.pki import Pki
 
 DPKG_DEB = "/usr/bin/dpkg-deb"
+ZSTD = "zstd"
+DELTA_WORDS = ("--quiet", "--force", "-19")
 DEADLINE_S = 120.0
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 FILLER_BYTES = 2 << 20
@@ -178,6 +180,19 @@ def _digest(file: Path) -> bytes:
         while block := octets.read(READ_BYTES):
             digest.update(block)
     return digest.digest()
+
+
+def delta_params(older: Path, newer: Path, directory: Path, base_url: str) -> str:
+    """Make a delta between two packages in `directory`, served at `base_url`.
+
+    Gives what InstallParams say of it.  Raises `PackageError`.
+    """
+    target = directory / f"{older.stem}-to-{newer.stem}.zst"
+    _run(*DELTA_WORDS, f"--patch-from={older}", str(newer), "-o", str(target), program=ZSTD)
+    return (
+        f"delta={base_url}/{target.name};delta_base={_digest(older).hex()};"
+        f"delta_size={target.stat().st_size};delta_sha256={_digest(target).hex()}"
+    )
 
 
 def query(archive: Path, wanted: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import ssl
@@ -26,12 +28,14 @@ from scomod.clock import SystemClock
 from scomod.dmclient import notification
 from scomod.dmclient.auth import decode_nonce
 from scomod.dmclient.codec import Encoding
+from scomod.download import delta
 from scomod.lab import packages
 from scomod.lab.bench import Bench
 from scomod.lab.packageserver import Fault
 from scomod.lab.pki import Pki
 from scomod.lab.push import WSP_PUSH
 from scomod.secret import Secret
+from scomod.verify import parse_install_params
 from tests.support.scripted_device import ScriptedDevice
 
 if TYPE_CHECKING:
@@ -266,11 +270,17 @@ def test_the_command_line_serves_a_device_from_profile_to_order(tmp_path: Path) 
         wait_for(lab / "url")
         assert "<wap-provisioningdoc" in run("profile", "d1").stdout
         deb = packages.build(packages.DECLINED, tmp_path, Pki(lab / "pki"))
-        ordered = run("order", "d1", "install", f"file={deb.path}")
+        older = shutil.copy(deb.path, tmp_path / "older.deb")
+        ordered = run("order", "d1", "install", f"file={deb.path}", f"delta_from={older}")
         assert ordered.stdout.startswith("order 1 is queued, correlator d1-1-")
         assert (lab / "packages" / deb.path.name).read_bytes() == deb.path.read_bytes()
         shown = json.loads(run("devices", "d1").stdout)
-        assert shown["orders"][0]["params"]["params"] == deb.install_params
+        params = shown["orders"][0]["params"]["params"]
+        assert params.startswith(deb.install_params)
+        (offer,) = delta.offers(parse_install_params(params).rest)
+        assert (offer.base, offer.size_bytes < deb.size_bytes) == (deb.sha256, True)
+        made = (lab / "packages" / offer.url.rpartition("/")[2]).read_bytes()
+        assert hashlib.sha256(made).hexdigest() == offer.sha256
         refused = run("push", "nobody", "127.0.0.1")
         assert (refused.returncode, refused.stderr) == (
             1,
