@@ -53,8 +53,8 @@ _EXIT_CONFIG: Final = 78
 class Helper:
     """Works off orders, one after the other.
 
-    `observer` hears "taken" and "result" here, the other boundaries from the
-    workshop; `group` is the control group that is left to us, if there is one.
+    `observer` hears "taken", "result" and "uncounted" here, the other boundaries from
+    the workshop; `group` is the control group that is left to us, if there is one.
     """
 
     def __init__(self, paths: Paths, observer: Callable[[str], None]) -> None:
@@ -96,6 +96,7 @@ class Helper:
         self._observer("result")
         # In this order: a counter whose order is gone would lie there for ever.
         durable.discard(taken.with_suffix(".attempts"))
+        self._observer("uncounted")
         self._intake.finish(taken)
 
     def _refuse(self, taken: Path, error: InstallerError) -> None:

@@ -10,23 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scomod.installers import helper, jobfile
+from tests.support.mortal import live
 from tests.support.workbench import Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from scomod.installers.base import Job, JobResult
 
 PROJECT = Path(__file__).parents[2]
-# Dies by its own hand at the first time it reaches a boundary; argv: root, boundary.
-DYING = """
-import os, signal, sys
-from scomod.installers import helper
-def observer(boundary):
-    if boundary == sys.argv[2]:
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(helper.main(["--root", sys.argv[1]], observer))
-"""
 
 
 @dataclass(slots=True)
@@ -53,15 +45,13 @@ class HelperDevice(Workbench):
             stderr=subprocess.DEVNULL,
         )
 
-    def run_dying_helper(self, boundary: str) -> int:
-        """Run one that is killed at a boundary; gives its exit code."""
-        done = subprocess.run(
-            [sys.executable, "-c", DYING, self.root, boundary],
-            cwd=PROJECT,
-            check=False,
-            capture_output=True,
-        )
-        return done.returncode
+    def dies_at(self, boundary: str) -> bool:
+        """Run one in a fork, which is killed when it comes to a boundary; tells whether it was."""
+
+        def run(observer: Callable[[str], None]) -> None:
+            helper.main(["--root", str(self.root)], observer)
+
+        return live(run, [boundary]).killed_at == boundary
 
     @contextmanager
     def watching(self) -> Iterator[subprocess.Popen[bytes]]:

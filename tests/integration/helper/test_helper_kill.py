@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
 
     from scomod.installers.base import Job
 
-BOUNDARIES = ("taken", "payload", "verified", "before-tool", "after-tool", "indexed", "result")
+BOUNDARIES = (
+    "taken", "payload", "verified", "before-tool", "after-tool", "indexed", "result", "uncounted",
+)  # fmt: skip
 SCRIPTS = dict.fromkeys(("preinst", "postinst", "prerm", "postrm"), "sleep 0.01")
 FILES = {f"usr/share/hello/file{number}": f"{number}\n" * 50 for number in range(30)}
 
@@ -67,7 +68,7 @@ def test_an_upgrade_killed_at_a_boundary_is_finished(
     newer = deb(tmp_path, "2.0")
     job = device.order(Action.INSTALL, newer, id="2", keep_payload=keep_payload)
     device.order_file(job)
-    assert device.run_dying_helper(boundary) == -signal.SIGKILL
+    assert device.dies_at(boundary)
     assert_answered(device, job)
     assert device.store() == {sha256(newer)}
     assert (device.paths.spool_dir / "part").exists() is keep_payload
@@ -82,7 +83,7 @@ def test_a_change_killed_at_a_boundary_is_finished(
     assert device.do(first, deb(tmp_path, "1.0")).is_ok
     job = device.order(action, id="2")
     device.order_file(job)
-    assert device.run_dying_helper(boundary) == -signal.SIGKILL
+    assert device.dies_at(boundary)
     assert_answered(device, job)
 
 
@@ -104,7 +105,7 @@ def test_an_order_that_keeps_killing_us_is_given_up(device: HelperDevice, tmp_pa
     job = device.order(Action.INSTALL, deb(tmp_path, "1.0"))
     device.order_file(job)
     for _ in range(5):
-        assert device.run_dying_helper("before-tool") == -signal.SIGKILL
+        assert device.dies_at("before-tool")
         assert device.pending() == ["1.json"]
     assert device.run_helper() == 0
     result = device.result(job.id)
