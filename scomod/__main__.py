@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scomod import __version__, slim
-from scomod.errors import ScomodError
+from scomod.errors import ConfigError, ScomodError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HELP_WIDTH = 80
 ROOT_VARIABLE = "SCOMOD_ROOT"
+EXIT_FAILED = 1
+# EX_CONFIG of sysexits(3): starting us again helps nobody, and the unit does not.
+EXIT_CONFIG = 78
 
 
 def parser() -> ArgumentParser:
@@ -81,7 +84,7 @@ def main(argv: list[str] | None = None, observer: Callable[[str], None] | None =
         )
     except ScomodError as error:
         print(f"scomod: {error}", file=sys.stderr)  # noqa: T201 - the command's answer
-        return 1
+        return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED
     return 0
 
 

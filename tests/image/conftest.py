@@ -17,7 +17,7 @@ def device(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ImageDevice]:
     """Boot a device; a module says with VARIABLES what its systemd-nspawn must hear."""
-    name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     made = ImageDevice(
         tmp_path_factory.mktemp(name),
         name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scomod.codes import ResultCode
 from tests.support.debs import Deb
 from tests.support.failing import deb_of
-from tests.support.image_device import HELPER, WATCH
+from tests.support.image_device import DAEMON, HELPER, WATCH
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Order
@@ -150,10 +150,16 @@ def test_a_configuration_that_cannot_be_used_is_said_once(device: ImageDevice) -
     device.override("[install]\nrunner = 7\n")
     try:
         before = device.helper_starts()
-        device.container.run("systemctl", "start", HELPER, is_checked=False)
+        for unit in (HELPER, DAEMON):
+            device.container.run("systemctl", "restart", unit, is_checked=False)
         time.sleep(8)
         assert device.helper_starts() == before + 1
-        assert device.container.show(HELPER, "Result") == "exit-code"
+        for unit in (HELPER, DAEMON):
+            properties = ("ActiveState", "ExecMainStatus", "NRestarts")
+            found = [device.container.show(unit, each) for each in properties]
+            assert found == ["failed", "78", "0"]
     finally:
         device.override(MORE)
-    device.container.run("systemctl", "start", HELPER)
+    for unit in (HELPER, DAEMON):
+        device.container.run("systemctl", "start", unit)
+    device.until_up()
