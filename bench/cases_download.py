@@ -1,4 +1,4 @@
-"""Fetching a large file: how fast beside curl and sha256sum, and in how much memory."""
+"""Fetching a large file: how fast beside curl, wget and sha256sum, and in how much memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bench import measure
 from bench.ground import HERE, ROOT, Device, clean_environment
@@ -18,7 +19,7 @@ from bench.verdict import Row
 from scomod.lab.packages import Payload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from bench.ground import Ground
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 SMALL_MIB: Final = 16
 LARGE_MIB: Final = (512, 64)
 SPEED_MIB: Final = (512, 128)
+HUGE_MIB: Final = (1024, 128)
+OURS: Final = ("s", "cpu_s", "flush_s")
 
 
 @contextlib.asynccontextmanager
@@ -93,50 +96,89 @@ async def memory(ground: Ground) -> list[Row]:
     ]  # fmt: skip
 
 
-async def speed(ground: Ground) -> list[Row]:
-    """Our fetcher, and `curl -o` and `sha256sum`, in turn."""
-    mib = SPEED_MIB[ground.is_quick]
-    payload = _file(ground, mib)
-    names = ("ours", "flush", "curl", "sha256sum")
-    times: dict[str, list[float]] = {name: [] for name in names}
-    async with served(ground, payload.path.parent) as base:
-        url = f"{base}/{payload.path.name}"
-        await _curl(ground, url)  # the file is in memory, the server is warm
-        for _ in range(ground.rounds(5, 3)):
-            ours = await _ours(ground, url, payload.sha256)
-            times["ours"].append(ours["s"])
-            times["flush"].append(ours["flush_s"])
-            times["curl"].append(await _curl(ground, url))
-            times["sha256sum"].append(await _timed("sha256sum", str(_target(ground))))
-    payload.path.unlink()
-    return [*_times(times, mib), *_ratios(times)]
+async def huge(ground: Ground) -> list[Row]:
+    """Fetch a small file and a huge one, without a daemon: memory, and what reaches the disk.
 
-
-def _times(times: dict[str, list[float]], mib: int) -> list[Row]:
+    The huge file is a hole, so that the disk has to hold it once only.
+    """
+    sizes = (SMALL_MIB, HUGE_MIB[ground.is_quick])
+    directory = ground.directory / "files"
+    directory.mkdir(exist_ok=True)
+    found = []
+    async with served(ground, directory) as base:
+        for mib in sizes:
+            path = directory / f"hole{mib}"
+            with path.open("wb") as file:
+                file.truncate(mib * measure.MIB)
+            found.append(await _ours(ground, f"{base}/{path.name}", ""))
+            path.unlink()
+    _target(ground).unlink()
+    peaks = [each["peak_mib"] for each in found]
+    written = found[1]["written_bytes"] / (sizes[1] * measure.MIB)
+    more = f"{sizes[1]} MiB minus {sizes[0]} MiB"
     return [
+        *(
+            Row(name=f"fetch/{mib} MiB peak", value=peak, unit="MiB")
+            for mib, peak in zip(sizes, peaks, strict=True)
+        ),
+        Row(name="fetch/growth with size", value=peaks[1] - peaks[0], unit="MiB", note=more),
         Row(
-            name=f"download/{name}", value=measure.median(some), unit="s",
-            note=f"{mib} MiB, {measure.spread(some, 2)}",
-        )
-        for name, some in times.items()
+            name="fetch/written:file", value=written, unit="ratio",
+            note=f"{sizes[1]} MiB, octets that reached the disk",
+        ),
     ]  # fmt: skip
 
 
-def _ratios(times: dict[str, list[float]]) -> list[Row]:
+async def speed(ground: Ground) -> list[Row]:
+    """Our fetcher, and `curl -o`, `wget -O` and `sha256sum`, in turn: seconds and processor."""
+    mib = SPEED_MIB[ground.is_quick]
+    payload = _file(ground, mib)
+    others = ("curl", "wget", "sha256sum")
+    times: dict[str, list[float]] = {name: [] for name in (*OURS, *others)}
+    cpu: dict[str, list[float]] = {name: [] for name in others}
+    async with served(ground, payload.path.parent) as base:
+        url = f"{base}/{payload.path.name}"
+        await _timed(*_command(ground, "curl", url))  # the file is in memory, the server is warm
+        for _ in range(ground.rounds(5, 3)):
+            ours = await _ours(ground, url, payload.sha256)
+            for name in OURS:
+                times[name].append(ours[name])
+            for name in others:
+                if name != "sha256sum":
+                    _target(ground).unlink()
+                seconds, processor = await _timed(*_command(ground, name, url))
+                times[name].append(seconds)
+                cpu[name].append(processor)
+    payload.path.unlink()
+    return [*_times(times, cpu, mib), *_ratios(times, cpu)]
+
+
+def _times(times: dict[str, list[float]], cpu: dict[str, list[float]], mib: int) -> Iterator[Row]:
+    named = {"ours": "s", "ours cpu": "cpu_s", "flush": "flush_s"}
+    all_times = {name: times[of] for name, of in named.items()}
+    for name, some in cpu.items():
+        all_times |= {name: times[name], f"{name} cpu": some}
+    for name, some in all_times.items():
+        note = f"{mib} MiB, {measure.spread(some, 2)}"
+        yield Row(name=f"download/{name}", value=measure.median(some), unit="s", note=note)
+
+
+def _ratios(times: dict[str, list[float]], cpu: dict[str, list[float]]) -> Iterator[Row]:
     """Compare round by round: what else the machine does changes from one to the next."""
-    rounds = list(zip(*times.values(), strict=True))
-    whole = [(curl + digest) / ours for ours, _, curl, digest in rounds]
-    alone = [curl / ours for ours, _, curl, _ in rounds]
-    unflushed = [curl / (ours - flush) for ours, flush, curl, _ in rounds]
+    ours, flush = times["s"], times["flush_s"]
+    unflushed = [whole - part for whole, part in zip(ours, flush, strict=True)]
+    both = [sum(pair) for pair in zip(times["curl"], times["sha256sum"], strict=True)]
+    both_cpu = [sum(pair) for pair in zip(cpu["curl"], cpu["sha256sum"], strict=True)]
     values = (
-        ("ours:curl and sha256sum", whole, "throughput; ours checks and flushes too"),
-        ("ours:curl", alone, "curl neither checks nor flushes"),
-        ("ours without flush:curl", unflushed, "curl does not check"),
+        ("ours:curl and sha256sum", both, ours, "throughput; ours checks and flushes too"),
+        ("ours:curl", times["curl"], ours, "curl neither checks nor flushes"),
+        ("ours:wget", times["wget"], ours, "nor does wget"),
+        ("ours without flush:curl", times["curl"], unflushed, "curl does not check"),
+        ("cpu, curl and sha256sum:ours", both_cpu, times["cpu_s"], "ours without its start"),
     )
-    return [
-        Row(name=f"download/{name}", value=measure.median(some), unit="ratio", note=note)
-        for name, some, note in values
-    ]
+    for name, theirs, own, note in values:
+        found = [one / other for one, other in zip(theirs, own, strict=True)]
+        yield Row(name=f"download/{name}", value=measure.median(found), unit="ratio", note=note)
 
 
 def _target(ground: Ground) -> Path:
@@ -156,18 +198,36 @@ async def _ours(ground: Ground, url: str, sha256: str) -> dict[str, float]:
     return found
 
 
-async def _curl(ground: Ground, url: str) -> float:
-    _target(ground).unlink(missing_ok=True)
-    ca_file = str(ground.lab.pki.ca_file)
-    return await _timed(
-        "curl", "--silent", "--fail", "--cacert", ca_file, "-o", str(_target(ground)), url
-    )
+def _command(ground: Ground, name: str, url: str) -> tuple[str, ...]:
+    target, ca_file = str(_target(ground)), str(ground.lab.pki.ca_file)
+    return {
+        "curl": ("curl", "--silent", "--fail", "--cacert", ca_file, "-o", target, url),
+        "wget": (
+            "wget",
+            "--quiet",
+            "--no-config",
+            f"--ca-certificate={ca_file}",
+            "-O",
+            target,
+            url,
+        ),
+        "sha256sum": ("sha256sum", target),
+    }[name]
 
 
-async def _timed(*command: str, **more: Any) -> float:
-    """Run a program; returns its seconds, raises `RuntimeError` if it fails."""
+async def _timed(name: str, *arguments: str) -> tuple[float, float]:
+    """Run a program; returns its seconds and those of the processor.
+
+    Raises `RuntimeError` if it fails.
+    """
+    before = _children_s()
     began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, **more)
+    process = await asyncio.create_subprocess_exec(name, *arguments, stdout=subprocess.DEVNULL)
     if await process.wait() != 0:
-        raise RuntimeError(f"{command[0]} failed")
-    return time.perf_counter() - began
+        raise RuntimeError(f"{name} failed")
+    return time.perf_counter() - began, _children_s() - before
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

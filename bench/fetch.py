@@ -1,7 +1,8 @@
 """A program that fetches one file with the daemon's fetcher: `fetch URL FILE SHA256 CA`.
 
-Prints the seconds of the whole fetch and those of the flush to the disk in it,
-without the start of Python.
+Prints the seconds of the whole fetch, those of the processor, those of the flush to the
+disk in it, and the octets it caused to be written, without the start of Python; and the
+largest memory of the process.  An empty SHA256 means any.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import requests  # noqa: F401 - in the daemon the session before has loaded it
 
+from bench import measure
 from scomod.clock import SystemClock
 from scomod.download.http import HttpFetcher
 from scomod.download.job import FetchRequest
@@ -44,9 +46,17 @@ def main() -> None:
         access=lambda _: Access(ca_file=ca_file),
     )  # fmt: skip
     fetcher = HttpFetcher(clock=SystemClock(), boot_id="bench", user_agent="bench")
-    began = time.perf_counter()
+    written = measure.written_bytes(os.getpid())
+    began, began_cpu = time.perf_counter(), time.process_time()
     fetcher.fetch(request, lambda _done, _total: None, lambda: False)
-    print(json.dumps({"s": time.perf_counter() - began, "flush_s": flushes.seconds}))
+    took = {
+        "s": time.perf_counter() - began,
+        "cpu_s": time.process_time() - began_cpu,
+        "flush_s": flushes.seconds,
+        "written_bytes": measure.written_bytes(os.getpid()) - written,
+        "peak_mib": measure.peak_mib(os.getpid()),
+    }
+    print(json.dumps(took))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,12 @@ def written_of(text: str) -> int:
     return _number(text, "write_bytes")
 
 
+def peak_mib(pid: int) -> float:
+    """Return the largest RSS so far; unlike that of `getrusage` not also that of who started it."""
+    text = Path(f"/proc/{pid}/status").read_text().replace(" kB", "")
+    return _number(text, "VmHWM") / KIB_PER_MIB
+
+
 def switches(pid: int) -> int:
     """Return how often its threads went to sleep by themselves: each was a wake-up."""
     tasks = Path(f"/proc/{pid}/task").iterdir()

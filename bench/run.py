@@ -22,6 +22,7 @@ from bench import (
     cases_operation,
     cases_order,
     cases_tree,
+    fleet,
     verdict,
 )
 from bench.ground import ground
@@ -39,6 +40,7 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "check-in": cases_daemon.check_in,
     "memory": cases_download.memory,
     "download": cases_download.speed,
+    "fetch": cases_download.huge,
     "operation": cases_operation.operation,
     "order": cases_order.order,
     "packages": cases_order.packages,
@@ -46,6 +48,7 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "large-object": cases_object.large_object,
     "tree": cases_tree.lists,
     "inventory": cases_inventory.inventory,
+    "fleet": fleet.fleet,
 }
 
 

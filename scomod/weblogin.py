@@ -27,26 +27,32 @@ class WebLogin(HTTPDigestAuth):
         user, _, password = login.reveal().partition(":")
         super().__init__(user, password)
         # octets: the library would write a text as Latin-1
-        self._basic = HTTPBasicAuth(user.encode(), password.encode())
+        self._basic: Any = HTTPBasicAuth(user.encode(), password.encode())
+        self._digest: Any = super().__call__
+        self._retried: Any = super().handle_401
         self._is_basic = False
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """Put in what is known by now."""
-        return self._basic(r) if self._is_basic else super().__call__(r)
+        made: PreparedRequest = self._basic(r) if self._is_basic else self._digest(r)
+        return made
 
     def handle_401(self, r: Response, **kwargs: Any) -> Response:
         """Ask again with what the server wants."""
+        answer: Response
         if r.status_code != UNAUTHORISED:
-            return super().handle_401(r, **kwargs)
+            answer = self._retried(r, **kwargs)
+            return answer
         # its body is of no use, and may have no end
         r.raw.close()
         r.raw = BytesIO()
         schemes = r.headers.get("WWW-Authenticate", "").lower()
         if "digest" in schemes or "basic" not in schemes:
-            return super().handle_401(r, **kwargs)
+            answer = self._retried(r, **kwargs)
+            return answer
         self._is_basic = True
         asked = self._basic(r.request.copy())
-        answer: Response = r.connection.send(asked, **kwargs)  # type: ignore[attr-defined]
+        answer = r.connection.send(asked, **kwargs)
         answer.history.append(r)
         answer.request = asked
         return answer

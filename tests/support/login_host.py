@@ -62,7 +62,7 @@ def is_right(given: str, login: str, digest: str, path: str) -> bool:
     kind, _, rest = given.partition(" ")
     if not digest:
         return kind == "Basic" and b64decode(rest).decode() == login
-    said = parse_dict_header(rest)
+    said: dict[str, str] = parse_dict_header(rest)  # type: ignore[no-untyped-call]
     if kind != "Digest" or said["uri"] != path or said["nonce"] != NONCE:
         return False
     made = hashlib.new(digest.replace("-", "").lower(), b"").name
