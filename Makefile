@@ -20,7 +20,8 @@ image:
 	script/image
 
 deliver:
-	SCOMOD_CUTS=768 script/test --timeout=7200 tests/property/test_cuts.py
+	SCOMOD_CUTS=768 SCOMOD_DISK_STEP=1 script/test --timeout=7200 \
+		tests/property/test_cuts.py tests/integration/test_full_disk.py
 
 lint:
 	$(VENV)/bin/ruff check .

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +11,7 @@ from tests.support.certificates import Certificates
 from tests.support.debs import Deb
 from tests.support.package_host import Behaviour, PackageHost
 from tests.support.rig import Rig
+from tests.support.small_disk import may_mount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,13 +34,6 @@ def with_small_disk(place: Path) -> Sequence[str]:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     mount = f'mount -t tmpfs -o size={ROOM_BYTES} tmpfs "$0" && exec "$@"'
     return ("unshare", "-m", "sh", "-c", mount, str(place))
-
-
-@cache
-def may_mount() -> bool:
-    """Tell whether this user can make file systems of its own."""
-    command = ["unshare", "-m", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scomod.codes import ResultCode
+    from scomod.errors import OperationError
 
 CUT_BYTES: Final = 65_536
 ALL, NOTHING, SOME = "all that arrived", "nothing", "what was there before"
@@ -256,3 +257,9 @@ OTHER_ROWS: Final = (
     QUOTA,
     READ_ONLY,
 )
+
+
+def check(row: Row, error: OperationError) -> None:
+    """Hold an error against the table."""
+    assert error.reason is row.reason
+    assert getattr(error, "is_retryable", False) is row.is_retried

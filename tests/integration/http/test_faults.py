@@ -26,6 +26,7 @@ from tests.support.fault_table import (
     SERVER_ROWS,
     SOME,
     Row,
+    check,
 )
 from tests.support.fetching import fetch, request_for, some_octets
 from tests.support.package_host import PackageHost, closed_port
@@ -64,12 +65,6 @@ def request_of(row: Row, url: str, part: Path, certificates: Certificates) -> Fe
     own = {key: TOLD[key] for key in row.told} | dict(row.limits)
     access = Access(ca_file=str(certificates.ca_file))
     return request_for(url, part, **own, access=lambda _: access)
-
-
-def check(row: Row, error: OperationError) -> None:
-    """Hold an error against the table."""
-    assert error.reason is row.reason
-    assert getattr(error, "is_retryable", False) is row.is_retried
 
 
 def kept_bytes(part: Path) -> int:
