@@ -139,18 +139,50 @@ def duration(seconds: float) -> str:
 
 
 def progress(
-    label: str, done: int, total: int, width: int | None, *, are_octets: bool = True
+    label: str,
+    done: int,
+    total: int,
+    width: int | None,
+    *,
+    are_octets: bool = True,
+    speed: Sequence[str] = (),
 ) -> str:
-    """Return one line: a bar with percent, or the octets alone while `total` is 0 (unknown)."""
-    if total <= 0:
-        line = f"{printable(label)}{GAP}{size(done)}"
-    else:
-        share = min(done / total, 1.0)
-        filled = int(share * BAR_WIDTH)
-        bar = "#" * filled + "." * (BAR_WIDTH - filled)
-        line = f"{printable(label)}{GAP}[{bar}] {int(share * 100):3} %"
-        line += f"{GAP}{size(done)}" if are_octets else ""
-    return line if width is None else fit(line, width)
+    """Return one line: a bar with percent, or the octets alone while `total` is 0 (unknown).
+
+    `speed` stands at the end.  Where the line is too long for the terminal the bar goes
+    first, then the words of `speed` from the last on, then the end of the rest.
+    """
+    share = min(done / total, 1.0) if total > 0 else 0.0
+    filled = int(share * BAR_WIDTH)
+    bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] " if total > 0 else ""
+    percent = [f"{int(share * 100):3} %"] if total > 0 else []
+    octets = [_of(done, total) if total > 0 else size(done)] if are_octets else []
+    name, facts = printable(label), [*percent, *octets]
+    lines = [GAP.join([name, bar + facts[0], *facts[1:], *speed])]
+    lines += [
+        GAP.join([name, facts[0].strip(), *facts[1:], *speed[:count]])
+        for count in range(len(speed), -1, -1)
+    ]
+    if width is None:
+        return lines[0]
+    return next((line for line in lines if columns(line) <= width), fit(lines[-1], width))
+
+
+def _of(done: int, total: int) -> str:
+    """Return "12.3 of 30.0 MiB", with both units where they differ."""
+    part, whole = size(done), size(total)
+    same = part.split()[1] == whole.split()[1]
+    return f"{part.split()[0] if same else part} of {whole}"
+
+
+def speed(figures: Mapping[str, Any]) -> list[str]:
+    """Return the words for how fast something comes: "1.2 MiB/s", "15 s left"."""
+    if not figures.get("rate"):
+        return []
+    words = [f"{size(int(figures['rate']))}/s"]
+    if "remaining" in figures:
+        words.append(f"{duration(float(round(figures['remaining'])))} left".replace(".0 s", " s"))
+    return words
 
 
 def branches(node: Mapping[str, Any]) -> Iterator[str]:

@@ -141,17 +141,41 @@ def shown(record: Record, style: Style) -> Iterator[str]:
         "consent": f"{consent(record)} {_at(record, 'consent')}",
         "disclosure": f"{consent(record, 'disclosure')} {_at(record, 'disclosure')}",
         "permissions": " ".join(record.get("permissions") or ()),
+        "vendor": record.get("vendor"),
+        "about it": record.get("info_url"),
         "phase": record.get("phase"),
         "result": f"{record.get('result', '')} {record.get('result_text', '')}",
         "reason": record.get("reason"),
         "detail": record.get("detail"),
+        "waits for": _pause(record),
+        "tries": _tries(record),
+        "last failure": record.get("last_failure"),
         "accepted": moment(record.get("accepted")),
         "begun": moment(record.get("begun")),
         "finished": moment(record.get("finished")),
         "reported": _reported(record),
+        "told": _told(record.get("notice") or {}),
+        "next page": record.get("next_url"),
     }
     yield from fields({key: value for key, value in facts.items() if str(value or "").strip()})
     yield from _timeline(record, style)
+
+
+def _pause(record: Record) -> str:
+    """Say what a download waits for, and until when where that is known."""
+    if not record.get("waits_for"):
+        return ""
+    until = f" until {moment(record['waits_until'])}" if record.get("waits_until") else ""
+    return f"{record['waits_for']}{until}"
+
+
+def _tries(record: Record) -> str:
+    """Say how often a download was tried, and what that came to."""
+    if not record.get("tries"):
+        return ""
+    vain = record.get("tries_in_vain")
+    in_vain = f", the last {vain} brought nothing new" if vain else ""
+    return f"{record['tries']}{in_vain}; {size(record['fetched'])} fetched"
 
 
 def _reported(record: Record) -> str:
@@ -161,6 +185,15 @@ def _reported(record: Record) -> str:
     if "finished" in record:
         return "yes" if record.get("reported") else "not yet"
     return ""
+
+
+def _told(notice: Record) -> str:
+    """Say what the server of the download descriptor is told, and what became of that."""
+    if not notice:
+        return ""
+    outcome = notice.get("outcome") or f"not yet, tried {notice.get('tries')} times"
+    when = f" {moment(notice['settled'])}" if "settled" in notice else ""
+    return f"{notice.get('status')} to {notice.get('url')}: {outcome}{when}"
 
 
 def _timeline(record: Record, style: Style) -> Iterator[str]:

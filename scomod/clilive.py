@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 from scomod import clialert, cliview, daytime
 from scomod.clialert import WORDS
 from scomod.clicall import EXIT_OK, UsageError
-from scomod.clifmt import progress
+from scomod.clifmt import progress, speed
 from scomod.facade import Deferred, Refused
+from scomod.meter import Meters
 from scomod.operation import CHANGES
 from scomod.terminal import read_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scomod.clicall import Call, Screen
     from scomod.facade import Record
 
@@ -36,10 +39,14 @@ async def watch(call: Call) -> int:
 
 
 class Board:
-    """The moving picture: a line per event, below it a bar for what is fetched or installed."""
+    """The moving picture: a line per event, below it a bar for what is fetched or installed.
 
-    def __init__(self, screen: Screen) -> None:
+    Where nobody looks, in a file or a pipe, there is no bar and a line for each step.
+    """
+
+    def __init__(self, screen: Screen, now: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
+        self._meters = Meters(now)
         self._has_bar = screen.width is not None and not screen.is_json
         self._names: dict[int, str] = {}
         self._changing: set[int] = set()
@@ -57,17 +64,15 @@ class Board:
             self.learn(record)
         if self._screen.is_json:
             self._screen.write([json.dumps({"event": event, **record})])
-        elif event == "Progress" and self._has_bar:
-            sys.stdout.write(CLEAR_LINE + self._progress(record))
-            sys.stdout.flush()
-        else:
+        elif event != "Progress":
             sys.stdout.write(CLEAR_LINE if self._has_bar else "")
             self._screen.write([self._line(event, record)])
+        elif self._has_bar:
+            sys.stdout.write(CLEAR_LINE + self._progress(record))
+            sys.stdout.flush()
 
     def _line(self, event: str, record: Record) -> str:
         match event:
-            case "Progress":
-                return self._progress(record)
             case "SessionEnded":
                 return cliview.session(record)
             case "PromptChanged":
@@ -76,10 +81,13 @@ class Board:
                 return cliview.operation(record)
 
     def _progress(self, record: Record) -> str:
-        label = self._names.get(record["id"], f"operation {record['id']}")
+        number, done, total = record["id"], record["done"], record["total"]
+        label = self._names.get(number, f"operation {number}")
         width = None if self._screen.width is None else self._screen.width - 1
-        are_octets = record["id"] not in self._changing
-        return progress(label, record["done"], record["total"], width, are_octets=are_octets)
+        if number in self._changing:
+            return progress(label, done, total, width, are_octets=False)
+        self._meters.take(number, done, total)
+        return progress(label, done, total, width, speed=speed(self._meters.figures(number)))
 
 
 async def agent(call: Call) -> int:

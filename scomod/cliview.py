@@ -187,6 +187,10 @@ def prompt(record: Record, style: Style) -> Iterator[str]:
         facts["size"] = size(record["size"])
     if record.get("url"):
         facts["from"] = record["url"]
+    if record.get("vendor"):
+        facts["vendor"] = record["vendor"]
+    if record.get("info_url"):
+        facts["about it"] = record["info_url"]
     facts["asked by"] = record.get("server")
     if record.get("deadline"):
         facts["until"] = moment(record["deadline"])
@@ -260,7 +264,16 @@ def _subject(record: Record) -> str:
 
 def _why(record: Record) -> str:
     reason, detail = record.get("reason") or "", record.get("detail") or ""
+    if record.get("waits_for"):
+        return pause(record)
     return f"{reason} ({detail})" if reason and detail else reason or detail
+
+
+def pause(record: Record) -> str:
+    """Say what a download waits for, until when, and after which failure."""
+    until = f" until {moment(record['waits_until'])}" if record.get("waits_until") else ""
+    after = f", after: {record['last_failure']}" if record.get("last_failure") else ""
+    return f"waits for {record['waits_for']}{until}{after}"
 
 
 def _table(layout: Columns, rows: list[Record], width: int | None) -> list[str]:

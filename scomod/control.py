@@ -13,19 +13,22 @@ from scomod.codes import ComponentState
 from scomod.facade import Unknown
 from scomod.mo import dmacc
 from scomod.mo import uri as uris
-from scomod.operation import Branch, Cancel, Operation
+from scomod.operation import Branch, Cancel, Operation, Phase, StepKind
 from scomod.secret import SHOWN, is_secret_uri
 from scomod.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from scomod.clock import Clock
     from scomod.confirm import Confirmations
     from scomod.enrolment import Enrolment
     from scomod.facade import Record
     from scomod.journal import Journal
+    from scomod.meter import Meters
     from scomod.mo.scomo import Scomo
     from scomod.mo.tree import Tree
+    from scomod.notices import Notice
     from scomod.outbox import Outbox
     from scomod.scheduler import Scheduler
     from scomod.secret import Secret
@@ -53,6 +56,7 @@ class Control:
         tree: Tree,
         journal: Journal,
         outbox: Outbox,
+        notices: Callable[[], Mapping[int, Notice]],
         scomo: Scomo,
         scheduler: Scheduler,
         confirmations: Confirmations,
@@ -61,12 +65,14 @@ class Control:
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
         baseline: Callable[[], Awaitable[Record]],
+        clock: Clock,
         device_id: str,
         root: str,
     ) -> None:
         self._tree = tree
         self._journal = journal
         self._outbox = outbox
+        self._notices = notices
         self._scomo = scomo
         self._scheduler = scheduler
         self._confirmations = confirmations
@@ -75,6 +81,8 @@ class Control:
         self._requests = requests
         self._cancel = cancel
         self._baseline = baseline
+        self._clock = clock
+        self._meters: Meters | None = None
         self._device_id = device_id
         self._root = root
         self.last_sessions: dict[str, Record] = {}
@@ -115,10 +123,17 @@ class Control:
         return self._in_full(self._journal.finished())
 
     def _in_full(self, entries: list[Operation]) -> list[Record]:
-        from scomod.history import facts  # noqa: PLC0415 - only who looks back needs it
+        from scomod.history import facts, told  # noqa: PLC0415 - only who looks back needs it
 
-        unreported = self._unreported()
-        return [{**self.operation(entry, unreported), **facts(entry)} for entry in entries]
+        unreported, notices = self._unreported(), self._notices()
+        return [
+            {
+                **self.operation(entry, unreported),
+                **facts(entry),
+                **({"notice": told(notices[entry.id])} if entry.id in notices else {}),
+            }
+            for entry in entries
+        ]
 
     def _unreported(self) -> set[int]:
         return {alert.operation_id for alert in self._outbox.waiting() if alert.operation_id}
@@ -160,7 +175,28 @@ class Control:
                 record[TOLD[key]] = entry.data[key]
         if entry.result is not None:
             record["result"] = int(entry.result)
+        if entry.phase.is_live and entry.step is StepKind.ACQUIRE:
+            record |= self._fetching(entry)
+        elif self._meters is not None:
+            self._meters.forget(entry.id)
         return record
+
+    def progress(self, operation_id: int, done: int, total: int | None) -> Record:
+        """Take note of how far an operation is; returns what is told of it."""
+        if self._meters is None:
+            from scomod.meter import Meters  # noqa: PLC0415 - while something is fetched
+
+            self._meters = Meters(self._clock.monotonic_s)
+        self._meters.take(operation_id, done, total or 0)
+        return {"id": operation_id, "done": done, "total": total or 0}
+
+    def _fetching(self, entry: Operation) -> Record:
+        """Say how a download gets on, and what it waits for."""
+        from scomod.tries import told  # noqa: PLC0415 - only downloads have them
+
+        if self._meters is None or entry.phase is not Phase.RUNNING:
+            return told(entry.data)
+        return {**told(entry.data), **self._meters.figures(entry.id)}
 
     def prompts(self) -> list[Record]:
         """Give the questions that wait for a person."""

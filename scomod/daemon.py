@@ -99,6 +99,7 @@ class Daemon:
             tree=store.tree,
             journal=store.journal,
             outbox=store.outbox,
+            notices=store.notices,
             scomo=store.scomo,
             scheduler=self._scheduler,
             confirmations=self._confirmations,
@@ -107,6 +108,7 @@ class Daemon:
             requests=lambda: self._requests,
             cancel=lambda number, by: self._engine.cancel(number, by),
             baseline=lambda: self._factory.record(),
+            clock=self._clock,
             device_id=store.device_id,
             root=str(paths.root),
         )
@@ -211,9 +213,7 @@ class Daemon:
     def _telling(self) -> Telling:
         from scomod.operating import make_telling  # noqa: PLC0415 - most packages need none
 
-        telling = make_telling(
-            self._settings, self._paths, self._clock, self._store.db, user_agent=USER_AGENT
-        )
+        telling = make_telling(self._settings, self._paths, self._clock, self._store.db, USER_AGENT)
         self._start(telling.run())
         return telling
 
@@ -284,10 +284,7 @@ class Daemon:
             raise ScomodError("the D-Bus connection was lost")
 
     def _resume(self) -> None:
-        """Pick up what an earlier life left: leftovers, inventory, alerts, first sessions.
-
-        Then take what the device was made with.
-        """
+        """Pick up what an earlier life left, then take what the device was made with."""
         self._spool.sweep({operation.id for operation in self._store.journal.live()})
         self._tidy()
         self._store.scomo.on_deleted = lambda: self._loop.call_soon(self._tidy)
@@ -380,8 +377,8 @@ class Daemon:
 
     def _progress(self, operation_id: int, done: int, total: int | None) -> None:
         """Pass progress on from the fetching thread."""
-        record = {"id": operation_id, "done": done, "total": total or 0}
-        self._loop.call_soon_threadsafe(self._emit, "Progress", record)
+        take = partial(self.control.progress, operation_id, done, total)
+        self._loop.call_soon_threadsafe(lambda: self._emit("Progress", take()))
 
     def _ask_for_restart(self, prompt: Mapping[str, Any]) -> None:
         log.warning("%s waits until the device is restarted", prompt["name"])

@@ -126,7 +126,7 @@ class Session:
     retry_count: int = within(5, 0, 20)
     retry_wait_s: float = within(30.0, 0.05, 86400.0)
     retry_wait_max_s: float = within(3600.0, 0.05, 86400.0)
-    poll_retry_wait_s: float = within(10800.0, 0.05, 7 * 86400.0)
+    poll_retry_wait_s: float = within(14400.0, 0.05, 7 * 86400.0)
     retry_after_max_s: float = within(3600.0, 0.05, 7 * 86400.0)
 
 

@@ -67,8 +67,8 @@ class Wishes:
 
     def add(self, wish: Wish) -> None:
         """Queue a wish; one that waits for the same server takes it up."""
-        if not (wish.waiters or wish.session_id):
-            free_s = max(wish.not_before_s, self._free_s.get(wish.server_id, 0.0))
+        free_s = self._free_s.get(wish.server_id, 0.0)
+        if free_s > wish.not_before_s and not (wish.waiters or wish.session_id):
             wish = replace(wish, not_before_s=free_s)
         for index, other in enumerate(self._wishes):
             if other.server_id == wish.server_id:

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
-    (1, r"scomod\.(stepresult|pace|wishes|tries)$"),
+    (1, r"scomod\.(stepresult|pace|wishes|tries|meter)$"),
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),

@@ -78,9 +78,33 @@ def test_fields_align_their_values() -> None:
     assert clifmt.fields({"a": 1, "long": "x", "none": None}) == ["a     1", "long  x", "none"]
 
 
-def test_progress_shows_bar_percent_and_octets() -> None:
-    line = clifmt.progress("op 1", 512, 1024, None)
-    assert line == "op 1  [############............]  50 %  512 B"
+def test_progress_shows_bar_percent_octets_speed_and_time_left() -> None:
+    speed = clifmt.speed({"rate": 1_258_291.2, "remaining": 14.6})
+    line = clifmt.progress("op 1", 12_897_485, 31_457_280, None, speed=speed)
+    assert (
+        line == "op 1  [#########...............]  41 %  12.3 of 30.0 MiB  1.2 MiB/s  15 s left"
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (80, "op 1  [############............]  50 %  512 B of 1.0 KiB  8 B/s  1 min 04 s left"),
+        (60, "op 1  50 %  512 B of 1.0 KiB  8 B/s  1 min 04 s left"),
+        (45, "op 1  50 %  512 B of 1.0 KiB  8 B/s"),
+        (30, "op 1  50 %  512 B of 1.0 KiB"),
+        (12, "op 1  50 % …"),
+    ],
+)
+def test_progress_on_a_narrow_terminal_keeps_what_matters(width: int, line: str) -> None:
+    speed = clifmt.speed({"rate": 8.0, "remaining": 64.0})
+    shown = clifmt.progress("op 1", 512, 1024, width, speed=speed)
+    assert (shown, clifmt.columns(shown) <= width) == (line, True)
+
+
+def test_time_left_is_not_made_up() -> None:
+    assert clifmt.speed({"done": 5, "total": 10, "rate": 0.0}) == []
+    assert clifmt.speed({"rate": 2048.0}) == ["2.0 KiB/s"]
 
 
 def test_progress_of_unknown_total_shows_octets_alone() -> None:

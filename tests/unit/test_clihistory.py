@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scomod import clihistory
+from scomod import clihistory, cliview
 from scomod.clicall import UsageError
 from scomod.clifmt import Style
 
@@ -77,6 +77,27 @@ def test_second_question_is_what_the_line_shows_and_the_whole_has_both() -> None
         "It may use the network. It may print.",
     ):
         assert fact in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ({"tries": 2}, "901 to https://h/n: not yet, tried 2 times"),
+        (
+            {"tries": 1, "outcome": "told", "settled": 90.0},
+            "901 to https://h/n: told 1970-01-01 00:01:30",
+        ),
+    ],
+)
+def test_what_a_descriptor_said_and_its_server_was_told_is_shown(
+    outcome: dict[str, object], words: str
+) -> None:
+    notice = {"status": 901, "url": "https://h/n", **outcome}
+    more = {"vendor": "Some Body", "next_url": "https://h/thanks", "notice": notice}
+    text = "\n".join(clihistory.shown({**RECORD, **more}, PLAIN))
+    assert "Some Body" in text
+    assert "https://h/thanks" in text
+    assert words in text
 
 
 def test_empty_history_says_so() -> None:
@@ -168,3 +189,26 @@ def test_what_is_no_time_is_a_usage_error(text: str) -> None:
 )
 def test_answer_to_a_request_is_a_sentence(facts: dict[str, Any], words: str) -> None:
     assert words in clihistory.answer({"server": "srv", **facts})
+
+
+def test_download_that_waits_says_for_what_until_when_and_after_which_failure() -> None:
+    waiting = {
+        "phase": "waiting",
+        "waits_for": "the next try",
+        "waits_until": 90.0,
+        "tries": 4,
+        "tries_in_vain": 2,
+        "fetched": 3 << 20,
+        "last_failure": "the connection was lost",
+    }
+    text = "\n".join(clihistory.shown({**RECORD, **waiting}, PLAIN))
+    assert f"waits for     the next try until {clihistory.moment(90.0)}" in text
+    assert "tries         4, the last 2 brought nothing new; 3.0 MiB fetched" in text
+    assert "last failure  the connection was lost" in text
+    assert "waits for the next try until" in cliview.operation({**RECORD, **waiting})
+
+
+def test_download_that_waits_for_news_says_no_time() -> None:
+    record = {**RECORD, "waits_for": "a network that is not metered", "waits_until": 0.0}
+    text = "\n".join(clihistory.shown(record, PLAIN))
+    assert "waits for     a network that is not metered\n" in text
