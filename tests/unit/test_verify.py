@@ -161,6 +161,9 @@ def test_opaque_install_parameters_say_nothing(text: str) -> None:
     "text",
     [
         "sha256=12",
+        "sha512=12",
+        f"sha512={HEX}",
+        f"sha256={HEX * 2}",
         "sha256=xyz;a=b",
         f"sha256={HEX};sha256={DIGEST}",
         "signature=QUJD;ed25519=REVG",
@@ -171,3 +174,12 @@ def test_bad_or_contradicting_digests_are_malformed(text: str) -> None:
     with pytest.raises(VerifyError) as error:
         parse_install_params(text)
     assert reason_of(error) is Reason.MALFORMED
+
+
+def test_a_sha512_is_read_and_checked_like_a_sha256() -> None:
+    right = hashlib.sha512(CONTENT).hexdigest()
+    found = parse_install_params(f"sha256={HEX};SHA512={right.upper()};a=b")
+    assert found == InstallParams(sha256=HEX, sha512=right, signature="", rest={"a": "b"})
+    assert check_digest(io.BytesIO(CONTENT), right, "sha512") == right
+    with pytest.raises(VerifyError, match="SHA-512 is"):
+        check_digest(io.BytesIO(CONTENT + b"!"), right, "sha512")
