@@ -21,14 +21,17 @@ class Proxy:
     """A proxy on a loopback port; a context manager.
 
     `login` (user:password) is demanded where it is set.  `refusal` is a status line to
-    answer everything with; `drip_s` sends the answer to CONNECT an octet each so many seconds.
+    answer everything with; `drip_s` sends the answer to CONNECT an octet each so many seconds;
+    port 0 takes a free one.
     """
 
-    def __init__(self, *, login: str = "", refusal: str = "", drip_s: float = 0.0) -> None:
+    def __init__(
+        self, *, login: str = "", refusal: str = "", drip_s: float = 0.0, port: int = 0
+    ) -> None:
         self._login = f"Basic {b64encode(login.encode()).decode()}" if login else ""
         self._refusal = refusal
         self._drip_s = drip_s
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.asked: list[tuple[str, str]] = []
