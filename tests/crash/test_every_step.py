@@ -9,6 +9,7 @@ progressing where nothing is at work.  Real processes die in `test_matrix.py`.
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import pytest
 from scomod.dmclient.model import Meta
 from scomod.errors import Reason
 from scomod.operation import PLANS, Branch, Primitive, operation_leaf
-from scomod.settings import Health, Reboot, Scomo
+from scomod.settings import Download, Health, Reboot, Scomo
 from tests.support.bundles import pack
 from tests.support.clocks import FakeClock
 from tests.support.executing import add, execute
@@ -25,7 +26,7 @@ from tests.support.handset import Handset, settings_of
 from tests.support.mortal import live
 from tests.support.progressing import hanging
 from tests.support.services import SystemManager
-from tests.support.shelf import Shelf, package
+from tests.support.shelf import NOTIFY_URL, Shelf, package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -65,10 +66,10 @@ def given(device: Handset) -> None:
 
 
 def wait_out(device: Handset) -> None:
-    """Let the times pass that operations watch their component."""
+    """Let the times pass that operations watch their component, and that others are told after."""
     device.settle()
     for _ in range(LOOKS):
-        if device.records.journal.live():
+        if device.records.journal.live() or device.records.journal.has_untold():
             device.clock.advance(HEALTH_S)
             device.settle()
 
@@ -107,7 +108,8 @@ class Kind:
     tells that the package's node and payload are there, `given` that the payload came as the
     node's value and is kept as such.  `answers` are those to the first question and to the
     one about permissions.  `more` are settings, `others` further components of version 2;
-    `cancelled`: somebody cancels it as soon as it waits.
+    `cancelled`: somebody cancels it as soon as it waits.  `told` is what the server of its
+    descriptor is told.
     """
 
     branch: Branch
@@ -122,10 +124,20 @@ class Kind:
     more: Mapping[str, Any] = field(default_factory=dict)
     cancelled: bool = False
     others: tuple[str, ...] = ()
+    told: str = ""
 
 
 def fresh(content: bytes) -> Callable[[Handset], None]:
     return lambda device: announced(device, content)
+
+
+def described(content: bytes) -> Callable[[Handset], None]:
+    def prepare(device: Handset) -> None:
+        url = device.shelf.describe(content)
+        codes = device.codes("srv", add(f"{DOWNLOAD}/PkgID", "p"), add(f"{DOWNLOAD}/PkgURL", url))
+        assert codes == [200, 200]
+
+    return prepare
 
 
 def sandboxed(device: Handset) -> None:
@@ -172,6 +184,8 @@ def restarting(device: Handset) -> None:
 
 P = Primitive
 HEALTH = Health(time_s=HEALTH_S)
+# It opens a minute after the devices' clock began, wherever they are.
+WINDOW = "-".join(time.strftime("%H:%M", time.localtime(at_s)) for at_s in (60.0, 43260.0))
 KINDS = {
     "Download": Kind(
         branch=Branch.DOWNLOAD, primitive=P.DOWNLOAD, prepare=fresh(OLD), delivered=True
@@ -245,6 +259,40 @@ KINDS = {
         primitive=P.STOP,
         prepare=after(OLD, P.DOWNLOAD_INSTALL),
         stock=("1", True),
+    ),
+    "a package is fetched when a window opens, and octets are counted": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=fresh(OLD),
+        stock=("1", True),
+        more={
+            "download": Download(
+                windows=(WINDOW,), spread_s=0.0, day_max_bytes=1 << 20, reserve_bytes=0
+            )
+        },
+    ),
+    "a described package": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=described(OLD),
+        stock=("1", True),
+        told="900 Success",
+    ),
+    "a described package that does not install": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=described(BROKEN),
+        result=1405,
+        told="952 Device Aborted",
+    ),
+    "a person says yes to what is described": Kind(
+        branch=Branch.DOWNLOAD,
+        primitive=P.DOWNLOAD_INSTALL,
+        prepare=described(OLD),
+        confirm="ask",
+        answers=(True,),
+        stock=("1", True),
+        told="900 Success",
     ),
     "a person says yes": Kind(
         branch=Branch.DEPLOYED,
@@ -421,10 +469,20 @@ class Story:
             left = device.leftovers()
             assert (left["spool"], left["work"]) == ([], [])
             assert len(left["delivered"]) == (self.kind.delivered and not self.kind.given)
+            # a death between the answer and our note of it tells it twice
+            assert told(device) == ({self.kind.told} if self.kind.told else set())
+            assert not device.records.journal.has_untold()
             ((_, alert),) = device.reports("srv")
             assert alert.correlator == "the order"
         finally:
             device.close()
+
+
+def told(device: Handset) -> set[str]:
+    """What the servers of descriptors were told."""
+    book = device.paths.root / "told"
+    lines = book.read_text().splitlines() if book.exists() else []
+    return {line.removeprefix(f"{NOTIFY_URL} ") for line in lines}
 
 
 def story_of(name: str, root: Path) -> Story:
