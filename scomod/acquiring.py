@@ -98,8 +98,12 @@ class Acquiring:
             self._patience.ended(operation, leash, is_counted=not self._is_stopping)
         self._patience.forget(operation.id)
         if result.is_descriptor:
-            return self._described(operation, result.url)
-        return Done(data={"sha256": result.sha256, "size": result.size_bytes, KEY: None, **notes})
+            done = self._described(operation, result)
+            self._spool.discard(operation.id)
+            return done
+        data = {"sha256": result.sha256, "size": result.size_bytes, KEY: None, **notes}
+        done = self._described(operation, result) if result.descriptor else Done()
+        return replace(done, data={**done.data, **data})
 
     def _fetch(self, operation: Operation, leash: Leash, notes: dict[str, object]) -> FetchResult:
         """Fetch in a thread; what the operation shall remember comes into `notes`."""
@@ -126,13 +130,12 @@ class Acquiring:
             return sigfetch.fetch_signed(fetcher, request, verify, progress, is_cancelled)
         return fetcher.fetch(request, progress, is_cancelled)
 
-    def _described(self, operation: Operation, url: str) -> Done:
+    def _described(self, operation: Operation, came: FetchResult) -> Done:
         from scomod.described import described  # noqa: PLC0415 - most packages come without
 
-        octets = self._spool.part(operation.id).read_bytes()
-        result = described(operation, octets, url, self._settings, self._paths)
-        self._spool.discard(operation.id)
-        return replace(result, data={**result.data, KEY: None})
+        part = self._spool.part(operation.id)
+        done = described(operation, came, part, self._settings, self._paths)
+        return replace(done, data={**done.data, KEY: None})
 
     def _part_bytes(self, operation: Operation) -> int:
         return self._spool.fetched_bytes(operation.id)

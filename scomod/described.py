@@ -16,6 +16,7 @@ from scomod.confirm import CONSENT, PERSON, reopened
 from scomod.download import descriptor
 from scomod.download.part import free_bytes
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason
+from scomod.fetchrequest import UNTOLD
 from scomod.installers import registry
 from scomod.installers.kinds import backend_name
 from scomod.operation import NOTIFY_URL, StepKind
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scomod.download.descriptor import Descriptor
+    from scomod.download.job import FetchResult
     from scomod.installers.kinds import Kind
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
@@ -44,35 +46,43 @@ ASKING: Final = (StepKind.CONSENT, StepKind.ADMIT)
 
 
 def described(
-    operation: Operation, octets: bytes, base_url: str, settings: Settings, paths: Paths
+    operation: Operation, came: FetchResult, part: Path, settings: Settings, paths: Paths
 ) -> Done:
-    """Read the descriptor that came from `base_url`; gives what goes on with what it describes.
+    """Read the descriptor that came; gives what goes on with what it describes.
 
-    Raises `BadDescriptor`, `DownloadError` where there is no room for the object, and
+    It is what lies in `part`, or came before that.  Raises `BadDescriptor`, `DownloadError`
+    where there is no room for the object or where what came is another one, and
     `InstallerError(UNSUPPORTED_ENV)` for another kind of package: each with the address
     where it is to be told.
     """
     try:
         found = descriptor.parse(
-            octets, base_url=base_url, max_params_bytes=settings.scomo.max_params_bytes
+            came.descriptor or part.read_bytes(),
+            base_url=came.url,
+            max_params_bytes=settings.scomo.max_params_bytes,
+            has_object=bool(came.descriptor),
         )
     except descriptor.BadDescriptor as error:
         error.data = {NOTIFY_URL: error.notify_uri}
         raise
     told: dict[str, object] = {NOTIFY_URL: found.notify_uri}
     try:
-        _check_size(found.size_bytes, settings, paths.spool_dir)
+        if came.descriptor:
+            _check_object(found, came)
+        else:
+            _check_size(found.size_bytes, settings, part.parent)
         kind = _fitting(operation, found.types, registry.kinds(settings.install, paths))
     except OperationError as error:
         error.data = told
         raise
     again = _asks_again(operation, found)
+    asking = [step for step in ASKING if again and step in operation.plan]
     return Done(
         data={**told, **_facts(found), **(reopened() if again else {})},
-        then=(*(step for step in ASKING if again and step in operation.plan), StepKind.ACQUIRE),
+        then=(*asking,) if came.descriptor else (*asking, StepKind.ACQUIRE),
         subject=replace(
             operation.subject,
-            url=" ".join(found.object_uris),
+            url=" ".join(found.object_uris) or operation.subject.url,
             install_params=operation.subject.install_params or found.install_param,
             name=operation.subject.name or found.name,
             description=operation.subject.description or found.description,
@@ -98,6 +108,16 @@ def _asks_again(operation: Operation, found: Descriptor) -> bool:
     is_told = bool(found.description and not subject.description)
     is_sized = announced_bytes(operation) != found.size_bytes
     return is_named or is_told or is_sized or bool(found.vendor or found.info_url)
+
+
+def _check_object(found: Descriptor, came: FetchResult) -> None:
+    """Raise `DownloadError` where what came with a descriptor is something else (905)."""
+    if came.size_bytes != found.size_bytes:
+        text = f"{came.size_bytes} octets came, {found.size_bytes} were described"
+        raise DownloadError(Reason.NOT_AS_DESCRIBED, text)
+    if came.content_type not in (*found.types, *UNTOLD):
+        text = f"{came.content_type:.100} came, {', '.join(found.types)} was described"
+        raise DownloadError(Reason.NOT_AS_DESCRIBED, text)
 
 
 def _check_size(size_bytes: int, settings: Settings, spool: Path) -> None:

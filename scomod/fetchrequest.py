@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
 
 # What servers say of a file whose type they do not know.
-_UNTOLD: Final = ("application/octet-stream", "")
+UNTOLD: Final = ("application/octet-stream", "")
 
 
 def request_for(operation: Operation, settings: Settings, paths: Paths, part: Path) -> FetchRequest:
@@ -34,7 +34,7 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
         sha256=params.sha256,
         sha512=params.sha512,
         size_bytes=announced_bytes(operation),
-        types=(*types, *_UNTOLD) if types else (),
+        types=(*types, *UNTOLD) if types else (),
         max_bytes=limits.max_bytes,
         max_descriptor_bytes=0 if types else limits.max_descriptor_bytes,
         reserve_bytes=limits.reserve_bytes,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scomod.facade import Record
+    from scomod.notices import Notice
     from scomod.operation import Operation
 
 # How the vendor ranges of scomo §5 are called.
@@ -41,12 +42,27 @@ def facts(operation: Operation) -> Record:
         "consent": operation.data.get("consent"),
         "disclosure": operation.data.get("disclosure"),
         "permissions": operation.data.get("permissions"),
+        "vendor": operation.data.get("vendor"),
+        "info_url": operation.data.get("info_url"),
+        "next_url": operation.data.get("next_url"),
         "result_text": None if operation.result is None else result_text(operation.result),
         "reported_at": operation.reported_s,
         "report_status": operation.report_status,
         "timeline": [
             {"at": at_s, "phase": phase, "step": step} for at_s, phase, step in operation.timeline
         ],
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def told(notice: Notice) -> Record:
+    """Return what the server of a descriptor is told, where, and what became of it."""
+    known = {
+        "status": notice.status,
+        "url": notice.url,
+        "tries": notice.tries,
+        "outcome": notice.outcome or None,
+        "settled": notice.settled_s,
     }
     return {key: value for key, value in known.items() if value is not None}
 

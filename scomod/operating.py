@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def make_telling(
-    settings: Settings, paths: Paths, clock: Clock, db: Database, *, user_agent: str
+    settings: Settings, paths: Paths, clock: Clock, db: Database, user_agent: str
 ) -> Telling:
     """Put together what tells the servers of descriptors how operations ended."""
     from random import SystemRandom  # noqa: PLC0415 - most packages come without descriptor

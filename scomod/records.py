@@ -28,8 +28,9 @@ from scomod.operation import Branch
 from scomod.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from scomod.notices import Notice
     from scomod.operation import Operation
     from scomod.secret import Secret
     from scomod.settings import Paths, Settings
@@ -89,6 +90,12 @@ class Records:
             left = leftovers.mend(nodes, self.tree, self.scomo.layout, self.journal.live())
         if left:
             log.warning("nothing works any more on: %s", ", ".join(left))
+
+    def notices(self) -> Mapping[int, Notice]:
+        """Return what the servers of descriptors are told, by operation."""
+        from scomod.notices import Notices  # noqa: PLC0415 - only who looks back needs it
+
+        return Notices(self.db).all()
 
     def _device_id(self, settings: Settings) -> str:
         """Return the configured identity, or one made up once and kept."""

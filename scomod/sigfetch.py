@@ -88,13 +88,13 @@ def _fetch_unsigned(
 
     Raises `refusal` for anything else than a descriptor.
     """
-    from scomod.download.attempt import WrongType  # noqa: PLC0415 - most come without
+    from scomod.download.attempt import COMBINED, WrongType  # noqa: PLC0415 - most come without
     from scomod.download.descriptor import MEDIA_TYPE  # noqa: PLC0415 - as above
 
     if not request.max_descriptor_bytes:
         raise refusal
     try:
-        asked = replace(request, types=(MEDIA_TYPE,))
+        asked = replace(request, types=(MEDIA_TYPE, *COMBINED))
         return fetcher.fetch(asked, lambda *_: None, is_cancelled)
     except WrongType as error:
         raise refusal from error

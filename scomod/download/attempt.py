@@ -7,8 +7,8 @@ and flushed once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scomod.download.descriptor import is_descriptor
 from scomod.download.job import FetchResult
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from scomod.download.job import FetchRequest
     from scomod.download.meter import Meter
     from scomod.download.part import Origin
+
+
+COMBINED: Final = ("multipart/related", "multipart/mixed")
 
 
 class WrongType(DownloadError):  # noqa: N818 - a condition
@@ -88,6 +91,7 @@ class _Attempt:
     boot_id: str
     is_continued: bool = False
     is_descriptor: bool = False
+    descriptor: bytes = b""
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -125,6 +129,7 @@ class _Attempt:
             sha256=self.part.hexdigest(),
             content_type=origin.media_type,
             is_descriptor=self.is_descriptor,
+            descriptor=self.descriptor,
             url=self.request.url if self.meter.fetched_bytes else origin.url,
             fetched_bytes=self.meter.fetched_bytes,
         )
@@ -171,13 +176,36 @@ class _Attempt:
             return self._take_whole(answer)
 
     def _take_whole(self, answer: Answer) -> Origin:
-        """Replace the part by the body of an answer."""
+        """Replace the part by the body of an answer, or by the object in it."""
         self._check_type(answer.origin.media_type)
+        if self.request.max_descriptor_bytes and answer.origin.media_type in COMBINED:
+            answer = self._opened(answer)
         total = self._checked(answer.total_bytes)
         self.is_continued = False
         self.part.restart(answer.origin)
         self._copy(answer, total)
         return answer.origin
+
+    def _opened(self, answer: Answer) -> Answer:
+        """Take the descriptor out of a body that brings it and then the object.
+
+        What comes of the object cannot be asked for by a range: it is fetched anew.
+        """
+        from scomod.download.multipart import Parts  # noqa: PLC0415 - few servers send it
+
+        parts = Parts(answer.read_into, answer.origin.content_type)
+        try:
+            if not is_descriptor(parts.next() or ""):
+                raise DownloadError(Reason.DESCRIPTOR, "multipart: a descriptor must come first")
+            self.descriptor = parts.whole(self.request.max_descriptor_bytes)
+            kind = parts.next()
+        except self.source.errors as error:
+            raise self.source.failure(error) from error
+        if kind is None:
+            raise DownloadError(Reason.DESCRIPTOR, "multipart: no object after the descriptor")
+        # of no address: nothing may be gone on with, though a digest be known
+        origin = replace(answer.origin, url="", content_type=kind)
+        return Answer(origin=origin, start=0, total_bytes=None, read_into=parts.read_into)
 
     def _check_type(self, media_type: str) -> None:
         """Refuse what is of another type than was asked for; a descriptor has its own limit."""

@@ -91,8 +91,10 @@ def type_by_name(name: str) -> str:
     return MEDIA_TYPE if name.lower().endswith(".dd") else ""
 
 
-def parse(octets: bytes, *, base_url: str, max_params_bytes: int) -> Descriptor:
-    """Read a descriptor that came from `base_url`.
+def parse(
+    octets: bytes, *, base_url: str, max_params_bytes: int, has_object: bool = False
+) -> Descriptor:
+    """Read a descriptor that came from `base_url`; of one that `has_object` no address is needed.
 
     `max_params_bytes` limits installParam.  Raises `BadDescriptor`: DESCRIPTOR where
     it cannot be read or lacks what it must have, DESCRIPTOR_VERSION where its major is not 1.
@@ -105,7 +107,7 @@ def parse(octets: bytes, *, base_url: str, max_params_bytes: int) -> Descriptor:
         if len(params.encode()) > max_params_bytes:
             raise _invalid(f"installParam is longer than {max_params_bytes} octets")
         return Descriptor(
-            object_uris=_object_uris(values, base_url),
+            object_uris=() if has_object else _object_uris(values, base_url),
             size_bytes=_size(_first(values, "size")),
             types=_types(values),
             notify_uri=notify_uri,

@@ -53,7 +53,8 @@ class FetchRequest:
 class FetchResult:
     """What lies in `part` now: complete, flushed to disk, digest computed on the way.
 
-    `is_descriptor` says that it describes the file and is not the file; `url` is the address
+    `is_descriptor` says that it describes the file and is not the file; `descriptor` is one
+    that came before the file in the same body, b"" where none did; `url` is the address
     that gave it, `fetched_bytes` how many octets of bodies crossed the network in this call.
     """
 
@@ -63,6 +64,7 @@ class FetchResult:
     url: str = ""
     fetched_bytes: int = 0
     is_descriptor: bool = False
+    descriptor: bytes = b""
 
 
 class Fetcher(Protocol):

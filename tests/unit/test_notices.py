@@ -9,6 +9,7 @@ import pytest
 
 from scomod.download.descriptor import DdStatus
 from scomod.errors import DownloadError, Reason
+from scomod.history import facts, told
 from scomod.notice import STATUS, body_of, notice_of, status_of
 from scomod.notices import Notice, Notices
 from scomod.operation import NOTIFY_URL, Operation, Phase, Primitive, StepKind
@@ -217,6 +218,7 @@ def replaced(old: str, new: str) -> Callable[[Shelf], str]:
     return prepare
 
 
+@pytest.mark.spec("omadm T-45")
 @pytest.mark.parametrize(
     ("prepare", "result", "told"),
     [
@@ -238,6 +240,20 @@ def test_a_failure_is_told_too(
 ) -> None:
     assert stage.order(prepare(stage.shelf)).result == result
     assert stage.told == [f"{ADDRESS} {told}"]
+
+
+def test_what_was_told_to_whom_is_kept_with_what_the_descriptor_said(stage: Stage) -> None:
+    words = "<vendor>Somebody</vendor><nextURL>/thanks</nextURL>"
+    operation = stage.order(stage.shelf.describe(PACKAGE, words))
+    assert facts(operation)["vendor"] == "Somebody"
+    assert facts(operation)["next_url"] == "https://packages.example/thanks"
+    assert told(stage.device.records.notices()[operation.id]) == {
+        "status": 900,
+        "url": ADDRESS,
+        "tries": 1,
+        "outcome": TOLD,
+        "settled": NOW_S,
+    }
 
 
 # -- how often, and until when -----------------------------------------------------

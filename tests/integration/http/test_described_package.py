@@ -18,7 +18,7 @@ from scomod.errors import OperationError
 from scomod.operation import Operation, StepKind, Subject
 from scomod.outcome import result_for
 from scomod.settings import Download, Paths, Settings, Transport, Verify
-from scomod.stepresult import Done
+from scomod.stepresult import Done, Retry
 from tests.support.operations import an_operation
 from tests.support.package_host import Behaviour, PackageHost
 from tests.support.patient import patience_of
@@ -202,3 +202,64 @@ def test_a_file_of_another_type_is_the_package_itself(host: PackageHost, tmp_pat
     device = Device(tmp_path, host.url("/direct.deb"))
     assert device.payload() == PACKAGE
     assert device.operation.subject.url == host.url("/direct.deb")
+
+
+# -- descriptor and package in one body -------------------------------------------------
+
+
+def combined(first: bytes, *, kind: str = DEB, packed: bytes = PACKAGE) -> bytes:
+    return b"".join(
+        (
+            b"--cut\r\nContent-Type: application/vnd.oma.dd+xml\r\n\r\n" + first + b"\r\n",
+            b"--cut\r\nContent-Type: " + kind.encode() + b"\r\nContent-ID: <object>\r\n\r\n",
+            packed + b"\r\n--cut--\r\n",
+        )
+    )
+
+
+@pytest.mark.parametrize("subtype", ["related", "mixed"])
+def test_descriptor_and_package_may_come_in_one_body(
+    host: PackageHost, tmp_path: Path, subtype: str
+) -> None:
+    more = "<name>D</name><installNotifyURI>/told</installNotifyURI>"
+    whole = combined(document(uri="cid:object", more=more))
+    host.put("/p", whole, Behaviour(content_type=f"multipart/{subtype}; boundary=cut"))
+    device = Device(tmp_path, host.url("/p"))
+    result = device.step()
+    assert isinstance(result, Done)
+    assert result.then == ()
+    assert device.spool.part(7).read_bytes() == PACKAGE
+    assert (device.operation.data["sha256"], device.operation.data["size"]) == (DIGEST, 19)
+    assert device.operation.data["notify_url"] == host.url("/told")
+    assert device.operation.subject.name == "D"
+    assert len(host.seen("/p")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [
+        (combined(document(size="18")), ResultCode.DOWNLOAD_FAILED),
+        (combined(document(), kind="image/png"), ResultCode.DOWNLOAD_FAILED),
+        (combined(b"<media/>"), ResultCode.DOWNLOAD_FAILED),
+        (combined(document())[5:], ResultCode.DOWNLOAD_FAILED),
+        (combined(document(more=" " * 1024)), ResultCode.DOWNLOAD_OUT_OF_MEMORY),
+        (b"--cut\r\n\r\n" + PACKAGE + b"\r\n--cut--", ResultCode.DOWNLOAD_FAILED),
+    ],
+    ids=["size", "type", "descriptor", "boundary", "limit", "no descriptor"],
+)
+def test_what_is_wrong_with_a_combined_body_has_its_result(
+    host: PackageHost, tmp_path: Path, body: bytes, result: ResultCode
+) -> None:
+    host.put("/p", body, Behaviour(content_type="multipart/related; boundary=cut"))
+    assert Device(tmp_path, host.url("/p")).failure() is result
+
+
+def test_a_combined_body_that_is_cut_is_fetched_anew(host: PackageHost, tmp_path: Path) -> None:
+    whole = combined(document())
+    behaviour = Behaviour(content_type="multipart/related; boundary=cut", truncate_after=230)
+    host.put("/p", whole, behaviour)
+    device = Device(tmp_path, host.url("/p"))
+    assert isinstance(device.step(), Retry)
+    host.put("/p", whole, Behaviour(content_type="multipart/related; boundary=cut"))
+    assert device.payload() == PACKAGE
+    assert [seen.range for seen in host.seen("/p")] == ["", ""]
