@@ -22,7 +22,7 @@ def test_the_new_version_answers_and_the_report_says_success(device: ImageDevice
     device.until_reported()
     assert device.status()["version"] == "2.0"
     assert device.container.show(DAEMON, "MainPID") != number
-    assert device.container.says("scomoctl", "--version").split()[-1] == "2.0"
+    assert device.container.says("scomod", "--version").split()[-1] == "2.0"
     assert device.dpkg_state("scomod") == "ii 2.0"
     assert device.dpkg_audit() == ""
     assert [report["result"] for report in device.reports(order)] == [ResultCode.SUCCESSFUL]
