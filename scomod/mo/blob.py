@@ -216,8 +216,9 @@ class _Part:
 
     def remove(self) -> None:
         """Close and delete, whatever state it is in."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a full disk may say so only now
             self._file.close()
+        with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
 

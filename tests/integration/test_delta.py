@@ -22,11 +22,12 @@ from scomod.download.delta import Chosen, Offer
 from scomod.download.deltafetcher import DeltaFetcher
 from scomod.download.mirrors import open_fetcher
 from scomod.download.part import state_path
-from scomod.download.spool import Spool, delta_path, patched_path
+from scomod.download.spool import PART_NAME, Spool, delta_path, patched_path
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason, VerifyError
 from scomod.installers import patcher
 from tests.support.debs import Deb
 from tests.support.fetching import BOOT_ID, request_for, some_octets
+from tests.support.mortal import live
 from tests.support.package_host import Behaviour, PackageHost
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from scomod.download.job import FetchResult
 
 MEMORY = 64 << 20
+TOUCHES = {"open", "os.rename", "os.remove", "os.truncate"}
 CODE = Path(os.__file__).parent  # real files: what an interpreter is made of
 PATCH_WORDS = """
 import sys
@@ -62,10 +64,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two versions of a package of real files, of which one line in one file differs."""
     folder = tmp_path_factory.mktemp("packages")
     files = {
-        f"usr/lib/demo/{path.name}": path.read_text() for path in sorted(CODE.glob("[a-d]*.py"))
+        f"usr/lib/demo/{path.name}": path.read_text() for path in sorted(CODE.glob("[ab]*.py"))
     }
     old = Deb(name="demo", version="1.0", files=files).build(folder)
-    files["usr/lib/demo/ast.py"] += "# one more line\n"
+    files["usr/lib/demo/base64.py"] += "# one more line\n"
     return old, Deb(name="demo", version="1.1", files=files).build(folder)
 
 
@@ -360,6 +362,37 @@ def test_killed_at_any_instant_the_next_life_ends_with_the_package(
     delta_path(bed.part).unlink()
     assert bed.fetch(offer).sha256 == sha256(bed.whole)
     assert bed.left() == ["7.part"]
+
+
+def test_killed_at_every_touch_of_the_spool_the_next_life_ends_with_the_package(
+    bed: Bed,
+) -> None:
+    """Before each file of the spool is opened, renamed or removed, from the first to the last."""
+    content = some_octets(5000, seed=4)
+    whole = request_for(bed.host.put("/small", content), bed.part, content)
+    offer, spool = bed.offer(some_octets(100, seed=5)), str(bed.part.parent)
+
+    def copy(*, result: Path, **_: object) -> None:  # a tool that costs nothing
+        result.write_bytes(content)
+
+    def play(observer: Callable[[str], None]) -> None:
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            if event in TOUCHES and arguments and str(arguments[0]).startswith(spool):
+                observer(f"{event} {Path(str(arguments[0])).name}")
+
+        sys.addaudithook(hook)
+        bed.fetch(offer, patch=copy, whole=whole)
+
+    boundaries = live(play).boundaries
+    assert {"os.rename 7.part.patched", "os.remove 7.part.delta"} <= set(boundaries)
+    for deadly in boundaries:
+        for path in bed.part.parent.iterdir():
+            path.unlink()
+        assert live(play, {deadly}).killed_at == deadly
+        assert {PART_NAME.fullmatch(name) is not None for name in bed.left()} <= {True}
+        assert bed.fetch(offer, patch=copy, whole=whole).sha256 == sha256(content)
+        assert bed.left() == ["7.part"], deadly
+    assert bed.host.seen("/small") == []
 
 
 def test_the_spool_knows_all_names_of_a_delta(tmp_path: Path) -> None:

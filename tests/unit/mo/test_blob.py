@@ -18,7 +18,7 @@ from scomod import db
 from scomod.db import Database
 from scomod.errors import DeviceFull, Forbidden, StorageFailed, TooLarge
 from scomod.mo.acl import Right
-from scomod.mo.blob import FLUSH_BYTES, BlobStore
+from scomod.mo.blob import FLUSH_BYTES, BlobStore, Incoming
 from scomod.mo.node import INLINE_MAX_BYTES, Blob
 from scomod.mo.store import NodeStore
 from tests.support.trees import tree_bench
@@ -162,6 +162,36 @@ def test_kernel_that_takes_no_more_is_a_full_device(blobs: BlobStore, tmp_path: 
     incoming.drop()
     with pytest.raises(DeviceFull):
         blobs.keep(LONG * 2)
+    assert not files(tmp_path)
+
+
+def fill(incoming: Incoming, count: int) -> None:
+    for _ in range(0, count, 5000):
+        incoming.write(bytes(5000))
+
+
+def test_room_that_ends_at_any_write_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wanted_bytes = 150_000
+    for limit in range(0, wanted_bytes, 5000):
+        blobs = BlobStore(tmp_path / "values", reserve_bytes=0)
+        incoming = blobs.receive()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(DeviceFull):
+                fill(incoming, wanted_bytes)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        incoming.drop()
+        assert not files(tmp_path), limit
+
+
+def test_part_goes_also_where_closing_it_fails(blobs: BlobStore, tmp_path: Path) -> None:
+    """As a disk with a quota may say only then that there was no room."""
+    part = blobs.new_part()
+    part.write(LONG)
+    os.close(part._file.fileno())
+    part.remove()
     assert not files(tmp_path)
 
 
