@@ -11,109 +11,17 @@ from scomod.download.descriptor import DdStatus
 from scomod.errors import DownloadError, Reason
 from scomod.history import facts, told
 from scomod.notice import STATUS, body_of, notice_of, status_of
-from scomod.notices import Notice, Notices
-from scomod.operation import NOTIFY_URL, Operation, Phase, Primitive, StepKind
+from scomod.operation import NOTIFY_URL, Phase, StepKind
 from scomod.settings import Confirm
 from scomod.telling import TOLD
-from tests.support.clocks import FakeClock
-from tests.support.executing import add, execute
-from tests.support.handset import Handset, settings_of
 from tests.support.operations import an_operation
 from tests.support.shelf import NOTIFY_URL as ADDRESS
-from tests.support.shelf import Shelf, package
+from tests.support.shelf import Shelf
+from tests.support.told import NOW_S, PACKAGE, Device, Stage, busy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from scomod.settings import Settings
-
-DOWNLOAD = "./SCOMO/Download/x"
-NOW_S = 1_800_000_000.0
-PACKAGE = package("editor", "1")
-LIMITS = replace(
-    settings_of().download,
-    notice_attempts_count=3,
-    retry_wait_s=10.0,
-    retry_wait_max_s=1000.0,
-    retry_after_max_s=100.0,
-    notice_max_age_s=500.0,
-    max_notices_count=2,
-)
-
-
-class Stage:
-    """A device over its lives, a shelf of packages, and what was told to whom."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.shelf = Shelf()
-        self.clock = FakeClock()
-        self.clock.now_s = NOW_S
-        self.settings = replace(settings_of(), download=LIMITS)
-        self.refusal: DownloadError | None = None
-        self.tries: list[float] = []
-        self.orders = 0
-        self.device = self._boot()
-
-    def _boot(self) -> Handset:
-        return _Device(self)
-
-    def begin_life(self, settings: Settings | None = None) -> None:
-        self.device.close()
-        self.settings = settings or self.settings
-        self.device = self._boot()
-        self.device.settle()
-
-    def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.device.settle()
-
-    def order(self, url: str, **leaves: str) -> Operation:
-        self.orders += 1
-        leaves = {"PkgID": f"p{self.orders}", "PkgURL": url, **leaves}
-        item = f"{DOWNLOAD}{self.orders}"
-        codes = self.device.codes("srv", *(add(f"{item}/{k}", v) for k, v in leaves.items()))
-        assert set(codes) == {200}
-        uri = f"{item}/Operations/{Primitive.DOWNLOAD_INSTALL}"
-        assert self.device.codes("srv", execute(uri, f"order {self.orders}")) == [202]
-        self.device.settle()
-        return self.last
-
-    def reported(self) -> None:
-        """Let the server take all reports."""
-        for alert, _ in self.device.reports("srv"):
-            self.device.taken([alert])
-
-    def kept(self) -> set[int]:
-        return {operation.id for operation in self.device.records.journal.all()}
-
-    @property
-    def last(self) -> Operation:
-        return self.device.records.journal.all()[-1]
-
-    @property
-    def notices(self) -> Mapping[int, Notice]:
-        return Notices(self.device.records.db).all()
-
-    @property
-    def told(self) -> list[str]:
-        book = self.root / "told"
-        return book.read_text().splitlines() if book.exists() else []
-
-
-class _Device(Handset):
-    """Its server may refuse what it is told."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        super().__init__(stage.root, stage.shelf, stage.clock, settings=stage.settings)
-
-    def post(self, url: str, body: bytes) -> None:
-        self._stage.tries.append(self.clock.now_s - NOW_S)
-        if self._stage.refusal is not None:
-            raise self._stage.refusal
-        super().post(url, body)
 
 
 @pytest.fixture
@@ -121,12 +29,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)
     yield stage
     stage.device.close()
-
-
-def busy(retry_after_s: float = 0.0) -> DownloadError:
-    return DownloadError(
-        Reason.SERVER_UNAVAILABLE, "HTTP 503", is_retryable=True, retry_after_s=retry_after_s
-    )
 
 
 # -- which status ---------------------------------------------------------------
@@ -202,46 +104,6 @@ def test_a_descriptor_without_address_tells_nobody(stage: Stage) -> None:
     assert stage.notices == {}
 
 
-def no_object(shelf: Shelf) -> str:
-    url = shelf.describe(PACKAGE)
-    del shelf.content["https://packages.example/p"]
-    return url
-
-
-def replaced(old: str, new: str) -> Callable[[Shelf], str]:
-    def prepare(shelf: Shelf) -> str:
-        url = shelf.describe(PACKAGE)
-        assert old.encode() in shelf.content[url]
-        shelf.content[url] = shelf.content[url].replace(old.encode(), new.encode())
-        return url
-
-    return prepare
-
-
-@pytest.mark.spec("omadm T-45")
-@pytest.mark.parametrize(
-    ("prepare", "result", "told"),
-    [
-        (replaced("<size>", "<size>9999999999999"), 1404, "901 Insufficient memory"),
-        (replaced("<size>", "<size>0</size><size>"), 1402, "906 Invalid descriptor"),
-        (replaced("<media>", "<media><DDVersion>2.0</DDVersion>"), 1402, "951 Invalid DDVersion"),
-        (replaced("<type>application/vnd.debian.binary-package", "<type>image/png"), 1413,
-         "953 Non-Acceptable Content"),
-        (no_object, 1402, "954 Loader Error"),
-        (replaced("</media>", f"<installParam>sha256={'0' * 64}</installParam></media>"), 1407,
-         "905 Attribute mismatch"),
-        (lambda shelf: shelf.describe(package("editor", "1", fails="script failed")), 1405,
-         "952 Device Aborted"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
-def test_a_failure_is_told_too(
-    stage: Stage, prepare: Callable[[Shelf], str], result: int, told: str
-) -> None:
-    assert stage.order(prepare(stage.shelf)).result == result
-    assert stage.told == [f"{ADDRESS} {told}"]
-
-
 def test_what_was_told_to_whom_is_kept_with_what_the_descriptor_said(stage: Stage) -> None:
     words = "<vendor>Somebody</vendor><nextURL>/thanks</nextURL>"
     operation = stage.order(stage.shelf.describe(PACKAGE, words))
@@ -306,7 +168,7 @@ def test_what_is_too_old_is_given_up(stage: Stage) -> None:
     stage.order(stage.shelf.describe(PACKAGE))
     stage.device.close()
     stage.clock.advance(501.0)
-    stage.device = _Device(stage)
+    stage.device = Device(stage)
     stage.device.settle()
     (notice,) = stage.notices.values()
     assert (len(stage.tries), notice.outcome) == (1, "given up: it waited too long")

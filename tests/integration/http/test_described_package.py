@@ -18,7 +18,7 @@ from scomod.errors import OperationError
 from scomod.operation import Operation, StepKind, Subject
 from scomod.outcome import result_for
 from scomod.settings import Download, Paths, Settings, Transport, Verify
-from scomod.stepresult import Done, Retry
+from scomod.stepresult import Done, Wait
 from tests.support.operations import an_operation
 from tests.support.package_host import Behaviour, PackageHost
 from tests.support.patient import patience_of
@@ -259,7 +259,7 @@ def test_a_combined_body_that_is_cut_is_fetched_anew(host: PackageHost, tmp_path
     behaviour = Behaviour(content_type="multipart/related; boundary=cut", truncate_after=230)
     host.put("/p", whole, behaviour)
     device = Device(tmp_path, host.url("/p"))
-    assert isinstance(device.step(), Retry)
+    assert isinstance(device.step(), Wait)
     host.put("/p", whole, Behaviour(content_type="multipart/related; boundary=cut"))
     assert device.payload() == PACKAGE
     assert [seen.range for seen in host.seen("/p")] == ["", ""]
