@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench import (
     cases_codec,
     cases_daemon,
+    cases_delta,
     cases_download,
     cases_inventory,
     cases_object,
@@ -40,6 +41,7 @@ CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "check-in": cases_daemon.check_in,
     "memory": cases_download.memory,
     "download": cases_download.speed,
+    "delta": cases_delta.delta,
     "fetch": cases_download.huge,
     "operation": cases_operation.operation,
     "order": cases_order.order,

@@ -120,13 +120,16 @@ FORGED = Recipe(
 )
 
 
-def build(recipe: Recipe, directory: Path, pki: Pki) -> Payload:
-    """Build a package into `directory`; the same recipe gives the same octets."""
+def build(recipe: Recipe, directory: Path, pki: Pki, *, packing: str = "gzip") -> Payload:
+    """Build a package into `directory`; the same recipe gives the same octets.
+
+    `packing` is how it is compressed inside, "none" for what deltas are made of.
+    """
     archive = directory / f"{recipe.name}_{recipe.version}_all.deb"
     with tempfile.TemporaryDirectory(prefix="scomod-lab-") as scratch:
         tree = Path(scratch) / "tree"
         _lay_out(recipe, tree)
-        _run("--root-owner-group", "-Zgzip", "--build", str(tree), str(archive))
+        _run("--root-owner-group", f"-Z{packing}", "--build", str(tree), str(archive))
     return payload_of(archive, pki)
 
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ from scomod.download.mirrors import open_fetcher
 from scomod.download.part import state_path
 from scomod.download.spool import PART_NAME, Spool, delta_path, patched_path
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason, VerifyError
-from scomod.installers import patcher
+from scomod.installers import patcher, proc
 from tests.support.debs import Deb
 from tests.support.fetching import BOOT_ID, request_for, some_octets
 from tests.support.mortal import live
@@ -71,6 +71,12 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return old, Deb(name="demo", version="1.1", files=files).build(folder)
 
 
+def no_other_tools(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let programs be found in a folder only, as on a device that has no more."""
+    environment = cast("dict[str, str]", proc.ENVIRONMENT)
+    monkeypatch.setitem(environment, "PATH", str(folder))
+
+
 class Bed:
     """A package server that has a package and a delta, and a spool."""
 
@@ -81,6 +87,7 @@ class Bed:
         self.delta = make_delta(old, new, folder / "made.zst").read_bytes()
         self.part = Spool(folder / "spool", folder / "delivered").part(7)
         self.told: list[str] = []
+        self.other = b""  # a delta to something else
         self.request = request_for(
             host.put("/demo.deb", self.whole), self.part, self.whole, size_bytes=len(self.whole)
         )
@@ -104,7 +111,7 @@ class Bed:
         timeout_s: float = 60.0,
         **options: Any,
     ) -> FetchResult:
-        limits = {"max_memory_bytes": max_memory_bytes, "timeout_s": timeout_s}
+        limits: dict[str, Any] = {"max_memory_bytes": max_memory_bytes, "timeout_s": timeout_s}
         fetcher = DeltaFetcher(
             fetcher=open_fetcher(clock=SystemClock(), boot_id=BOOT_ID, user_agent="scomod test"),
             whole=options.pop("whole", self.request),
@@ -185,7 +192,7 @@ def test_a_hostile_delta_ends_the_tool_and_nothing_else(
     other.write_bytes(some_octets(200_000, seed=3))
     new = tmp_path / "other.new"
     new.write_bytes(other.read_bytes() + b"!")
-    bed.other = make_delta(other, new, tmp_path / "other.zst").read_bytes()  # type: ignore[attr-defined]
+    bed.other = make_delta(other, new, tmp_path / "other.zst").read_bytes()
     offer = bed.offer(make(bed))
     with pytest.raises(OperationError, match=text) as caught:
         bed.fetch(offer, may_fall_back=False)
@@ -253,7 +260,7 @@ def test_the_tool_may_use_what_is_allowed_and_no_more(
 def test_a_device_without_the_tool_fetches_the_whole(
     bed: Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(patcher.proc.ENVIRONMENT, "PATH", str(tmp_path))  # type: ignore[arg-type]
+    no_other_tools(monkeypatch, tmp_path)
     with pytest.raises(InstallerError, match="no zstd"):
         bed.fetch(bed.offer(), may_fall_back=False)
     assert bed.fetch(bed.offer()).fetched_bytes == len(bed.delta) + len(bed.whole)
@@ -265,7 +272,7 @@ def test_a_tool_that_is_killed_is_named(
     tool = tmp_path / "zstd"
     tool.write_text("#!/bin/sh\nkill -SEGV $$\n")
     tool.chmod(0o755)
-    monkeypatch.setitem(patcher.proc.ENVIRONMENT, "PATH", str(tmp_path))  # type: ignore[arg-type]
+    no_other_tools(monkeypatch, tmp_path)
     with pytest.raises(InstallerError, match="SIGSEGV") as caught:
         bed.fetch(bed.offer(), may_fall_back=False)
     assert caught.value.reason is Reason.INTERNAL
@@ -330,7 +337,7 @@ def test_a_tool_in_work_ends_when_the_operation_is_cancelled(
     tool = tmp_path / "zstd"
     tool.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     tool.chmod(0o755)
-    monkeypatch.setitem(patcher.proc.ENVIRONMENT, "PATH", str(tmp_path))  # type: ignore[arg-type]
+    no_other_tools(monkeypatch, tmp_path)
     begun_s = time.monotonic()
     with pytest.raises(DownloadError, match="cancelled"):
         bed.fetch(bed.offer(), lambda: delta_path(bed.part).exists() and _is_whole(bed))

@@ -7,7 +7,7 @@ import hashlib
 import stat
 import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -158,7 +158,7 @@ def test_what_became_of_the_delta_stands_in_the_history(device: Device) -> None:
     ],
 )
 def test_an_offer_that_is_no_use_here_costs_nothing(
-    device: Device, given: Mapping[str, object], why: str
+    device: Device, given: Mapping[str, Any], why: str
 ) -> None:
     assert why in device.told(device.order(**given))
     assert device.host.seen("/old-new.zst") == []
