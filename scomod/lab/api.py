@@ -13,6 +13,7 @@ profile alone.
     POST /api/devices/NAME/push        {"host", "port"?, "ui_mode"?}
     GET  /api/devices/NAME/profile     the provisioning document (XML, with secrets)
     POST /api/packages/NAME/fault      {"fault": "404"|...|"none", "count"?}
+    GET  /api/packages/told            what devices told the servers of descriptors
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Api:
             web.post("/api/devices/{name}/push", self._push),
             web.get("/api/devices/{name}/profile", self._profile),
             web.post("/api/packages/{name}/fault", self._fault),
+            web.get("/api/packages/told", self._told),
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -129,6 +131,10 @@ class Api:
         fault = None if name == NO_FAULT else Fault(name)
         self._packages.set_fault(request.match_info["name"], fault, count)
         return web.json_response({})
+
+    async def _told(self, _request: web.Request) -> web.Response:
+        told = [{"name": name, "words": words} for name, words in self._packages.told]
+        return web.json_response(told)
 
     def _account(self, request: web.Request) -> Account:
         return self._register.get(request.match_info["name"])

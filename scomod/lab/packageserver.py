@@ -1,13 +1,15 @@
 """Serves package files, with ranges and validators, and with faults on demand.
 
-`GET /packages/NAME`.  A fault is switched on per file, for ever or for the next
-few requests; it is what a device must live with.
+`GET /packages/NAME`; NAME.dd is a download descriptor, and a POST to the same address takes
+what a device tells its server (installNotifyURI).  A fault is switched on per file, for ever
+or for the next few requests; it is what a device must live with.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from scomod.download.descriptor import MEDIA_TYPE
 from scomod.errors import ScomodError
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ STALL_S: Final = 3600.0
 RETRY_AFTER_S: Final = 1
 SLOW_BYTES: Final = 64 << 10
 SLOW_S: Final = 0.05
+TOLD_BYTES: Final = 1024
+TOLD_COUNT: Final = 100
 
 
 class FaultError(ScomodError):
@@ -64,10 +69,14 @@ class PackageServer:
         self.directory = directory
         self._switches: dict[str, _Switch] = {}
         self.requests: list[tuple[str, str]] = []  # (name, Range header or "")
+        self.told: deque[tuple[str, str]] = deque(maxlen=TOLD_COUNT)  # (name, what was posted)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the application serves."""
-        return [web.get("/packages/{name}", self._get)]
+        return [
+            web.get("/packages/{name}", self._get),
+            web.post("/packages/{name}", self._hear),
+        ]
 
     def set_fault(self, name: str, fault: Fault | None, count: int | None = None) -> None:
         """Switch a fault on (`count` requests long, None: until switched off) or off."""
@@ -86,11 +95,17 @@ class PackageServer:
         self.requests.append((name, request.headers.get("Range", "")))
         fault = self._fault_of(name)
         if fault is None:
-            return web.FileResponse(path)
+            kind = {"Content-Type": MEDIA_TYPE} if path.suffix == ".dd" else None
+            return web.FileResponse(path, headers=kind)
         if fault in STATUS:
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             return web.Response(status=STATUS[fault], headers=headers)
         return await _spoil(request, await asyncio.to_thread(path.read_bytes), fault)
+
+    async def _hear(self, request: web.Request) -> web.Response:
+        words = await request.content.read(TOLD_BYTES)
+        self.told.append((request.match_info["name"], words.decode("ascii", "replace").strip()))
+        return web.Response()
 
     def _path(self, name: str) -> Path:
         path = self.directory / name

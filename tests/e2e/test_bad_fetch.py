@@ -92,3 +92,24 @@ def test_a_package_server_of_a_foreign_authority_is_not_asked(rig: Rig, tmp_path
         order = rig.order_install(payload, host.put("/p.deb", payload.path.read_bytes()))
         check_failed(rig, order, ResultCode.DOWNLOAD_FAILED, "certificate is not trusted")
         assert host.seen("/p.deb") == []
+
+
+def test_the_server_of_a_descriptor_is_told_how_it_ended(rig: Rig) -> None:
+    payload = deb_of(rig, Deb(name="described"))
+    bench = rig.bench
+    (bench.packages.directory / "described.dd").write_text(
+        f"<media><type>application/vnd.debian.binary-package</type>"
+        f"<size>{payload.size_bytes}</size><objectURI>{payload.path.name}</objectURI>"
+        "<installNotifyURI>described.dd</installNotifyURI><nextURL>/thanks</nextURL></media>"
+    )
+    url = bench.package_url(bench.packages.directory / "described.dd")
+    order = rig.order_install(payload, url)
+    assert rig.session()["outcome"] == "ok"
+    assert rig.result_of(order) == ResultCode.SUCCESSFUL, rig.logs()
+    rig.until(lambda: ("described.dd", "900 Success") in bench.packages.told)
+    number = str(rig.operations()[-1]["id"])
+    rig.until(lambda: "outcome" in rig.scomoctl("operations", "show", number)["notice"])
+    shown = rig.scomoctl("operations", "show", number)
+    assert (shown["notice"]["outcome"], shown["notice"]["tries"]) == ("told", 1)
+    assert shown["next_url"] == f"{bench.base_url}/thanks"
+    rig.until_reported()
