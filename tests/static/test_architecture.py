@@ -19,7 +19,7 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
-    (0, r"scomod\.(settings|installsettings|shapes|paths|value)$"),
+    (0, r"scomod\.(settings|fetchsettings|installsettings|shapes|paths|value)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
@@ -215,6 +215,7 @@ NUMBER_HOMES = {
     "scomod.codes",
     "scomod.dmclient.tokens",
     "scomod.settings",
+    "scomod.fetchsettings",
     "scomod.installsettings",
 }
 
