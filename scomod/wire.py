@@ -242,7 +242,7 @@ class _Secure(HTTPSConnection):
         super().connect()
         try:
             # a body that ends without the good-bye of TLS was cut (RFC 9112 §9.8)
-            self.sock.suppress_ragged_eofs = False
+            self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
             self._wire.add(self.sock)
             tls.check_pins(self.sock, self._wire.pins, self._tunnel_host or self.host)
         except BaseException:

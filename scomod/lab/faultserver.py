@@ -133,6 +133,7 @@ class DirectoryServer(FaultServer):
 class _FaultHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     fault_server: FaultServer
+    _headers_buffer: list[bytes]  # of `http.server`: what `end_headers` will send
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the log of the server is `FaultServer.seen`."""
@@ -224,7 +225,7 @@ class _FaultHandler(BaseHTTPRequestHandler):
         if not behaviour.header_wait_s and end is None:
             self.end_headers()
             return
-        header = b"".join(self._headers_buffer) + b"\r\n"  # type: ignore[attr-defined]
+        header = b"".join(self._headers_buffer) + b"\r\n"
         self._headers_buffer = []
         for octet in header[:end]:
             self.wfile.write(bytes([octet]))

@@ -26,7 +26,7 @@ class _QuietServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind, and ask no name server who we are."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that are killed or give up are what the tests are about."""

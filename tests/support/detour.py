@@ -61,7 +61,7 @@ class Detour(LocalServer):
         class Handler(_Handler):
             owner = detour
 
-        super().__init__(Handler, certificates and certificates.server_file)
+        super().__init__(Handler, certificates.server_file if certificates else None)
         self._forward = forward
         self.fault: Callable[[Passage], Answer] | None = None
         self.is_armed = False

@@ -12,6 +12,7 @@ from scomod.download.mirrors import open_fetcher
 from scomod.net import Access
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scomod.download.job import FetchResult
@@ -57,7 +58,9 @@ def request_for(url: str, part: Path, content: bytes | None = None, **limits: An
 
 
 def fetch(
-    request: FetchRequest, progress: Progress | None = None, boot_id: str = BOOT_ID
+    request: FetchRequest,
+    progress: Callable[[int, int | None], None] | None = None,
+    boot_id: str = BOOT_ID,
 ) -> FetchResult:
     """Fetch as the daemon does, in this thread."""
     fetcher = open_fetcher(clock=SystemClock(), boot_id=boot_id, user_agent="scomod test")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scomod.clock import SystemClock
-from scomod.download.http import HttpFetcher
+from scomod.download.mirrors import open_fetcher
 from scomod.settings import Download, Settings, Transport
 from tests.support.executing import add, execute
 from tests.support.handset import Handset, settings_of
@@ -19,7 +19,7 @@ class Online(Handset):
     """Fetches from real servers on the loopback."""
 
     def open_fetcher(self) -> Fetcher:
-        return HttpFetcher(clock=SystemClock(), boot_id="this boot", user_agent="scomod test")
+        return open_fetcher(clock=SystemClock(), boot_id="this boot", user_agent="scomod test")
 
 
 def online_settings(**download: Any) -> Settings:

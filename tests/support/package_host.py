@@ -27,7 +27,7 @@ class PackageHost(FaultServer):
 
     def __init__(self, certificates: Certificates | None = None) -> None:
         self._files: dict[str, tuple[bytes, Behaviour]] = {}
-        super().__init__(self._files.get, certificates and certificates.server_file)
+        super().__init__(self._files.get, certificates.server_file if certificates else None)
 
     def put(self, path: str, content: bytes, behaviour: Behaviour | None = None) -> str:
         """Offer `content` at `path` and return its URL."""

@@ -138,7 +138,8 @@ def test_an_address_that_is_silent_leaves_time_for_the_next() -> None:
     with silent_port(family) as port, socket.create_server(("127.0.0.1", 0)) as live:
         host = "::1" if family is socket.AF_INET6 else "127.0.0.1"
         dead = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        alive = socket.getaddrinfo(*live.getsockname(), type=socket.SOCK_STREAM)
+        place = live.getsockname()
+        alive = socket.getaddrinfo(place[0], place[1], type=socket.SOCK_STREAM)
         start_s = time.monotonic()
         with first_answering(Wire(Access()), [*dead, *dead, *alive], 2.0) as sock:
             assert sock.getpeername() == live.getsockname()
