@@ -55,7 +55,7 @@ def replaced(old: str, new: str) -> Callable[[Shelf], str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_failure_is_told_too(
+def test_t45_each_failure_of_a_descriptor_is_told_to_its_server(
     stage: Stage, prepare: Callable[[Shelf], str], result: int, told: str
 ) -> None:
     assert stage.order(prepare(stage.shelf)).result == result
