@@ -38,7 +38,7 @@ from scomod.operation import (
     cancelled,
 )
 from scomod.outcome import result_for
-from scomod.stepresult import Begin, Done, Retry, Wait
+from scomod.stepresult import Begin, Done, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,8 +233,6 @@ class Engine:
                 self._wait(operation, result)
             case Begin():
                 self._begin_anew(operation, result)
-            case Retry():
-                self._retry(operation, result)
             case Done():
                 self._finish_step(operation, result)
 
@@ -279,11 +277,6 @@ class Engine:
                 data={**operation.data, **result.data},
             )
         )
-
-    def _retry(self, operation: Operation, result: Retry) -> None:
-        log.warning("%s: %s; again in %.0f s", operation.step, result.error, result.after_s)
-        self._ledger.record(replace(operation, attempts=operation.attempts + 1))
-        self._turns.hold(operation, result.after_s)
 
     def _wait(self, operation: Operation, result: Wait) -> None:
         self._turns.wait(operation)

@@ -13,7 +13,6 @@ from scomod.value import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scomod.errors import OperationError
     from scomod.mo.inventory import InventoryItem
     from scomod.operation import StepKind, Subject
 
@@ -54,12 +53,4 @@ class Begin:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-@frozen
-class Retry:
-    """The step failed in a way that time may heal."""
-
-    after_s: float
-    error: OperationError
-
-
-StepResult = Done | Wait | Begin | Retry
+StepResult = Done | Wait | Begin

@@ -21,7 +21,7 @@ from scomod.mo.ownership import owner_acl
 from scomod.operation import CANCELS, Cancel, Phase, StepKind, cancelled
 from scomod.records import Records
 from scomod.settings import Paths, Settings
-from scomod.stepresult import Begin, Done, Retry, StepResult, Wait
+from scomod.stepresult import Begin, Done, StepResult, Wait
 from scomod.turns import Turns
 from tests.support.clocks import FakeClock
 
@@ -65,7 +65,7 @@ class ScriptedSteps:
         if isinstance(answer, BaseException):
             raise answer
         if answer is not None:
-            assert isinstance(answer, Done | Wait | Begin | Retry)
+            assert isinstance(answer, Done | Wait | Begin)
             return answer
         if operation.step is StepKind.SETTLE:
             return Done(items=(ITEM,))
@@ -290,9 +290,8 @@ def test_lives_that_get_on_with_a_fetch_are_no_crash_loop(make: Callable[..., Wo
     assert shop.operation.phase is Phase.SUCCEEDED
 
 
-def test_step_that_may_heal_is_tried_again_after_its_wait(make: Callable[..., Workshop]) -> None:
-    busy = DownloadError(Reason.SERVER_UNAVAILABLE, "503", is_retryable=True)
-    shop = make(acquire=[Retry(after_s=30, error=busy)])
+def test_step_that_waits_for_a_time_is_done_again_then(make: Callable[..., Workshop]) -> None:
+    shop = make(acquire=[Wait(again_s=30)])
     shop.order()
     shop.run(until=lambda: "acquire" in shop.steps.did)
     shop.run(seconds=0.05)
