@@ -194,7 +194,7 @@ def test_a_delta_that_failed_once_is_remembered(device: Device) -> None:
     failed = device.do(operation)
     assert isinstance(failed, Wait)
     assert str(failed.data["delta"]).startswith("not used: ")
-    assert device.do(replace(operation, data={"delta": failed.data["delta"]})).data["size"]  # type: ignore[union-attr]
+    assert device.do(replace(operation, data={"delta": failed.data["delta"]})).data["size"]
     assert len(device.host.seen("/old-new.zst")) == 1
 
 

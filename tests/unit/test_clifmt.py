@@ -81,9 +81,7 @@ def test_fields_align_their_values() -> None:
 def test_progress_shows_bar_percent_octets_speed_and_time_left() -> None:
     speed = clifmt.speed({"rate": 1_258_291.2, "remaining": 14.6})
     line = clifmt.progress("op 1", 12_897_485, 31_457_280, None, speed=speed)
-    assert (
-        line == "op 1  [#########...............]  41 %  12.3 of 30.0 MiB  1.2 MiB/s  15 s left"
-    )
+    assert line == "op 1  [#########...............]  41 %  12.3 of 30.0 MiB  1.2 MiB/s  15 s left"
 
 
 @pytest.mark.parametrize(

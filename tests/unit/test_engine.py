@@ -278,13 +278,19 @@ def test_step_that_waited_begins_anew_and_says_so(make: Callable[..., Workshop])
     assert (operation.phase, operation.attempts, operation.data["tries"]) == (Phase.RUNNING, 1, 2)
 
 
+def _has_begun(shop: Workshop, times: int) -> bool:
+    return shop.steps.did.count("acquire") > times
+
+
 def test_lives_that_get_on_with_a_fetch_are_no_crash_loop(make: Callable[..., Workshop]) -> None:
     lives = ATTEMPTS_LIMIT + 3
     shop = make(acquire=[LONG] * lives)
     shop.steps.gains = [{"gained": number} for number in range(lives)]
     shop.order()
+
     for number in range(lives):
-        shop.run(until=lambda count=number: shop.steps.did.count("acquire") > count, seconds=5)
+        begun = partial(_has_begun, shop, number)
+        shop.run(until=begun, seconds=5)
         shop.cut_power()
     shop.run(seconds=5)
     assert shop.operation.phase is Phase.SUCCEEDED
