@@ -119,7 +119,7 @@ class _HttpSource:
         if any(line.is_cut for line in self._lines.values()):
             self._meter.check()
             text = f"no complete header within {self._request.total_timeout_s:g} s"
-            return DownloadError(Reason.TIMEOUT, text)
+            return DownloadError(Reason.TIMEOUT, text, is_retryable=True)
         failure, text = mishap.explain(error, self._request.url)
         reason, is_retryable = FAILURES[failure]
         return DownloadError(reason, text, is_retryable=is_retryable)

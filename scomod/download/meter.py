@@ -65,7 +65,8 @@ class Meter:
         if self._is_cancelled():
             raise DownloadError(Reason.CANCELLED, "cancelled")
         if self._now_s() > self._deadline_s:
-            raise DownloadError(Reason.TIMEOUT, f"not complete after {self._timeout_s:g} s")
+            text = f"not complete after {self._timeout_s:g} s"
+            raise DownloadError(Reason.TIMEOUT, text, is_retryable=True)
 
     def piece_bytes(self, room_bytes: int) -> int:
         """Return how much to read at once, so that a nap after it is short."""

@@ -132,6 +132,7 @@ SERVER_ROWS: Final = (
         what="a drip that is not over after `total_timeout_s`",
         words="drip=100",
         reason=Reason.TIMEOUT,
+        is_retried=True,
         kept=ALL,
         limits=BRIEF,
     ),
@@ -139,6 +140,7 @@ SERVER_ROWS: Final = (
         what="a header that is not over after `total_timeout_s`",
         words="slow-header",
         reason=Reason.TIMEOUT,
+        is_retried=True,
         limits=BRIEF,
     ),
     Row(

@@ -46,7 +46,9 @@ def rows_with(limits: object) -> list[Row]:
 def test_each_fault_that_stays_is_reported_and_leaves_nothing(
     limits: dict[str, float], hosts: dict[bool, PackageHost], tmp_path: Path
 ) -> None:
-    settings = online_settings(attempts_count=TRIES, ca_file="ca.pem", **limits)
+    settings = online_settings(
+        attempts_count=TRIES, max_attempts_count=TRIES, ca_file="ca.pem", **limits
+    )
     device = Online(tmp_path, Shelf(), FakeClock(), settings=settings)
     with closing(device):
         rows = {f"row{number}": row for number, row in enumerate(rows_with(limits))}
