@@ -15,7 +15,6 @@ from scomod.errors import InstallerError, Reason
 from scomod.installers.flatpak import make
 from scomod.installers.kinds import KINDS, Place
 from scomod.settings import Flatpak, Install
-from tests.support.flatpaks import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ class Bed:
     def __init__(
         self,
         folder: Path,
-        installation: str = OURS,
+        installation: str = "system",
         *,
         may_use_network: bool = False,
         signature: str = "required",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ARCHITECTURE = os.uname().machine
-# Who is not root has an installation of their own only: the system's goes through a service.
-OURS = "user" if os.getuid() else "system"
 APPDATA = (
     '<components version="0.8"><component type="desktop"><id>{name}</id><name>Hello</name>'
     "<summary>Says hello</summary>"

@@ -17,7 +17,7 @@ from scomod.installers.base import BUNDLE, Action
 from tests.support import opkg_stand_in
 from tests.support.bundles import pack
 from tests.support.debs import Deb
-from tests.support.flatpaks import OURS, RUNTIME, Bundle
+from tests.support.flatpaks import RUNTIME, Bundle
 from tests.support.ipks import Ipk
 from tests.support.opkg_bed import stand_in
 
@@ -194,7 +194,6 @@ class FlatpakBed(Toolbed):
 
     name = backend = "flatpak"
     components: tuple[str, ...] = ("org.scomo.Hello:stable",)
-    config = f'[install.flatpak]\ninstallation = "{OURS}"\n'
 
     def _build(self, version: str) -> Path:
         files = {
@@ -229,11 +228,11 @@ class FlatpakBed(Toolbed):
 
     def bare(self, root: Path, archive: Path) -> tuple[list[str], dict[str, str]]:
         words = ["-y", "--noninteractive", "--bundle", str(archive)]
-        return ["flatpak", f"--{OURS}", "install", *words], self._environment(root)
+        return ["flatpak", "--system", "install", *words], self._environment(root)
 
     def _flatpak(self, root: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["flatpak", f"--{OURS}", *words],
+            ["flatpak", "--system", *words],
             check=False,
             capture_output=True,
             text=True,
@@ -242,7 +241,7 @@ class FlatpakBed(Toolbed):
 
     def _environment(self, root: Path) -> dict[str, str]:
         place = str(root / "var/lib/flatpak")
-        return {**os.environ, f"FLATPAK_{OURS.upper()}_DIR": place, "LC_ALL": "C.UTF-8"}
+        return {**os.environ, "FLATPAK_SYSTEM_DIR": place, "LC_ALL": "C.UTF-8"}
 
 
 class OpkgBed(Toolbed):

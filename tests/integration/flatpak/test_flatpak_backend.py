@@ -242,7 +242,6 @@ def test_an_installation_of_a_user_is_served_when_it_is_named(tmp_path: Path) ->
     assert bed.deployed() == ""
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="who is not root has one installation only")
 def test_copies_in_both_installations_are_told_apart_by_name(bed: Bed) -> None:
     bed.install(OLD)
     user = Bed(bed.folder / "user", "user")
