@@ -7,10 +7,12 @@ and the answer agrees.  This is a slice, as each tool is killed in tests of its 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.flatpaks import INSTALLS_AS
 from tests.support.instants import DEEDS, VICTIMS, Case, Ground, cases
 from tests.support.toolbeds import BEDS
 
@@ -25,7 +27,11 @@ SEED = 5
     [
         ("dpkg-several", ("upgrade", "remove")),
         ("opkg-lede", ("upgrade",)),
-        ("flatpak", ("upgrade",)),
+        pytest.param(
+            "flatpak",
+            ("upgrade",),
+            marks=pytest.mark.skipif(os.getuid() != 0, reason=INSTALLS_AS),
+        ),
     ],
 )
 @pytest.mark.timeout(600)  # real tools, several times over

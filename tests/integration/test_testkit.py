@@ -22,7 +22,7 @@ from scomod.installers.duties import DUTIES, Bench, Samples
 from scomod.installers.kinds import KINDS, Place
 from scomod.settings import Flatpak, Install, Opkg
 from tests.support.debs import Deb
-from tests.support.flatpaks import Bundle
+from tests.support.flatpaks import INSTALLS_AS, Bundle
 from tests.support.ipks import Ipk
 from tests.support.opkg_bed import LEDE, YOCTO, stand_in
 from tests.support.programs import bring_example
@@ -136,6 +136,7 @@ def test_opkg_keeps_its_duties(flavour: str, root: Path, tmp_path: Path) -> None
     assert unkept("opkg", install, root, ipks(tmp_path)) == {}
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason=INSTALLS_AS)
 def test_flatpak_keeps_its_duties(root: Path, tmp_path: Path) -> None:
     install = Install(flatpak=Flatpak(installation="user", dir="flatpak"))
     assert unkept("flatpak", install, root, flatpaks(tmp_path), usual="absent") == {}

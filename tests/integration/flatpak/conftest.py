@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.flatpak_bed import Bed
-from tests.support.flatpaks import NEW, OLD, RUNTIME, Shelf, Shop, key_folder
+from tests.support.flatpaks import INSTALLS_AS, NEW, OLD, RUNTIME, Shelf, Shop, key_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leave() -> None:
+    """Make sure that flatpak may install."""
+    if os.getuid() != 0:
+        pytest.skip(INSTALLS_AS)
 
 
 @pytest.fixture(scope="session")
