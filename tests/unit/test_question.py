@@ -56,6 +56,8 @@ def test_prompt_says_what_it_implies() -> None:
         "reboot": False,
         "reversible": True,
         "permissions": None,
+        "vendor": None,
+        "info_url": None,
     }
 
 

@@ -8,7 +8,7 @@ from scomod import config
 from scomod.config import Key
 from scomod.settings import Paths
 
-UNITS = ("_s", "_bytes", "_count")
+UNITS = ("_s", "_bytes", "_count", "_ratio")
 COUNTED_OTHERWISE = {"notification.udp_port"}  # a number, but not of anything
 
 
@@ -28,7 +28,7 @@ def test_number_has_limits_and_a_unit_in_its_name(key: Key) -> None:
     assert key.low is not None
     assert key.high is not None
     assert key.name.endswith(UNITS) or key.name in COUNTED_OTHERWISE
-    assert (key.type is float) == key.name.endswith("_s")
+    assert (key.type is float) == key.name.endswith(("_s", "_ratio"))
 
 
 def test_everything_lies_below_the_root(tmp_path: Path) -> None:
