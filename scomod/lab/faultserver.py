@@ -8,11 +8,14 @@ Meant for the loopback of a desk.  `FaultServer` answers with what its `find` gi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import re
 import socket
 import ssl
 import struct
+import sys
+import termios
 import threading
 import time
 from dataclasses import dataclass
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 PIECE_BYTES = 256 * 1024
 LAST_MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT"
 FAREWELL_S = 2.0
+INT_BYTES = struct.calcsize("i")
+LOOK_EVERY_S = 0.01
 
 
 @dataclass(slots=True)
@@ -272,9 +277,19 @@ class _FaultHandler(BaseHTTPRequestHandler):
         if behaviour.stall_after is not None:
             self.fault_server.ends.wait()
         elif behaviour.reset_after is not None:
+            self._await_arrival()
             # linger 0: close() sends RST instead of FIN
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def _await_arrival(self) -> None:
+        """Wait until the peer has all octets: a reset takes back what was not sent yet."""
+        end_s = time.monotonic() + FAREWELL_S
+        while time.monotonic() < end_s:
+            unsent = fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(INT_BYTES))
+            if not int.from_bytes(unsent, sys.byteorder):
+                return
+            time.sleep(LOOK_EVERY_S)
 
     def _say_goodbye(self) -> None:
         """Close TLS as it should be: without that an end looks like a cut (RFC 9112 §9.8)."""

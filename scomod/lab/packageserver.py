@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from scomod.download.descriptor import MEDIA_TYPE
 from scomod.errors import ScomodError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+DESCRIPTOR_TYPE: Final = "application/vnd.oma.dd+xml"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]{0,200}")
 STALL_S: Final = 3600.0
 RETRY_AFTER_S: Final = 1
@@ -95,7 +95,7 @@ class PackageServer:
         self.requests.append((name, request.headers.get("Range", "")))
         fault = self._fault_of(name)
         if fault is None:
-            kind = {"Content-Type": MEDIA_TYPE} if path.suffix == ".dd" else None
+            kind = {"Content-Type": DESCRIPTOR_TYPE} if path.suffix == ".dd" else None
             return web.FileResponse(path, headers=kind)
         if fault in STATUS:
             headers = {"Retry-After": str(RETRY_AFTER_S)}
