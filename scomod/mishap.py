@@ -126,8 +126,8 @@ def _tls_words(cause: ssl.SSLError) -> tuple[Failure, str] | None:
         return Failure.BROKEN, "the server does not speak TLS on this port"
     if cause.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" or isinstance(cause, ssl.SSLEOFError):
         # that of TLS 1.3 may come before the alert that tells it
-        words = "the server broke off the TLS connection (it may want a client certificate)"
-        return Failure.BROKEN, words
+        whys = "the answer ended early, or it may want a client certificate"
+        return Failure.BROKEN, f"the server broke off the TLS connection ({whys})"
     return None
 
 

@@ -10,7 +10,7 @@ from hypothesis import settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes tells of the machine; what hangs is ended by the test's own deadline.
-settings.register_profile("scomod", deadline=None)
+settings.register_profile("scomod", deadline=None, max_examples=40)
 settings.load_profile("scomod")
 
 # A booted system is there only where script/image has made one.

@@ -21,7 +21,7 @@ SMALL = Status(msg_ref="1", cmd_ref="1", cmd="Get", code=200)
 
 
 @pytest.mark.parametrize("owed", [listing(150), listing(1), SMALL], ids=["long", "short", "Status"])
-@pytest.mark.parametrize("count", [0, 1, 7, 64, 65, 300])
+@pytest.mark.parametrize("count", [0, 1, 7, 64, 65, 130])
 def test_packing_costs_what_is_packed_and_loses_nothing(owed: Command, count: int) -> None:
     """Each command is encoded a few times, however many wait behind it."""
     encoded = 0
