@@ -96,7 +96,7 @@ def inventory(bed: Bed) -> None:
     assert seen["p2-on"] == ("1.0", ACTIVE)
     assert seen["p2-off"] == ("1.0", INACTIVE)
     active = {name for name, (_, state) in seen.items() if state == ACTIVE}
-    assert active == {name for name in seen if bed.device(name) == "i 1.0"}
+    assert active == {name for name in seen if bed.device(name) == f"i {seen[name][0]}"}
     assert active == bed.installed()
 
 
