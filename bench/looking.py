@@ -23,7 +23,6 @@ from scomod.dmclient.model import Results, SyncHdr
 from scomod.dmclient.outgoing import Outgoing
 from scomod.dmclient.subtreecommands import SubtreeCommands
 from scomod.installers.runner import open_runner
-from scomod.ledger import Ledger
 from scomod.mirror import Mirror
 from scomod.paths import Paths
 from scomod.records import Records
@@ -63,15 +62,7 @@ class Subject:
         )
         self.write("1")
         self.store = store = Records(settings, paths)
-        ledger = Ledger(
-            db=store.db,
-            journal=store.journal,
-            outbox=store.outbox,
-            scomo=store.scomo,
-            inventory=store.inventory,
-            clock=clock,
-            on_change=lambda _: None,
-        )
+        ledger = store.ledger(clock)
         runner = open_runner(settings, paths, clock)
         self.mirror = Mirror(runner, store.inventory, ledger, is_held=lambda: False)
         self.longest_ms = 0.0

@@ -70,9 +70,7 @@ class Admission:
         since_s = self._terms.began_s(operation.data.get(SINCE))
         end_s = since_s + policy.max_wait_s
         left_s = self._terms.left_s(operation.id, SINCE, end_s, policy.max_wait_s)
-        closed_s = 0.0
-        if self._windows:
-            closed_s = daytime.opens_in_s(self._windows, now_s, self._delay_s)
+        closed_s = daytime.opens_in_s(self._windows, now_s, self._delay_s)
         self._waiting.add(operation.id)
         missing = "a maintenance window" if closed_s else self._missing()
         if missing is None:

@@ -26,7 +26,6 @@ from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.installers.runner import open_runner
-from scomod.ledger import Ledger
 from scomod.listeners.udp import UdpListener
 from scomod.log import Event, announce, bound
 from scomod.mirror import Mirror
@@ -73,6 +72,7 @@ class Daemon:
         self._settings = settings
         self._paths = paths
         self._tasks = tasks
+        self._observe = observer
         self._clock = SystemClock()
         self._notifier = Notifier(os.environ, os.getpid())
         self._store = store = Records(settings, paths, on_queued=lambda: self._engine.wake())
@@ -114,7 +114,7 @@ class Daemon:
         )
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
-        self._engine = self._make_engine(observer)
+        self._engine = self._make_engine()
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
 
@@ -213,7 +213,15 @@ class Daemon:
     def _telling(self) -> Telling:
         from scomod.operating import make_telling  # noqa: PLC0415 - most packages need none
 
-        telling = make_telling(self._settings, self._paths, self._clock, self._store.db, USER_AGENT)
+        telling = make_telling(
+            self._settings,
+            self._paths,
+            self._clock,
+            db=self._store.db,
+            user_agent=USER_AGENT,
+            random=self._random.random,
+            observer=self._observe,
+        )
         self._start(telling.run())
         return telling
 
@@ -223,18 +231,9 @@ class Daemon:
 
         return Quarantine(self._store.db, self._settings.quarantine, self._clock)
 
-    def _make_engine(self, observer: Callable[[str], None]) -> Engine:
+    def _make_engine(self) -> Engine:
         store = self._store
-        ledger = Ledger(
-            db=store.db,
-            journal=store.journal,
-            outbox=store.outbox,
-            scomo=store.scomo,
-            inventory=store.inventory,
-            clock=self._clock,
-            on_change=self._operation_changed,
-            quirks=lambda server_id: frozenset(self._settings.server(server_id).quirks),
-        )
+        ledger = store.ledger(self._clock, self._operation_changed)
         self._mirror = Mirror(
             self._runner, store.inventory, ledger, is_held=lambda: self._engine.is_installing
         )
@@ -250,7 +249,7 @@ class Daemon:
                 fetches_count=self._settings.download.parallel_count,
             ),
             on_finished=self._operation_finished,
-            observer=observer,
+            observer=self._observe,
         )
 
     # -- life ----------------------------------------------------------------------

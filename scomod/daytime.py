@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.facade import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY: Final = frozenset(range(len(DAYS)))
@@ -46,11 +46,13 @@ def window(text: str) -> Window:
     return Window(days=_days(days), start=start, end=end + DAY_MINUTES * (end <= start))
 
 
-def opens_in_s(windows: Iterable[Window], now_s: float, delay_s: float = 0.0) -> float:
-    """Return the seconds until one of the windows is open, 0 if one is.
+def opens_in_s(windows: Collection[Window], now_s: float, delay_s: float = 0.0) -> float:
+    """Return the seconds until one of the windows is open, 0 if one is or there are none.
 
     Each opens by `delay_s` later, but no later than half of it.
     """
+    if not windows:
+        return 0.0
     spans = _spans(windows, now_s, delay_s)
     return min(max(0.0, start_s - now_s) for start_s, end_s in spans if end_s > max(start_s, now_s))
 

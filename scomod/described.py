@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.confirm import CONSENT, PERSON, reopened
 from scomod.download import descriptor
-from scomod.download.part import free_bytes
+from scomod.download.part import require_room
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason
 from scomod.fetchrequest import UNTOLD
 from scomod.installers import registry
@@ -126,10 +126,7 @@ def _check_size(size_bytes: int, settings: Settings, spool: Path) -> None:
     if size_bytes > limits.max_bytes:
         text = f"{size_bytes} octets, {limits.max_bytes} are allowed"
         raise DownloadError(Reason.TOO_LARGE, text)
-    free = free_bytes(spool)
-    if free < size_bytes + limits.reserve_bytes:
-        text = f"{size_bytes} octets described, {free} free, {limits.reserve_bytes} reserved"
-        raise DownloadError(Reason.NO_SPACE, text)
+    require_room(spool, size_bytes, limits.reserve_bytes)
 
 
 def _fitting(operation: Operation, types: Sequence[str], kinds: Sequence[Kind]) -> str:

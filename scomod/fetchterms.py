@@ -64,8 +64,7 @@ class FetchTerms:
         One of unknown size begins where a small one may, and is looked at again when its
         size is known.
         """
-        now_s = self._clock.wall_s()
-        if self._windows and (closed_s := self._opens_in_s(now_s)):
+        if closed_s := daytime.opens_in_s(self._windows, self._clock.wall_s(), self._delay_s):
             return Pause(name=WINDOW, for_s=closed_s)
         if self._allowance.left_bytes() == 0:
             return Pause(name=DAY, for_s=self._allowance.over_in_s() + self._delay_s)
@@ -86,9 +85,6 @@ class FetchTerms:
         self._asking.discard(operation_id)
         if not self._asking:
             self._surroundings.rest(WHO)
-
-    def _opens_in_s(self, now_s: float) -> float:
-        return daytime.opens_in_s(self._windows, now_s, self._delay_s)
 
     def _is_unmetered(self, operation_id: int) -> bool:
         """Tell whether the link is free; while that is not known yet it is not."""

@@ -43,7 +43,7 @@ class Ledger:
         inventory: Inventory,
         clock: Clock,
         on_change: Callable[[Operation], None],
-        quirks: Callable[[str], frozenset[str]] = lambda _server_id: frozenset(),
+        quirks: Callable[[str], frozenset[str]],
     ) -> None:
         self._db = db
         self._journal = journal

@@ -42,12 +42,17 @@ if TYPE_CHECKING:
 
 
 def make_telling(
-    settings: Settings, paths: Paths, clock: Clock, db: Database, user_agent: str
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    *,
+    db: Database,
+    user_agent: str,
+    random: Callable[[], float],
+    observer: Callable[[str], None],
 ) -> Telling:
     """Put together what tells the servers of descriptors how operations ended."""
-    from random import SystemRandom  # noqa: PLC0415 - most packages come without descriptor
-
-    from scomod.download.post import Poster  # noqa: PLC0415 - the same
+    from scomod.download.post import Poster  # noqa: PLC0415 - most come without descriptor
     from scomod.telling import Telling  # noqa: PLC0415 - the same
 
     access = net.package_access(settings, paths.below_root)
@@ -56,8 +61,8 @@ def make_telling(
         settings.download,
         clock,
         post=Poster(settings, access, user_agent).post,
-        random=SystemRandom().random,
-        observer=lambda _boundary: None,
+        random=random,
+        observer=observer,
     )
 
 

@@ -14,6 +14,7 @@ from scomod.enrolment import Enrolment
 from scomod.extras import extras_for
 from scomod.facade import Refused
 from scomod.journal import Journal
+from scomod.ledger import Ledger
 from scomod.log import Event, announce
 from scomod.mo import devdetail, devinfo, dmacc, inbox, leftovers
 from scomod.mo.blob import BlobStore
@@ -30,6 +31,7 @@ from scomod.outbox import Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from scomod.clock import Clock
     from scomod.notices import Notice
     from scomod.operation import Operation
     from scomod.secret import Secret
@@ -45,6 +47,7 @@ class Records:
         self, settings: Settings, paths: Paths, on_queued: Callable[[], None] = lambda: None
     ) -> None:
         clock = SystemClock()
+        self._settings = settings
         self.db = Database.open(paths.database)
         if self.db.recovered_from is not None:
             text = "the database was damaged and is kept as %s; bootstrap again"
@@ -90,6 +93,21 @@ class Records:
             left = leftovers.mend(nodes, self.tree, self.scomo.layout, self.journal.live())
         if left:
             log.warning("nothing works any more on: %s", ", ".join(left))
+
+    def ledger(
+        self, clock: Clock, on_change: Callable[[Operation], None] = lambda _: None
+    ) -> Ledger:
+        """Return what writes transitions; `on_change` is told each when it is kept."""
+        return Ledger(
+            db=self.db,
+            journal=self.journal,
+            outbox=self.outbox,
+            scomo=self.scomo,
+            inventory=self.inventory,
+            clock=clock,
+            on_change=on_change,
+            quirks=lambda server_id: frozenset(self._settings.server(server_id).quirks),
+        )
 
     def notices(self) -> Mapping[int, Notice]:
         """Return what the servers of descriptors are told, by operation."""

@@ -30,7 +30,6 @@ package_of() {
     setpriv | unshare | flock) echo util-linux ;;
     softhsm2-util) echo softhsm2 ;;
     pkcs11-tool) echo opensc ;;
-    ip) echo iproute2 ;;
     *) echo "$1" ;;
     esac
 }

@@ -143,16 +143,12 @@ class _Attempt:
                 self.part.remove()
                 raise VerifyError(Reason.DIGEST, f"{spoken(name)} is {got}, expected {wanted}")
 
-    @property
-    def _has_digest(self) -> bool:
-        return bool(self.request.sha256 or self.request.sha512)
-
     def _take_up(self) -> Origin | None:
         """Read an earlier part again, where it may be continued."""
         request, origin = self.request, self.part.origin()
         urls = (request.url, *request.mirrors)
         if origin is None or not origin.may_continue(
-            urls, self.boot_id, has_digest=self._has_digest
+            urls, self.boot_id, has_digest=self.request.has_digest
         ):
             return None
         self.part.reread(self.meter.check)

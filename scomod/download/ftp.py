@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from scomod import mishap, net, tls
+from scomod import net, tls
 from scomod.download import attempt
 from scomod.download.attempt import Answer
 from scomod.download.descriptor import type_by_name
+from scomod.download.failures import failure_of
 from scomod.download.meter import Meter
 from scomod.download.part import Origin
 from scomod.errors import DownloadError, Reason
@@ -96,11 +97,7 @@ class _FtpSource:
         if isinstance(error, EOFError):
             text = f"{shown}: the server closed the connection"
             return DownloadError(Reason.SERVER_UNAVAILABLE, text, is_retryable=True)
-        failure, text = mishap.explain(error, self._request.url)
-        from scomod.download.http import FAILURES  # noqa: PLC0415 - brings requests
-
-        reason, is_retryable = FAILURES[failure]
-        return DownloadError(reason, text, is_retryable=is_retryable)
+        return failure_of(error, self._request.url)
 
     def _place(self) -> tuple[SplitResult, Access]:
         """Take the address apart, and refuse those that lead nowhere."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from scomod import mishap, net
 from scomod.download import attempt, webpage
 from scomod.download.attempt import Answer
+from scomod.download.failures import explained, failure_of, refusal_of
 from scomod.download.meter import Meter
 from scomod.download.part import Origin
 from scomod.errors import DownloadError, Reason
@@ -32,28 +33,6 @@ if TYPE_CHECKING:
 REDIRECTS = net.REDIRECTS | {HTTPStatus.SEE_OTHER}
 PEEK_BYTES = 512
 CONTENT_RANGE = re.compile(r"bytes (?P<start>\d{1,18})-\d+/(?P<total>\d{1,18}|\*)", re.ASCII)
-
-# how talking failed -> reason, and whether trying again may help
-FAILURES: Mapping[mishap.Failure, tuple[Reason, bool]] = {
-    mishap.Failure.UNREACHABLE: (Reason.UNREACHABLE, True),
-    mishap.Failure.TIMEOUT: (Reason.TIMEOUT, True),
-    mishap.Failure.BROKEN: (Reason.SERVER_UNAVAILABLE, True),
-    mishap.Failure.REFUSED: (Reason.REFUSED_BY_SERVER, False),
-    mishap.Failure.UNTRUSTED: (Reason.INSECURE_URL, False),
-    mishap.Failure.UNTIMELY: (Reason.INSECURE_URL, True),
-}
-# what the server answered -> the same; the rest is in `_refusal`
-STATUSES: Mapping[int, tuple[Reason, bool]] = {
-    HTTPStatus.UNAUTHORIZED: (Reason.UNAUTHORISED, False),
-    HTTPStatus.FORBIDDEN: (Reason.UNAUTHORISED, False),
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (Reason.UNAUTHORISED, False),
-    HTTPStatus.REQUEST_TIMEOUT: (Reason.SERVER_UNAVAILABLE, True),
-    HTTPStatus.TOO_MANY_REQUESTS: (Reason.SERVER_UNAVAILABLE, True),
-    HTTPStatus.SERVICE_UNAVAILABLE: (Reason.SERVER_UNAVAILABLE, True),
-}
-WANTS_LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-# Stores of objects say 403 of what they do not have to those who may not list them.
-ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class HttpFetcher:
@@ -120,18 +99,12 @@ class _HttpSource:
             self._meter.check()
             text = f"no complete header within {self._request.total_timeout_s:g} s"
             return DownloadError(Reason.TIMEOUT, text, is_retryable=True)
-        failure, text = mishap.explain(error, self._request.url)
-        reason, is_retryable = FAILURES[failure]
-        return DownloadError(reason, text, is_retryable=is_retryable)
-
-    @property
-    def _has_digest(self) -> bool:
-        return bool(self._request.sha256 or self._request.sha512)
+        return failure_of(error, self._request.url)
 
     def _conditions(self, start: int, origin: Origin | None) -> dict[str, str]:
         if origin is None:
             return {}
-        condition = origin.condition(self._request.url, has_digest=self._has_digest)
+        condition = origin.condition(self._request.url, has_digest=self._request.has_digest)
         return {"Range": f"bytes={start}-"} | ({"If-Range": condition} if condition else {})
 
     def _rest(self, response: Response, start: int, origin: Origin) -> Answer | None:
@@ -140,7 +113,7 @@ class _HttpSource:
             return None
         total = None if match["total"] == "*" else int(match["total"])
         url, headers = self._request.url, response.headers
-        if not origin.is_same_file(url, headers, total, has_digest=self._has_digest):
+        if not origin.is_same_file(url, headers, total, has_digest=self._request.has_digest):
             return None
         return self._answer(response, origin, start, total or origin.total_bytes)
 
@@ -165,7 +138,7 @@ class _HttpSource:
     def _refuse_web_page(self, response: Response, media_type: str) -> None:
         """Refuse what a captive portal sends in place of the file, before the part is touched."""
         if media_type in webpage.TYPES and media_type not in self._request.types:
-            with self._explained():
+            with explained(self.failure):
                 start = net.piece_peeker(response.raw)(PEEK_BYTES)
             if webpage.is_web_page(media_type, start):
                 text = f"{net.shown(response.url)}: a web page came instead (captive portal?)"
@@ -186,19 +159,8 @@ class _HttpSource:
                     url, headers=headers, stream=True, allow_redirects=False, timeout=timeout_s
                 )
 
-        with self._explained():
+        with explained(self.failure):
             return net.follow(request.url, send, redirects=REDIRECTS, allow_http=request.allow_http)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except net.AccessRefused as error:
-            raise DownloadError(Reason.INSECURE_URL, str(error)) from error
-        except net.RedirectRefused as error:
-            raise DownloadError(Reason.REFUSED_BY_SERVER, str(error)) from error
-        except self.errors as error:
-            raise self.failure(error) from error
 
     def _line(self, url: str) -> Line:
         """Return the connections to the host of a URL: what is meant for one, no other gets."""
@@ -207,26 +169,3 @@ class _HttpSource:
             line = net.open_line(self._request.access(host), self._headers)
             self._lines[host] = self._opened.enter_context(line)
         return self._lines[host]
-
-
-def refusal_of(response: Response) -> DownloadError:
-    """Return the error for an answer that brings no file."""
-    status = response.status_code
-    others = (Reason.REFUSED_BY_SERVER, False)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        others = (Reason.SERVER_ERROR, True)
-    reason, is_retryable = STATUSES.get(status, others)
-    text = f"{net.shown(response.url)}: the server answered HTTP {status}"
-    if status in WANTS_LOGIN:
-        host = urlsplit(response.url).hostname
-        text += f'; a login, or a certificate, for it is a key of [source."{host}"]'
-    elif status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        text += "; a login for a proxy is proxy_login_file"
-    wait_s = net.retry_after_s(response.headers)
-    return DownloadError(
-        reason,
-        text,
-        is_retryable=is_retryable,
-        retry_after_s=wait_s,
-        is_absent=status in ABSENT,
-    )

@@ -48,6 +48,11 @@ class FetchRequest:
     file_dirs: tuple[Path, ...] = ()
     access: Callable[[str], Access]
 
+    @property
+    def has_digest(self) -> bool:
+        """Tell whether a digest proves the result: then any beginning may be gone on with."""
+        return bool(self.sha256 or self.sha512)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:

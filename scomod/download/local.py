@@ -87,7 +87,7 @@ class _FileSource:
         tag = f'"{found.st_ino}-{found.st_mtime_ns}-{total}"'
         headers = {"ETag": tag, "Content-Type": type_by_name(url)}
         now = Origin.of(url, headers, self._boot_id, total)
-        has_digest = bool(self._request.sha256 or self._request.sha512)
+        has_digest = self._request.has_digest
         if origin and not origin.is_same_file(url, headers, total, has_digest=has_digest):
             return None
         os.lseek(file, start, os.SEEK_SET)

@@ -197,12 +197,7 @@ class PartFile:
 
     def require_space(self, wanted_bytes: int) -> None:
         """Raise `DownloadError(NO_SPACE)` unless so much, and the reserve, is free."""
-        free = free_bytes(self._path.parent)
-        if free < wanted_bytes + self._reserve_bytes:
-            raise DownloadError(
-                Reason.NO_SPACE,
-                f"{wanted_bytes} octets to store, {free} free, {self._reserve_bytes} reserved",
-            )
+        require_room(self._path.parent, wanted_bytes, self._reserve_bytes)
 
     def flush(self) -> None:
         """Bring all octets to the disk."""
@@ -270,6 +265,14 @@ def _storing_error(error: OSError) -> DownloadError:
 def state_path(part: Path) -> Path:
     """Return the path of the side file."""
     return part.with_name(part.name + ".state")
+
+
+def require_room(directory: Path, wanted_bytes: int, reserve_bytes: int) -> None:
+    """Raise `DownloadError(NO_SPACE)` unless so much, and the reserve, is free."""
+    free = free_bytes(directory)
+    if free < wanted_bytes + reserve_bytes:
+        text = f"{wanted_bytes} octets to store, {free} free, {reserve_bytes} reserved"
+        raise DownloadError(Reason.NO_SPACE, text)
 
 
 def free_bytes(directory: Path) -> int:

@@ -1,19 +1,19 @@
 """Posts a few octets to a web server and looks at nothing of the answer but its head.
 
 Blocking, meant for a thread.  One call is one try; where it may go, whom it trusts and how
-a failure is called are as in fetching (`download.http`).
+a failure is called are as in fetching (`download.failures`).
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from scomod import mishap, net
-from scomod.download.http import FAILURES, refusal_of
-from scomod.errors import DownloadError, Reason
+from scomod import net
+from scomod.download.failures import explained, failure_of, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,18 +45,10 @@ class Poster:
                 line = lines.enter_context(self._open_line(address))
                 return self._send(lines, line, address, body)
 
-            try:
+            with explained(partial(failure_of, url=url)):
                 response = net.follow(
                     url, send, redirects=net.REDIRECTS, allow_http=self._allow_http
                 )
-            except net.AccessRefused as error:
-                raise DownloadError(Reason.INSECURE_URL, str(error)) from error
-            except net.RedirectRefused as error:
-                raise DownloadError(Reason.REFUSED_BY_SERVER, str(error)) from error
-            except mishap.network_errors() as error:
-                failure, text = mishap.explain(error, url)
-                reason, is_retryable = FAILURES[failure]
-                raise DownloadError(reason, text, is_retryable=is_retryable) from error
             with closing(response):
                 # 303 leads to something to be read: what was posted has been taken
                 is_taken = response.ok and response.status_code not in net.REDIRECTS

@@ -74,7 +74,8 @@ def _descendants() -> set[int]:
 def _children(pid: int) -> set[int]:
     """Return the children of all threads of a process; none where it has ended meanwhile."""
     found: set[int] = set()
-    with contextlib.suppress(OSError):  # also while its threads are listed
+    with contextlib.suppress(OSError):  # it may end while its threads are listed
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            found.update(map(int, (thread / "children").read_text().split()))
+            with contextlib.suppress(OSError):  # and so may each of them
+                found.update(map(int, (thread / "children").read_text().split()))
     return found

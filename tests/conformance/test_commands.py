@@ -25,7 +25,6 @@ from scomod.dmclient.model import (
     Status,
 )
 from scomod.dmclient.useralert import UserAlert, UserAnswer, Verdict
-from scomod.ledger import Ledger
 from tests.support.scripted import READING, Device, Heard, Say, item, on, person, speaking
 
 X = "./Toy/x"
@@ -61,15 +60,7 @@ def ordered_package(device: Device, correlator: str) -> None:
 def fail_the_operation(device: Device) -> None:
     """Let the ordered operation end badly."""
     records = device.records
-    ledger = Ledger(
-        db=records.db,
-        journal=records.journal,
-        outbox=records.outbox,
-        scomo=records.scomo,
-        inventory=records.inventory,
-        clock=SystemClock(),
-        on_change=lambda _operation: None,
-    )
+    ledger = records.ledger(SystemClock())
     (operation,) = records.journal.live()
     ledger.fail(operation, ResultCode.USER_CANCELLED)
 

@@ -23,7 +23,6 @@ from scomod.download.spool import Spool
 from scomod.engine import Engine
 from scomod.installers import registry
 from scomod.installers.runner import DirectRunner
-from scomod.ledger import Ledger
 from scomod.mirror import Mirror
 from scomod.operating import make_steps
 from scomod.records import Records
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from scomod.dmclient.model import Alert, Command
     from scomod.download.job import Fetcher
     from scomod.installers.base import Backend, InstalledItem
+    from scomod.ledger import Ledger
     from scomod.operation import Operation
     from scomod.steps import Steps
     from tests.support.clocks import FakeClock
@@ -163,16 +163,7 @@ class Handset:
 
     def _make_ledger(self) -> Ledger:
         records = self.records
-        return Ledger(
-            db=records.db,
-            journal=records.journal,
-            outbox=records.outbox,
-            scomo=records.scomo,
-            inventory=records.inventory,
-            clock=self.clock,
-            on_change=lambda _: None,
-            quirks=lambda server_id: frozenset(self.settings.server(server_id).quirks),
-        )
+        return records.ledger(self.clock)
 
     def _make_engine(self) -> Engine:
         return Engine(

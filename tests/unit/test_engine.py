@@ -14,7 +14,6 @@ from scomod.confirm import Answer, Verdict
 from scomod.engine import ATTEMPTS_LIMIT, Engine
 from scomod.errors import DownloadError, InstallerError, OperationError, Reason, StoreError
 from scomod.facade import Refused, Unknown
-from scomod.ledger import Ledger
 from scomod.mo.handler import ExecRequest
 from scomod.mo.inventory import InventoryItem
 from scomod.mo.ownership import owner_acl
@@ -107,15 +106,7 @@ class Workshop:
         """Open the records as a new process would."""
         self.records = Records(Settings(), Paths(self.directory))
         self.boundaries: list[str] = []
-        ledger = Ledger(
-            db=self.records.db,
-            journal=self.records.journal,
-            outbox=self.records.outbox,
-            scomo=self.records.scomo,
-            inventory=self.records.inventory,
-            clock=self.clock,
-            on_change=lambda _: None,
-        )
+        ledger = self.records.ledger(self.clock)
         self.engine = Engine(
             self.records.journal,
             ledger,

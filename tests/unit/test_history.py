@@ -9,7 +9,7 @@ import pytest
 
 from scomod.codes import ResultCode
 from scomod.history import components, facts, result_text
-from scomod.ledger import TIMELINE_COUNT, Ledger
+from scomod.ledger import TIMELINE_COUNT
 from scomod.mo.handler import ExecRequest
 from scomod.mo.inventory import InventoryItem
 from scomod.operation import Branch, Operation, Phase, Primitive, Subject
@@ -30,15 +30,7 @@ class Office:
     def __init__(self, directory: Path) -> None:
         self.records = Records(Settings(), Paths(directory))
         self.clock = FakeClock()
-        self.ledger = Ledger(
-            db=self.records.db,
-            journal=self.records.journal,
-            outbox=self.records.outbox,
-            scomo=self.records.scomo,
-            inventory=self.records.inventory,
-            clock=self.clock,
-            on_change=lambda _: None,
-        )
+        self.ledger = self.records.ledger(self.clock)
 
     def order(self) -> Operation:
         with self.records.db.transaction():

@@ -11,7 +11,7 @@ import pytest
 
 from scomod.clock import SystemClock
 from scomod.installers import debversion, registry
-from scomod.ledger import PIECE_COUNT, Ledger
+from scomod.ledger import PIECE_COUNT
 from scomod.mirror import Mirror
 from scomod.paths import Paths
 from scomod.records import Records
@@ -45,15 +45,7 @@ class Looking:
         self._stock = registry.stock(settings, Paths(root), SystemClock())
         self.reads = 0
         self.is_held = False
-        ledger = Ledger(
-            db=store.db,
-            journal=store.journal,
-            outbox=store.outbox,
-            scomo=store.scomo,
-            inventory=store.inventory,
-            clock=FakeClock(),
-            on_change=lambda _: None,
-        )
+        ledger = store.ledger(FakeClock())
         self.mirror = Mirror(self, store.inventory, ledger, is_held=lambda: self.is_held)  # type: ignore[arg-type]
 
     def inventory(self) -> list[InstalledItem]:

@@ -17,22 +17,10 @@ from tests.support.fetching import BOOT_ID, Progress, fetch, request_for, some_o
 from tests.support.package_host import Behaviour, PackageHost, closed_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 CONTENT = some_octets(700_001, seed=1)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def host() -> Iterator[PackageHost]:
-    with PackageHost() as running:
-        yield running
-
-
-@pytest.fixture
-def part(tmp_path: Path) -> Path:
-    return tmp_path / "1.part"
 
 
 def failure(url: str, part: Path, content: bytes | None = CONTENT, **limits: Any) -> DownloadError:

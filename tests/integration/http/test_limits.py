@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +14,6 @@ from scomod.errors import DownloadError, Reason
 from tests.support.fetching import fetch, request_for
 from tests.support.package_host import Behaviour, PackageHost
 from tests.support.small_disk import may_mount
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MIB = 1 << 20
 ROOT = Path(__file__).parents[3]
@@ -44,12 +40,6 @@ print(json.dumps({"reason": reason, "peak_kib": peak_kib(), "exists": part.exist
 """
 # the same on a file system of one MiB that only this process sees
 MOUNT = 'mount -t tmpfs -o size=1m scomod-test "$1" && exec "$2" -c "$3" "$4" "$1/1.part" 0'
-
-
-@pytest.fixture
-def host() -> Iterator[PackageHost]:
-    with PackageHost() as running:
-        yield running
 
 
 def report(command: list[str]) -> dict[str, object]:

@@ -35,11 +35,6 @@ def second() -> Iterator[PackageHost]:
         yield running
 
 
-@pytest.fixture
-def part(tmp_path: Path) -> Path:
-    return tmp_path / "1.part"
-
-
 def request(part: Path, *urls: str, content: bytes | None = CONTENT, **limits: Any) -> FetchRequest:
     return request_for(urls[0], part, content, mirrors=urls[1:], **limits)
 

@@ -15,21 +15,9 @@ from tests.support.fetching import BOOT_ID, fetch, request_for, some_octets
 from tests.support.package_host import Behaviour, PackageHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 CONTENT = some_octets(200_001, seed=51)
-
-
-@pytest.fixture
-def host() -> Iterator[PackageHost]:
-    with PackageHost() as running:
-        yield running
-
-
-@pytest.fixture
-def part(tmp_path: Path) -> Path:
-    return tmp_path / "1.part"
 
 
 @pytest.mark.parametrize("where", ["request", "host", "both"])

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +17,6 @@ from scomod.download.part import state_path
 from scomod.errors import DownloadError, Reason, VerifyError
 from tests.support.fetching import Progress, fetch, request_for, some_octets
 from tests.support.package_host import Behaviour, PackageHost
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CONTENT = some_octets(1_000_003, seed=2)
 CHANGED = some_octets(1_000_003, seed=3)
@@ -32,17 +28,6 @@ from pathlib import Path
 from tests.support.fetching import fetch, request_for, some_octets
 fetch(request_for(sys.argv[1], Path(sys.argv[2]), idle_timeout_s=60.0))
 """
-
-
-@pytest.fixture
-def host() -> Iterator[PackageHost]:
-    with PackageHost() as running:
-        yield running
-
-
-@pytest.fixture
-def part(tmp_path: Path) -> Path:
-    return tmp_path / "1.part"
 
 
 def cut(url: str, part: Path, content: bytes | None = CONTENT) -> None:

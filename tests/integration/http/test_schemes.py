@@ -33,11 +33,6 @@ def shelf(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def part(tmp_path: Path) -> Path:
-    return tmp_path / "1.part"
-
-
-@pytest.fixture
 def host(shelf: Path) -> Iterator[FtpHost]:
     with FtpHost(shelf) as running:
         yield running

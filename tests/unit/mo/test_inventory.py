@@ -47,15 +47,7 @@ def written(records: Records) -> int:
 
 
 def ledger(records: Records) -> Ledger:
-    return Ledger(
-        db=records.db,
-        journal=records.journal,
-        outbox=records.outbox,
-        scomo=records.scomo,
-        inventory=records.inventory,
-        clock=FakeClock(),
-        on_change=lambda _: None,
-    )
+    return records.ledger(FakeClock())
 
 
 def test_one_change_among_many_writes_one_component(records: Records) -> None:
