@@ -26,7 +26,6 @@ from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.installers.runner import open_runner
-from scomod.listeners.udp import UdpListener
 from scomod.log import Event, announce, bound
 from scomod.mirror import Mirror
 from scomod.mo import dmacc
@@ -35,6 +34,7 @@ from scomod.records import Records
 from scomod.scheduler import Scheduler
 from scomod.trace import Traces
 from scomod.turns import Turns
+from scomod.waking import Waking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from scomod.steps import Steps
     from scomod.telling import Telling
     from scomod.updaterequest import Requests
-    from scomod.wakeup import Doorbell
     from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
@@ -131,6 +130,16 @@ class Daemon:
         from random import SystemRandom  # noqa: PLC0415 - for sessions, and when one failed
 
         return SystemRandom()
+
+    @cached_property
+    def _waking(self) -> Waking:
+        return Waking(
+            self._settings,
+            self._clock,
+            self._store,
+            client=lambda: self._client,
+            ring=self._scheduler.want,
+        )
 
     @cached_property
     def _client(self) -> DmClient:
@@ -263,8 +272,7 @@ class Daemon:
         self._bus = bus
         self._notifier.ready()
         self._start(self._signs_of_life())
-        listener = UdpListener(lambda octets, who: self._bell.datagram(octets, who), self._clock)
-        await listener.try_open(self._settings.notification)
+        await self._waking.open()
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
         self._start(self._work())
@@ -277,7 +285,7 @@ class Daemon:
         done, _ = await asyncio.wait(leave, return_when=asyncio.FIRST_COMPLETED)
         self._notifier.stopping()
         self._engine.stop()
-        listener.close()
+        self._waking.close()
         self._store.db.close()
         if leave[1] in done:
             raise ScomodError("the D-Bus connection was lost")
@@ -293,19 +301,6 @@ class Daemon:
         self._tell()
         self._enrolment.resume()
         self._enrolment.folder(self._paths.bootstrap_dir)
-
-    @cached_property
-    def _bell(self) -> Doorbell:
-        from scomod.wakeup import Doorbell  # noqa: PLC0415 - for the first notification
-
-        return Doorbell(
-            db=self._store.db,
-            tree=self._store.tree,
-            settings=self._settings,
-            clock=self._clock,
-            client=lambda: self._client,
-            ring=self._scheduler.want,
-        )
 
     async def _work(self) -> None:
         """Note how the device left the factory, once and before anything changes it; then work."""

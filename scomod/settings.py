@@ -43,6 +43,10 @@ from scomod.shapes import (
     within,
 )
 from scomod.value import section
+from scomod.wakesettings import Media as Media  # noqa: PLC0414 - as `Paths`
+from scomod.wakesettings import Modem as Modem  # noqa: PLC0414 - as `Paths`
+from scomod.wakesettings import Poll as Poll  # noqa: PLC0414 - as `Paths`
+from scomod.wakesettings import Time as Time  # noqa: PLC0414 - as `Paths`
 
 
 @section
@@ -316,6 +320,10 @@ class Settings:
     subtree: Subtree = field(default_factory=Subtree)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     notification: Notification = field(default_factory=Notification)
+    modem: Modem = field(default_factory=Modem)
+    media: Media = field(default_factory=Media)
+    poll: Poll = field(default_factory=Poll)
+    time: Time = field(default_factory=Time)
     confirm: Confirm = field(default_factory=Confirm)
     admission: Admission = field(default_factory=Admission)
     download: Download = field(default_factory=Download)

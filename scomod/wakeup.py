@@ -1,4 +1,4 @@
-"""From a datagram to a wish for a session: package #0 checked against every account.
+"""From a notification to a wish for a session: package #0 checked against every account.
 
 What is wrong is dropped without an answer (omadm §10.2); the log says why.
 """
@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode
-from scomod.dmclient import notification, push
+from scomod.dmclient import notification
 from scomod.errors import RemoteProtocolError
 from scomod.mo import dmacc
 from scomod.wishes import Wish
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPES: Final = (
-    "application/vnd.syncml.notification",
-    "application/vnd.syncml.dm.notification",
-)
-APPLICATIONS: Final = ("x-wap-application:syncml.dm", None)
 SEEN_COUNT: Final = 32  # accepted notifications remembered against replay
 SEEN_KEY: Final = "notifications-seen"
 
@@ -58,12 +53,12 @@ class Doorbell:
         self._ring = ring
         self._resynced_s: dict[str, float] = {}
 
-    def datagram(self, octets: bytes, sender: str) -> None:
-        """Take one datagram from the network."""
+    def notified(self, body: bytes, sender: str) -> None:
+        """Take what may be a notification from somebody."""
         try:
-            found = notification.parse(_body(octets))
+            found = notification.parse(body)
         except RemoteProtocolError as error:
-            log.info("datagram from %s dropped: %s", sender, error)
+            log.info("push from %s dropped: %s", sender, error)
             return
         account = dmacc.by_server(self._tree, found.server_id)
         if account is None:
@@ -130,17 +125,3 @@ def _is_authentic(found: Notification, account: Account, nonces: tuple[bytes, ..
         return False
     names = dict.fromkeys((account.server_id, login.name))
     return notification.is_authentic(found, names, login.secret, nonces)
-
-
-def _body(octets: bytes) -> bytes:
-    """Return package #0 out of a push; a bare one is taken too, its digest guards it.
-
-    Raises `RemoteProtocolError` for a push meant for somebody else.
-    """
-    try:
-        parcel = push.parse_push(octets)
-    except RemoteProtocolError:
-        return octets
-    if parcel.content_type not in CONTENT_TYPES or parcel.application_id not in APPLICATIONS:
-        raise RemoteProtocolError(f"a push of {parcel.content_type} is not for us")
-    return parcel.body

@@ -17,6 +17,7 @@ from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Add, Get, Item, Message, Meta, SyncHdr
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
+from scomod.pushes import Pushes
 from scomod.records import Records
 from scomod.secret import Secret
 from scomod.settings import Paths, Settings
@@ -71,8 +72,9 @@ def rung(device: Device, *datagrams: bytes) -> list[Wish]:
         client=lambda: client,
         ring=wishes.append,
     )
+    pushes = Pushes(notified=bell.notified, enrol=lambda push, _: pytest.fail(push.content_type))
     for datagram in datagrams:
-        bell.datagram(datagram, "192.0.2.1")
+        pushes.take(datagram, "192.0.2.1")
     return wishes
 
 

@@ -19,14 +19,14 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
-    (0, r"scomod\.(settings|fetchsettings|installsettings|shapes|paths|value)$"),
+    (0, r"scomod\.(settings|fetchsettings|installsettings|wakesettings|shapes|paths|value)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
     (1, r"scomod\.dmclient\.(peer|trust|answers|awaited|events)$"),
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
-    (1, r"scomod\.(stepresult|pace|wishes|tries|meter)$"),
+    (1, r"scomod\.(stepresult|pace|wishes|tries|meter|agenda)$"),
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.(orders|health|restart|package)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question)$"),
-    (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup)$|scomod\.listeners"),
+    (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup|pushes)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip
 

@@ -1,0 +1,68 @@
+"""What to do with a push, whoever brought it: a datagram, a modem, another program.
+
+Told apart by content type and application: a notification, a bootstrap document, or
+nothing of ours, which is dropped with a line in the log.  Nobody is answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from scomod.dmclient import push
+from scomod.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scomod.dmclient.push import Push
+
+NOTIFICATIONS: Final = (
+    push.CONTENT_TYPE_NOTIFICATION,
+    "application/vnd.syncml.dm.notification",
+)
+BOOTSTRAPS: Final = (
+    push.CONTENT_TYPE_CP_XML,
+    push.CONTENT_TYPE_CP_WBXML,
+    push.CONTENT_TYPE_DM_WBXML,
+)
+APPLICATIONS: Final = (push.APPLICATION_ID_DM, None)
+
+log = logging.getLogger(__name__)
+
+
+class Pushes:
+    """Tells `notified(body, sender)` of notifications, `enrol(push, sender)` of bootstraps.
+
+    Octets begin with the transaction id of the push; a bare notification is taken too,
+    its digest guards it.
+    """
+
+    def __init__(
+        self,
+        *,
+        notified: Callable[[bytes, str], None],
+        enrol: Callable[[Push, str], None],
+    ) -> None:
+        self._notified = notified
+        self._enrol = enrol
+
+    def take(self, octets: bytes, sender: str) -> None:
+        """Take the octets of one push from somebody."""
+        try:
+            parcel = push.parse_push(octets)
+        except RemoteProtocolError:
+            self._notified(octets, sender)
+            return
+        if not is_ours(parcel):
+            log.info("push from %s dropped: %s is not for us", sender, parcel.content_type)
+        elif parcel.content_type in NOTIFICATIONS:
+            self._notified(parcel.body, sender)
+        else:
+            self._enrol(parcel, sender)
+
+
+def is_ours(parcel: Push) -> bool:
+    """Tell a push for DM from others, by content type and application (omadm §10.3)."""
+    is_known = parcel.content_type in (*NOTIFICATIONS, *BOOTSTRAPS)
+    return is_known and parcel.application_id in APPLICATIONS
