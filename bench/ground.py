@@ -45,6 +45,8 @@ first_session = "asked"
 [notification]
 udp_address = "127.0.0.1"
 udp_port = {udp_port}
+[poll]
+interval_s = 0
 [download]
 reserve_bytes = 0
 [confirm]

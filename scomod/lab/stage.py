@@ -69,6 +69,9 @@ first_session = "asked"
 udp_address = "{address}"
 udp_port = {port}
 
+[poll]
+interval_s = 0  # it calls when the demo says so
+
 [log]
 level = "info"
 """

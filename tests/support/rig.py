@@ -49,6 +49,8 @@ first_session = "{first_session}"
 [notification]
 udp_address = "127.0.0.1"
 udp_port = {udp_port}
+[poll]
+interval_s = 0
 [session]
 retry_wait_s = 0.2
 [download]
