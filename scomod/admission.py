@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scomod import daytime
 from scomod.confirm import Pending
 from scomod.errors import OperationError, Reason
+from scomod.fetchterms import NETWORK, Pause
 from scomod.operation import OWN_PRIMITIVES
 from scomod.terms import Terms
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SINCE: Final = "admission_since_s"  # key of Operation.data
 WHO: Final = "admission"
+WINDOW: Final = "a maintenance window"
+POWER: Final = "mains power"
+NEWS: Final = Pause(name="news of power and network")  # the facts are on their way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +74,20 @@ class Admission:
         since_s = self._terms.began_s(operation.data.get(SINCE))
         end_s = since_s + policy.max_wait_s
         left_s = self._terms.left_s(operation.id, SINCE, end_s, policy.max_wait_s)
-        closed_s = daytime.opens_in_s(self._windows, now_s, self._delay_s)
         self._waiting.add(operation.id)
-        missing = "a maintenance window" if closed_s else self._missing()
-        if missing is None:
+        pause = self._pause(now_s)
+        if pause is NEWS:
             return Pending(data={SINCE: since_s})
-        if missing and left_s > 0:
-            return Pending(again_s=min(left_s, closed_s or left_s), data={SINCE: since_s})
+        if pause and left_s > 0:
+            return Pending(again_s=min(left_s, pause.for_s or left_s), data={SINCE: since_s})
         self.forget(operation.id)
-        if missing and policy.at_max_wait == "fail":
-            raise OperationError(Reason.TIMEOUT, f"it waited in vain for {missing}")
+        if pause and policy.at_max_wait == "fail":
+            raise OperationError(Reason.TIMEOUT, f"it waited in vain for {pause.name}")
         return None
+
+    def pause(self, operation_id: int, now_s: float) -> Pause | None:
+        """Return what an operation waits for here, None if it does not; `now_s` is wall time."""
+        return self._pause(now_s) if operation_id in self._waiting else None
 
     def forget(self, operation_id: int) -> None:
         """Take note that an operation does not wait any longer."""
@@ -89,27 +96,27 @@ class Admission:
         if not self._waiting:
             self._surroundings.rest(WHO)
 
-    def _missing(self) -> str | None:
-        """Return which condition is not met, "" for none, None while that is not known yet."""
+    def _pause(self, now_s: float) -> Pause | None:
+        """Return what is not so that should be, None if all is."""
         policy = self._policy
+        if closed_s := daytime.opens_in_s(self._windows, now_s, self._delay_s):
+            return Pause(name=WINDOW, for_s=closed_s)
         if not (policy.on_mains_power or policy.on_unmetered_network):
-            return ""
+            return None
         facts = self._surroundings.watch(WHO)
         if facts is None:
-            return None
+            return NEWS
         wanted = {
-            "mains power": (policy.on_mains_power, facts.on_mains),
-            "a network that is not metered": (policy.on_unmetered_network, facts.on_unmetered),
+            POWER: (policy.on_mains_power, facts.on_mains),
+            NETWORK: (policy.on_unmetered_network, facts.on_unmetered),
         }
         unknown = policy.unknown == "met"
-        return next(
-            (
-                name
-                for name, (is_wanted, is_so) in wanted.items()
-                if is_wanted and not (unknown if is_so is None else is_so)
-            ),
-            "",
+        missing = (
+            name
+            for name, (is_wanted, is_so) in wanted.items()
+            if is_wanted and not (unknown if is_so is None else is_so)
         )
+        return next((Pause(name=name) for name in missing), None)
 
 
 def needs_admission(policy: settings.Admission, operation: Operation) -> bool:

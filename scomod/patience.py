@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY: Final = "the next try"
+ASKED: Final = "the next try, for which the server wants us to wait"
+AGAIN: Final = (RETRY, ASKED)
 _END: Final = "end"  # the name of the term after which a download is given up
 
 
@@ -126,13 +128,13 @@ class Patience:
             tries = replace(tries, vain_count=before.vain_count)
         if used_up := exhausted(tries, self._limits):
             raise DownloadError(error.reason, f"{error}; {used_up}") from error
-        wait_s = 0.0
+        wait_s, name = 0.0, ASKED if error.retry_after_s and not is_cut else RETRY
         if not is_cut:
             failures = max(1, tries.vain_count)
             wait_s = pace.wait_s(failures, self._limits, self._random, error.retry_after_s)
             log.warning("%s: %s; again in %.0f s", operation.step, error, wait_s)
-        tries = tries.waiting(RETRY, self._clock.wall_s() + wait_s)
-        return self._wait(operation, tries, Pause(name=RETRY, for_s=self._wait_s(operation, tries)))
+        tries = tries.waiting(name, self._clock.wall_s() + wait_s)
+        return self._wait(operation, tries, Pause(name=name, for_s=self._wait_s(operation, tries)))
 
     def gained(self, operation: Operation, part_bytes: int) -> Mapping[str, object]:
         """Return what is to be noted where a life was killed that had got on, else {}."""
@@ -165,8 +167,8 @@ class Patience:
 
     def _pause(self, operation: Operation, tries: Tries) -> Pause | None:
         """Return what is to be waited for before the next try."""
-        if tries.pause == RETRY and (wait_s := self._wait_s(operation, tries)) > 0:
-            return Pause(name=RETRY, for_s=wait_s)
+        if tries.pause in AGAIN and (wait_s := self._wait_s(operation, tries)) > 0:
+            return Pause(name=tries.pause, for_s=wait_s)
         return self._terms.pause(operation.id, _size_bytes(operation, tries) or None)
 
     def _wait_s(self, operation: Operation, tries: Tries) -> float:
@@ -179,7 +181,7 @@ class Patience:
         """Wait; until when is kept in whole seconds, lest looking again changes it."""
         left_s = self._left_s(operation, tries)
         again_s = left_s if pause.for_s is None else min(pause.for_s, left_s)
-        if tries.pause != pause.name or pause.name != RETRY:
+        if tries.pause != pause.name or pause.name not in AGAIN:
             due_s = 0.0 if pause.for_s is None else float(round(self._clock.wall_s() + pause.for_s))
             tries = tries.waiting(pause.name, due_s)
         return Wait(again_s=again_s, data=tries.kept())

@@ -57,6 +57,12 @@ class Quarantine:
         now_s = self._clock.wall_s()
         return max((self._left_s(until_s, now_s) for _, until_s in found), default=0.0)
 
+    def held_s(self, last: Operation | None) -> float:
+        """Return for how many seconds what a server had done last is left alone, if it failed."""
+        if last is None or last.phase is not Phase.FAILED:
+            return 0.0
+        return self.blocked_s(*names(last.subject))
+
     def learn(self, operation: Operation) -> None:
         """Take what a finished operation says of its version."""
         if operation.phase is Phase.SUCCEEDED:

@@ -12,8 +12,9 @@ from scomod.log import Event, announce, bound
 from scomod.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from scomod.agenda import Due
     from scomod.clock import Clock
     from scomod.dmclient.client import SessionReport
     from scomod.settings import Session
@@ -49,6 +50,14 @@ class Scheduler:
     def is_idle(self) -> bool:
         """Tell whether no session runs or is wished for."""
         return not self.running and not self._wishes
+
+    def wish(self, server_id: str) -> Wish | None:
+        """Return the session that waits for its time or turn, None if there is none."""
+        return self._wishes.of(server_id)
+
+    def dues(self) -> Iterator[Due]:
+        """Give the sessions that are wished for; one that runs is not among them."""
+        return self._wishes.dues()
 
     def want(self, wish: Wish) -> None:
         """Queue a wish; one that waits for the same server takes it up."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scomod.confirm import Confirmations
     from scomod.consent import Consent
     from scomod.download.spool import Spool
+    from scomod.fetchterms import Pause
     from scomod.health import Watch
     from scomod.installers.base import Runner
     from scomod.orders import Orders
@@ -106,6 +107,10 @@ class Steps:
     def reconsider(self) -> None:
         """End soon what may not go on now, after news of the surroundings; it does later."""
         self._acquiring.reconsider()
+
+    def pause(self, operation: Operation) -> Pause | None:
+        """Return what an operation that is to be admitted waits for, None if nothing."""
+        return self._admission.pause(operation.id, self._clock.wall_s())
 
     async def undo(self, operation: Operation, step: StepKind) -> None:
         """Take back one step; steps that leave nothing have nothing to take back."""

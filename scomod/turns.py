@@ -7,19 +7,41 @@ orders of the same server that still fetch, as it may need what they bring.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scomod.agenda import Due
 from scomod.operation import WISH, Phase, StepKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from scomod.clock import Clock
     from scomod.confirm import Answer
     from scomod.journal import Journal
     from scomod.operation import Operation
 
+# What an operation waits for where it waits for a time.
+WAITS: Final[Mapping[StepKind, str]] = {
+    StepKind.CONSENT: "the question is asked again then",
+    StepKind.DISCLOSE: "the question is asked again then",
+    StepKind.ADMIT: "it waits for a window or for quiet conditions",
+    StepKind.ACQUIRE: "its download waits",
+    StepKind.REBOOT: "it waits until then for a restart of the device",
+    StepKind.HEALTH: "what it brought is being watched",
+}
 INSTALLS: Final = (StepKind.INSTALL, StepKind.INSTALL_INACTIVE)
+
+
+class Stand(StrEnum):
+    """Whether an operation may go on now, else what keeps it."""
+
+    READY = "ready"
+    AT_WORK = "at work"
+    SESSION = "session"
+    HELD = "held"
+    FETCHES = "fetches"
+    ROOM = "room"
 
 
 class Turns:
@@ -50,13 +72,29 @@ class Turns:
         """Return the oldest operation that can go on now, None if there is none."""
         if self._changing and len(self._fetching) >= self._fetches_count:
             return None
-        now_s = self._clock.monotonic_s()
-        return next((each for each in self._journal.live() if self._may_go_on(each, now_s)), None)
+        live = self._journal.live()
+        return next((each for each in live if self.stand(each) is Stand.READY), None)
 
     def sleep_s(self) -> float | None:
         """Return the seconds until a retry is due; None if only a wake-up can help."""
         waits = [due_s for key, due_s in self._not_before_s.items() if not self._is_at_work(key)]
         return max(0.0, min(waits) - self._clock.monotonic_s()) if waits else None
+
+    def dues(self) -> Iterator[Due]:
+        """Give when operations that are not at work go on, those that only wait for a time."""
+        now_s = self._clock.monotonic_s()
+        for operation in self._journal.live():
+            due_s = self._not_before_s.get(operation.id)
+            if self.stand(operation) is Stand.READY:
+                due_s = now_s
+            if due_s is not None and not self._is_at_work(operation.id):
+                yield Due(
+                    at_s=due_s,
+                    what="operation",
+                    why=_why(operation),
+                    server_id=operation.server_id,
+                    operation_id=operation.id,
+                )
 
     def at_work(self) -> Iterator[Operation]:
         """Give the operations that are at work now, as they stand in the journal."""
@@ -103,26 +141,44 @@ class Turns:
         self._waiting.discard(operation.id)
         self._answers.pop(operation.id, None)
 
-    def _may_go_on(self, operation: Operation, now_s: float) -> bool:
-        if self._is_at_work(operation.id) or not self._has_room(operation):
-            return False
+    def stand(self, operation: Operation) -> Stand:
+        """Tell whether a live operation may go on now; what it waits for itself comes first."""
+        if self._is_at_work(operation.id):
+            return Stand.AT_WORK
         if operation.phase is Phase.QUEUED and self._is_busy(operation.server_id):
-            return False  # its 202 must leave first: a server that never got it asks again
+            return Stand.SESSION  # its 202 must leave first: a server that never got it asks again
+        if self._is_held(operation):
+            return Stand.HELD
+        return self._room(operation)
+
+    def _is_held(self, operation: Operation) -> bool:
         if operation.id in self._answers or WISH in operation.data:
-            return True
+            return False
         due_s = self._not_before_s.get(operation.id)
-        return operation.id not in self._waiting if due_s is None else due_s <= now_s
+        if due_s is None:
+            return operation.id in self._waiting
+        return due_s > self._clock.monotonic_s()
 
     def _is_at_work(self, operation_id: int) -> bool:
         return operation_id in self._fetching or operation_id in self._changing
 
-    def _has_room(self, operation: Operation) -> bool:
+    def _room(self, operation: Operation) -> Stand:
         if _is_fetch(operation):
-            return len(self._fetching) < self._fetches_count
+            return Stand.READY if len(self._fetching) < self._fetches_count else Stand.ROOM
+        if self._changing:
+            return Stand.ROOM
         if operation.step in INSTALLS and WISH not in operation.data:
             servers = {server for key, server in self._fetching.items() if key < operation.id}
-            return not self._changing and operation.server_id not in servers
-        return not self._changing
+            return Stand.FETCHES if operation.server_id in servers else Stand.READY
+        return Stand.READY
+
+
+def _why(operation: Operation) -> str:
+    """Say what an operation waits for; a download says it itself."""
+    if operation.phase is not Phase.WAITING:
+        return "it goes on"
+    pause = operation.data.get("pause") if operation.step is StepKind.ACQUIRE else None
+    return f"its download waits for {pause}" if pause else WAITS.get(operation.step, "it goes on")
 
 
 def _is_fetch(operation: Operation) -> bool:

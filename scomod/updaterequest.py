@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scomod.agenda import Due
 from scomod.codes import (
     ALERT_TYPE_FUMO_DEVICE_REQUEST,
     ALERT_TYPE_FUMO_USER_REQUEST,
@@ -20,13 +21,11 @@ from scomod.codes import (
     ALERT_TYPE_UPDATE_USER_REQUEST,
 )
 from scomod.facade import Refused
-from scomod.operation import Phase
 from scomod.outbox import AlertItem, OutboxAlert
-from scomod.quarantine import names
 from scomod.report import MARK_SUCCESS, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from scomod.clock import Clock
     from scomod.db import Database
@@ -153,12 +152,20 @@ class SelfCheck:
         self._want = want
         self._random = random
         self._sleep = sleep
+        self._at_s: float | None = None
 
     async def run(self) -> None:
         """Check for ever; ends only by being cancelled."""
         while True:
-            await self._sleep(self.due_s())
+            wait_s = self.due_s()
+            self._at_s = self._clock.monotonic_s() + wait_s
+            await self._sleep(wait_s)
             self.check()
+
+    def dues(self) -> Iterator[Due]:
+        """Give when the servers are asked next, once that is settled."""
+        if self._at_s is not None:
+            yield Due(at_s=self._at_s, what="check", why="the servers are asked for updates")
 
     def due_s(self) -> float:
         """Return the seconds until the next check; a clock that was set changes little."""
@@ -169,17 +176,10 @@ class SelfCheck:
         spread_s = SPREAD * self._interval_s * self._random()
         return min(max(left_s, 0.0), self._interval_s) + spread_s
 
-    def _held_s(self, server_id: str) -> float:
-        """Return for how long what a server had done last is in quarantine, if it failed."""
-        last = self._last(server_id)
-        if last is None or last.phase is not Phase.FAILED:
-            return 0.0
-        return self._requests.quarantine.blocked_s(*names(last.subject))
-
     def check(self) -> None:
         """Ask the servers now, those that may be asked."""
         for server_id in self._servers():
-            if (held_s := self._held_s(server_id)) > 0:
+            if (held_s := self._requests.quarantine.held_s(self._last(server_id))) > 0:
                 log.info("%s is not asked for updates for another %.0f s", server_id, held_s)
                 continue
             try:

@@ -12,12 +12,13 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from scomod import pace
+from scomod.agenda import Due
 from scomod.codes import AlertCode
 from scomod.value import frozen
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scomod.dmclient.client import SessionReport
     from scomod.settings import Session
@@ -76,6 +77,10 @@ class Wishes:
                 return
         self._wishes.append(wish)
 
+    def of(self, server_id: str) -> Wish | None:
+        """Return the wish for a server, None if there is none."""
+        return next((wish for wish in self._wishes if wish.server_id == server_id), None)
+
     def take(self, now_s: float) -> Wish | None:
         """Take out the first wish that may run now."""
         for index, wish in enumerate(self._wishes):
@@ -86,6 +91,16 @@ class Wishes:
     def begin_s(self) -> float | None:
         """Return when the next wish may run, None if there is none."""
         return min((wish.begin_s for wish in self._wishes), default=None)
+
+    def dues(self) -> Iterator[Due]:
+        """Give what waits, and why it waits so long."""
+        for wish in self._wishes:
+            yield Due(
+                at_s=wish.begin_s,
+                what="poll" if wish.is_poll else "session",
+                why=_why(wish),
+                server_id=wish.server_id,
+            )
 
     def over(self, wish: Wish, report: SessionReport, now_s: float) -> float | None:
         """Take note of how a session went; returns when it is tried again, None for never.
@@ -105,6 +120,15 @@ class Wishes:
         later = replace(wish, failures=failures, due_s=due_s, not_before_s=free_s, waiters=())
         self.add(later)
         return later.begin_s
+
+
+def _why(wish: Wish) -> str:
+    if wish.not_before_s > wish.due_s:
+        return f"{wish.server_id} asked to be left alone until then"
+    if wish.failures:
+        times = "once" if wish.failures == 1 else f"{wish.failures} times"
+        return f"the session with {wish.server_id} failed {times} and is tried again"
+    return f"a session with {wish.server_id} is wanted"
 
 
 def _merged(waiting: Wish, new: Wish) -> Wish:

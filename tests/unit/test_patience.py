@@ -12,7 +12,7 @@ import pytest
 from scomod.errors import DownloadError, Reason
 from scomod.fetchterms import DAY, NETWORK, WINDOW
 from scomod.operation import Operation, Phase, StepKind
-from scomod.patience import RETRY
+from scomod.patience import ASKED, RETRY
 from scomod.settings import Download
 from scomod.stepresult import Begin, Wait
 from scomod.tries import Tries
@@ -159,10 +159,10 @@ def test_what_a_server_asked_for_is_waited_for_also_by_the_next_life(tmp_path: P
     assert car.fetch(0, error=busy).again_s == 610.0
     car.clock.advance(400.0)
     car.begin_life()
-    assert (car.look(), car.again_s) == (RETRY, 210.0)
+    assert (car.look(), car.again_s) == (ASKED, 210.0)
     kept = car.operation
     car.clock.advance(200.0)
-    assert (car.look(), car.again_s) == (RETRY, 10.0)
+    assert (car.look(), car.again_s) == (ASKED, 10.0)
     assert car.operation == kept, "looking again writes nothing"
     car.clock.advance(10.0)
     assert car.look() == ""
