@@ -45,6 +45,7 @@ from scomod.shapes import (
 from scomod.value import section
 from scomod.wakesettings import Media as Media  # noqa: PLC0414 - as `Paths`
 from scomod.wakesettings import Modem as Modem  # noqa: PLC0414 - as `Paths`
+from scomod.wakesettings import Notification as Notification  # noqa: PLC0414 - as `Paths`
 from scomod.wakesettings import Poll as Poll  # noqa: PLC0414 - as `Paths`
 from scomod.wakesettings import Time as Time  # noqa: PLC0414 - as `Paths`
 
@@ -153,18 +154,13 @@ class Bootstrap:
     unsigned: str = one_of("refuse", "accept")
     first_session: str = one_of("always", "asked")
     account_servers: tuple[str, ...] = shaped(("*",), SERVER_IDS_SHAPE, SERVER_IDS_WORDS)
+    push_servers: tuple[str, ...] = shaped(("*",), SERVER_IDS_SHAPE, SERVER_IDS_WORDS)
+    push_existing: str = one_of("refuse", "pin", "replace")
     pin_tries_count: int = within(3, 1, 10)
+    pin_timeout_s: float = within(600.0, 0.1, 86400.0)
+    max_waiting_count: int = within(4, 1, 32)
+    max_waiting_s: float = within(7 * 86400.0, 1.0, 365 * 86400.0)
     max_document_bytes: int = within(65536, 1024, 16 * MIB)
-
-
-@section
-class Notification:
-    """Where package #0 arrives."""
-
-    udp: bool = True
-    udp_address: str = "0.0.0.0"  # noqa: S104 - WAP push comes from the network; the digest guards
-    udp_port: int = within(2948, 0, 65535)
-    resync_wait_s: float = within(3600.0, 0.0, 30 * 86400.0)
 
 
 @section

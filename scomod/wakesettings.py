@@ -10,6 +10,23 @@ from scomod.value import section
 
 
 @section
+class Notification:
+    """Where package #0 arrives, what the person hears of it, and how much is kept of parts."""
+
+    udp: bool = True
+    udp_address: str = "0.0.0.0"  # noqa: S104 - WAP push comes from the network; the digest guards
+    udp_port: int = within(2948, 0, 65535)
+    resync_wait_s: float = within(3600.0, 0.0, 30 * 86400.0)
+    unspecified: str = one_of("silent", "inform", "ask")
+    no_agent: str = one_of("wait", "accept", "decline")
+    keep_s: float = within(86400.0, 1.0, 30 * 86400.0)
+    sms_port: int = within(2948, 0, 65535)
+    sms_wait_s: float = within(600.0, 1.0, 86400.0)
+    sms_messages_count: int = within(16, 1, 128)
+    sms_parts_count: int = within(16, 2, 128)
+
+
+@section
 class Poll:
     """When the device calls its servers by itself; an interval of 0 means never.
 

@@ -9,7 +9,7 @@ from scomod.config import Key
 from scomod.settings import Paths
 
 UNITS = ("_s", "_bytes", "_count", "_ratio")
-COUNTED_OTHERWISE = {"notification.udp_port"}  # a number, but not of anything
+COUNTED_OTHERWISE = {"notification.udp_port", "notification.sms_port"}  # a number, but not of anything
 
 
 @pytest.mark.parametrize("key", config.all_keys(), ids=lambda key: key.name)
