@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from scomod.agenda import Due
 from scomod.errors import OperationError, Reason
 from scomod.facade import AgentGone, Deferred, Refused, Unknown
-from scomod.operation import StepKind
+from scomod.operation import OFFER, StepKind
 from scomod.terms import Terms
 from scomod.value import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from scomod.clock import Clock
     from scomod.facade import AgentPort
@@ -195,6 +196,19 @@ class Confirmations:
         """Return the open prompts, oldest first."""
         return [self._prompts[key] for key in sorted(self._prompts)]
 
+    def dues(self) -> Iterator[Due]:
+        """Give the deadlines of the open prompts."""
+        now_s = self._clock.monotonic_s()
+        for operation_id, prompt in self._prompts.items():
+            left_s = self._terms.left_s(operation_id, DEADLINE, prompt["deadline"], 0.0)
+            yield Due(
+                at_s=now_s + left_s,
+                what="operation",
+                why="its question must be answered until then",
+                server_id=prompt.get("server", ""),
+                operation_id=operation_id,
+            )
+
     def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
         """Close a prompt with a person's answer; raises `Unknown` if none is open."""
         self._open_prompt(operation_id)
@@ -241,7 +255,7 @@ class Confirmations:
         left_s = self._terms.left_s(operation.id, DEADLINE, deadline_s, policy.deadline_s)
         if left_s <= 0:
             self._terms.forget(operation.id)
-            late = self._late()
+            late = self._late(operation)
             if late.verdict is Verdict.UNANSWERED:
                 raise self._declined(operation, LATE, late)
             return late
@@ -257,16 +271,18 @@ class Confirmations:
         }
         self._prompts[operation.id] = {**prompt, **facts}
         self._on_prompt(self._prompts[operation.id])
-        self._tasks[operation.id] = self._start(self._converse(operation.id, left_s))
+        self._tasks[operation.id] = self._start(
+            self._converse(operation.id, left_s, self._late(operation))
+        )
         return Pending(data={keys.asked: asked_s})
 
-    async def _converse(self, operation_id: int, left_s: float) -> None:
-        """Ask agents until one answers or the time is over."""
+    async def _converse(self, operation_id: int, left_s: float, late: Answer) -> None:
+        """Ask agents until one answers or the time is over; `late` is the answer then."""
         try:
             async with asyncio.timeout(left_s):
                 answer = await self._ask(self._prompts[operation_id])
         except TimeoutError:
-            answer = self._late()
+            answer = late
         self._close(operation_id, answer)
 
     async def _ask(self, prompt: Mapping[str, Any]) -> Answer:
@@ -317,8 +333,8 @@ class Confirmations:
             raise Unknown(f"no prompt waits for operation {operation_id}")
         return self._prompts[operation_id]
 
-    def _late(self) -> Answer:
-        is_yes = self._policy.at_deadline == "accept"
+    def _late(self, operation: Operation) -> Answer:
+        is_yes = self._policy.at_deadline == "accept" and OFFER not in operation.data
         verdict = Verdict.GRANTED if is_yes else Verdict.UNANSWERED
         return Answer(verdict=verdict, by="policy", how=DEADLINE)
 

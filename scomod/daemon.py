@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod import __version__
+from scomod import __version__, agenda
 from scomod.bootid import boot_id
 from scomod.bus import BusServer
 from scomod.busaddress import NotReachable
@@ -40,15 +40,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from random import Random
 
+    from scomod.agenda import Due
     from scomod.dmclient.client import DmClient, SessionReport
     from scomod.download.job import Fetcher
     from scomod.factory import Factory
+    from scomod.insight import Insight
     from scomod.operation import Operation
     from scomod.quarantine import Quarantine
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
     from scomod.telling import Telling
-    from scomod.updaterequest import Requests
+    from scomod.updaterequest import Requests, SelfCheck
     from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
@@ -95,11 +97,7 @@ class Daemon:
             store.db, store.tree, settings, lambda server_id: self.control.want_session(server_id)
         )
         self.control = Control(
-            tree=store.tree,
-            journal=store.journal,
-            outbox=store.outbox,
-            notices=store.notices,
-            scomo=store.scomo,
+            store=store,
             scheduler=self._scheduler,
             confirmations=self._confirmations,
             enrolment=self._enrolment,
@@ -107,8 +105,8 @@ class Daemon:
             requests=lambda: self._requests,
             cancel=lambda number, by: self._engine.cancel(number, by),
             baseline=lambda: self._factory.record(),
+            insight=self._insight,
             clock=self._clock,
-            device_id=store.device_id,
             root=str(paths.root),
         )
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
@@ -125,6 +123,12 @@ class Daemon:
 
         return Factory(self._settings, self._paths, self._store, self._clock)
 
+    def _insight(self) -> Insight:
+        from scomod.insight import Insight  # noqa: PLC0415 - only who asks why needs it
+
+        parts = self._engine, self._scheduler, self._confirmations, self._runner
+        return Insight(self._settings, self._paths, self._clock, self._store, *parts, self.dues)
+
     @cached_property
     def _random(self) -> Random:
         from random import SystemRandom  # noqa: PLC0415 - for sessions, and when one failed
@@ -139,6 +143,7 @@ class Daemon:
             self._store,
             client=lambda: self._client,
             ring=self._scheduler.want,
+            start=self._start,
         )
 
     @cached_property
@@ -171,17 +176,17 @@ class Daemon:
             quarantine=self._quarantine,
         )
 
-    async def _self_check(self) -> None:
-        """Ask the servers for updates every so often, for ever."""
+    @cached_property
+    def _self_check(self) -> SelfCheck:
         from scomod.updaterequest import SelfCheck  # noqa: PLC0415 - only if it is switched on
 
-        await SelfCheck(
+        return SelfCheck(
             self._requests,
             servers=lambda: [a.server_id for a in dmacc.accounts(self._store.tree)],
             last=self._store.journal.last,
             want=self.control.want_poll,
             random=self._random.random,
-        ).run()
+        )
 
     def _has_reports(self, server_id: str) -> bool:
         """Tell whether alerts wait that the server can be sent; DM 1.1 has no generic ones."""
@@ -272,13 +277,13 @@ class Daemon:
         self._bus = bus
         self._notifier.ready()
         self._start(self._signs_of_life())
-        await self._waking.open()
+        await self._waking.open(bus.connection)
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
         self._start(self._work())
         self._start(self._scheduler.run())
         if self._settings.request.check_interval_s:
-            self._start(self._self_check())
+            self._start(self._self_check.run())
         leave = [stop, asyncio.ensure_future(bus.on_disconnect())]
         if not is_resident:
             leave.append(asyncio.ensure_future(self._idle()))
@@ -308,6 +313,15 @@ class Daemon:
         if known is None or (not known and not self._store.journal.all()):
             await self._factory.first_start()
         await self._engine.run()
+
+    def dues(self) -> list[Due]:
+        """Give what will happen by itself, the soonest first."""
+        parts = [self._scheduler.dues, self._engine.dues, self._confirmations.dues]
+        if self._store.journal.has_untold():
+            parts.append(self._telling.dues)
+        if self._settings.request.check_interval_s:
+            parts.append(self._self_check.dues)
+        return agenda.in_order(self._waking.dues, *parts)
 
     async def _signs_of_life(self) -> None:
         """Tell the service manager that the loop turns, if it wants to know."""

@@ -41,14 +41,16 @@ from scomod.outcome import result_for
 from scomod.stepresult import Begin, Done, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from scomod.agenda import Due
     from scomod.clock import Clock
     from scomod.journal import Journal
+    from scomod.fetchterms import Pause
     from scomod.ledger import Ledger
     from scomod.stepresult import StepResult
     from scomod.steps import Steps
-    from scomod.turns import Turns
+    from scomod.turns import Stand, Turns
 
 ATTEMPTS_LIMIT: Final = 5
 STORES_LIMIT: Final = 60
@@ -134,10 +136,22 @@ class Engine:
         self._turns.nudge()
         self._alarm.ring()
 
+    def stand(self, operation: Operation) -> Stand:
+        """Tell whether a live operation may go on now, else what keeps it."""
+        return self._turns.stand(operation)
+
+    def pause(self, operation: Operation) -> Pause | None:
+        """Return what an operation that is to be admitted waits for, None if nothing."""
+        return self._steps.pause(operation)
+
     @property
     def is_idle(self) -> bool:
         """Tell whether no operation has work left that needs this process."""
         return not self._journal.live()
+
+    def dues(self) -> Iterator[Due]:
+        """Give when operations go on that wait for a time."""
+        return self._turns.dues()
 
     @property
     def is_installing(self) -> bool:

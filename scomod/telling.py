@@ -15,6 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from scomod import net, pace
+from scomod.agenda import Due
 from scomod.alarm import Alarm
 from scomod.errors import DownloadError
 from scomod.notice import body_of, text_of
@@ -22,7 +23,7 @@ from scomod.notices import Notices
 from scomod.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scomod.clock import Clock
     from scomod.db import Database
@@ -76,6 +77,18 @@ class Telling:
                 await self._tell(due[0])
             else:
                 await self._alarm.sleep(min(map(self._wait_s, waiting), default=None))
+
+    def dues(self) -> Iterator[Due]:
+        """Give when what waits is told, or tried again."""
+        now_s = self._clock.monotonic_s()
+        for notice in self._notices.waiting():
+            times = f"; {notice.tries} tries so far" if notice.tries else ""
+            yield Due(
+                at_s=now_s + self._wait_s(notice),
+                what="notice",
+                why=f"{net.shown(notice.url)} is to be told how it ended{times}",
+                operation_id=notice.operation_id,
+            )
 
     def _bounded(self, waiting: list[Notice]) -> list[Notice]:
         """Give up what is too much or too old; returns the rest."""

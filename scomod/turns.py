@@ -26,7 +26,7 @@ WAITS: Final[Mapping[StepKind, str]] = {
     StepKind.CONSENT: "the question is asked again then",
     StepKind.DISCLOSE: "the question is asked again then",
     StepKind.ADMIT: "it waits for a window or for quiet conditions",
-    StepKind.ACQUIRE: "its download waits",
+    StepKind.ACQUIRE: "its download goes on",
     StepKind.REBOOT: "it waits until then for a restart of the device",
     StepKind.HEALTH: "what it brought is being watched",
 }
@@ -174,11 +174,10 @@ class Turns:
 
 
 def _why(operation: Operation) -> str:
-    """Say what an operation waits for; a download says it itself."""
+    """Say in a few words what an operation waits for."""
     if operation.phase is not Phase.WAITING:
         return "it goes on"
-    pause = operation.data.get("pause") if operation.step is StepKind.ACQUIRE else None
-    return f"its download waits for {pause}" if pause else WAITS.get(operation.step, "it goes on")
+    return WAITS.get(operation.step, "it goes on")
 
 
 def _is_fetch(operation: Operation) -> bool:

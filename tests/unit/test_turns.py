@@ -147,3 +147,19 @@ def test_what_was_ordered_begins_when_its_session_is_over() -> None:
     queued = replace(at(StepKind.CONSENT, 1), phase=Phase.QUEUED)
     assert taken(turns(queued, busy="srv")) == []
     assert taken(turns(queued, busy="other")) == [1]
+
+
+def test_when_operations_go_on_is_told_of_those_that_wait_for_a_time() -> None:
+    fetching, held, asking, ready = (
+        at(StepKind.ACQUIRE, 1),
+        replace(at(StepKind.CONSENT, 2), phase=Phase.WAITING),
+        replace(at(StepKind.CONSENT, 3), phase=Phase.WAITING),
+        at(StepKind.VERIFY, 4),
+    )
+    queue = turns(fetching, held, asking, ready)
+    queue.take(fetching)
+    queue.wait(held)
+    queue.hold(held, 30)
+    queue.wait(asking)
+    found = [(due.operation_id, due.at_s, due.why) for due in queue.dues()]
+    assert found == [(2, 30.0, "the question is asked again then"), (4, 0.0, "it goes on")]
