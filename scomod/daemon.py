@@ -139,11 +139,15 @@ class Daemon:
     def _waking(self) -> Waking:
         return Waking(
             self._settings,
+            self._paths,
             self._clock,
             self._store,
             client=lambda: self._client,
             ring=self._scheduler.want,
+            enrolment=self._enrolment,
+            agent=lambda: self._bus,
             start=self._start,
+            is_busy=lambda server_id: self._scheduler.running == server_id,
         )
 
     @cached_property
@@ -155,7 +159,7 @@ class Daemon:
             self._paths,
             self._clock,
             self._store,
-            agent=self._bus,
+            interview=self._waking.interview,
             traces=self._traces,
             user_agent=USER_AGENT,
             server_name=self._server_name,
@@ -271,7 +275,7 @@ class Daemon:
     async def run(self, bus_address: str, stop: asyncio.Future[None], *, is_resident: bool) -> None:
         """Serve until `stop` is there, or until idle for long enough when not resident."""
         bus = BusServer(self.control, self._tasks, self._clock)
-        bus.on_agent_change = self._confirmations.agent_changed
+        bus.on_agent_change += [self._confirmations.agent_changed, self._waking.look]
         self._confirmations.agent = bus
         await bus.connect(bus_address)
         self._bus = bus
@@ -353,7 +357,7 @@ class Daemon:
             announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
             report = await self._client.run(account, wish.trigger, session_id)
         record = asdict(report)
-        self.control.last_sessions[wish.server_id] = record
+        self._waking.met(record)
         self._emit("SessionEnded", record)
         if report.outcome == "ok":
             self._enrolment.met(wish.server_id)

@@ -167,6 +167,7 @@ class Reason(StrEnum):
     DESCRIPTOR = "invalid descriptor"
     DESCRIPTOR_VERSION = "unknown version of descriptor"
     NOT_AS_DESCRIBED = "not as described"
+    MEDIUM_GONE = "medium gone"
     # verify
     DIGEST = "digest mismatch"
     SIGNATURE = "signature not valid"

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from scomod import net
 from scomod.download.job import FetchRequest
-from scomod.package import addresses, announced_bytes, described_types, params_of
+from scomod.package import (
+    addresses,
+    announced_bytes,
+    described_types,
+    medium_mark,
+    params_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +33,7 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
     types = described_types(operation)
     params = params_of(operation)
     first, *mirrors = addresses(operation)
+    mark = medium_mark(operation)
     return FetchRequest(
         url=first,
         mirrors=tuple(mirrors),
@@ -36,7 +43,7 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
         size_bytes=announced_bytes(operation),
         types=(*types, *UNTOLD) if types else (),
         max_bytes=limits.max_bytes,
-        max_descriptor_bytes=0 if types else limits.max_descriptor_bytes,
+        max_descriptor_bytes=0 if types or mark else limits.max_descriptor_bytes,
         reserve_bytes=limits.reserve_bytes,
         connect_timeout_s=limits.connect_timeout_s,
         idle_timeout_s=limits.idle_timeout_s,
@@ -45,7 +52,8 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
         min_rate_bytes=limits.min_rate_bytes,
         stall_s=limits.stall_s,
         allow_http=transport.allow_http,
-        schemes=limits.schemes,
-        file_dirs=tuple(map(paths.below_root, limits.file_dirs)),
+        schemes=("file",) if mark else limits.schemes,
+        file_dirs=(mark.parent,) if mark else tuple(map(paths.below_root, limits.file_dirs)),
+        medium=mark,
         access=net.package_access(settings, paths.below_root),
     )

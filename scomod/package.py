@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scomod import sigfile
 from scomod.errors import InstallerError
 from scomod.installers.base import BUNDLE
 from scomod.installers.kinds import backend_name
-from scomod.operation import Branch
+from scomod.operation import OFFER, Branch
 from scomod.verify import InstallParams, parse_install_params
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from scomod.download.spool import Spool
     from scomod.installers.kinds import Kind
@@ -49,6 +49,18 @@ def proof_of(operation: Operation, payload: Path) -> Proof:
         return sigfile.read(sigfile.path_of(payload).read_bytes())
     except FileNotFoundError:
         return params.proof
+
+
+def offer_of(operation: Operation) -> Mapping[str, object]:
+    """Return what is kept of the offer of a medium, {} where there is none."""
+    offer = operation.data.get(OFFER)
+    return offer if isinstance(offer, dict) else {}
+
+
+def medium_mark(operation: Operation) -> Path | None:
+    """Return the offer's file on the medium that brings the package, None without one."""
+    offer = offer_of(operation)
+    return Path(str(offer["path"])) if offer else None
 
 
 def addresses(operation: Operation) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from scomod import pace
 from scomod.errors import DownloadError, Reason
 from scomod.fetchterms import Pause
 from scomod.leash import Leash
-from scomod.operation import Phase
+from scomod.operation import OFFER, Phase
 from scomod.package import announced_bytes
 from scomod.stepresult import Begin, Wait
 from scomod.terms import Terms
@@ -83,21 +83,26 @@ class Patience:
         if left_bytes is not None:
             left_bytes -= sum(each.fetched_bytes for each in self._running.values())
         loop = asyncio.get_running_loop()
-        self._running[operation.id] = leash = Leash(
+        is_near = _is_near(operation)
+        leash = Leash(
             clock=self._clock,
-            for_s=left_s if closes_s is None else min(closes_s, left_s),
-            left_bytes=left_bytes,
+            for_s=left_s if closes_s is None or is_near else min(closes_s, left_s),
+            left_bytes=None if is_near else left_bytes,
             part_bytes=part_bytes,
             size_bytes=_size_bytes(operation, tries),
-            small_bytes=limits.metered_max_bytes if limits.on_unmetered_network else None,
+            small_bytes=(
+                limits.metered_max_bytes if limits.on_unmetered_network and not is_near else None
+            ),
             on_large=lambda: loop.call_soon_threadsafe(self.reconsider),
         )
+        if not is_near:
+            self._running[operation.id] = leash
         return leash
 
     def ended(self, operation: Operation, leash: Leash, *, is_counted: bool) -> None:
         """Take note that a try is over; what it fetched is of the day's octets if it counts."""
-        del self._running[operation.id]
-        if is_counted:
+        is_far = self._running.pop(operation.id, None) is not None
+        if is_far and is_counted:
             self._allowance.spend(leash.fetched_bytes)
 
     def after(
@@ -142,7 +147,8 @@ class Patience:
         gained_bytes = part_bytes - tries.most_bytes
         if gained_bytes <= 0:
             return {}
-        self._allowance.spend(gained_bytes)
+        if not _is_near(operation):
+            self._allowance.spend(gained_bytes)
         return tries.after(
             part_bytes=part_bytes, fetched_bytes=gained_bytes, size_bytes=0, failure="cut short"
         ).kept()
@@ -169,6 +175,8 @@ class Patience:
         """Return what is to be waited for before the next try."""
         if tries.pause in AGAIN and (wait_s := self._wait_s(operation, tries)) > 0:
             return Pause(name=tries.pause, for_s=wait_s)
+        if _is_near(operation):
+            return None
         return self._terms.pause(operation.id, _size_bytes(operation, tries) or None)
 
     def _wait_s(self, operation: Operation, tries: Tries) -> float:
@@ -185,6 +193,11 @@ class Patience:
             due_s = 0.0 if pause.for_s is None else float(round(self._clock.wall_s() + pause.for_s))
             tries = tries.waiting(pause.name, due_s)
         return Wait(again_s=again_s, data=tries.kept())
+
+
+def _is_near(operation: Operation) -> bool:
+    """Tell whether a package comes from a medium, over no network: no window, no day's octets."""
+    return OFFER in operation.data
 
 
 def _size_bytes(operation: Operation, tries: Tries) -> int:

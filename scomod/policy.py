@@ -2,7 +2,8 @@
 
 Pure; asking is `confirm.py`.  A rule that refuses is not softened by anything; only
 where a person would be asked may a yes that the server got, or nobody's being there,
-take that place (ADC-1, ADC-2, USA-5).
+take that place (ADC-1, ADC-2, USA-5).  About what a medium offers a person is asked
+wherever it is not refused: nobody who is known has ordered it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from scomod.operation import CONFIRMED
+from scomod.operation import CONFIRMED, OFFER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,13 +53,17 @@ class Ruling:
 def ruling(policy: Confirm, operation: Operation, *, is_agent_here: bool) -> Ruling:
     """Return what the policy says about an operation now."""
     mode, by = first(policy.rule, lambda rule: _fits(rule, operation), policy.default)
+    is_offer = OFFER in operation.data
+    if is_offer and mode is not Mode.REFUSE:
+        mode = Mode.ASK
     if mode is not Mode.ASK:
         return Ruling(mode=mode, by=by, how=str(mode))
     if policy.server_confirmation == "counts" and operation.data.get(CONFIRMED):
         return Ruling(mode=Mode.SILENT, by=operation.server_id, how=SERVER)
-    if not is_agent_here and (mode := ABSENT[policy.no_agent]) is not Mode.ASK:
-        by = f"{by}, no agent"
-    return Ruling(mode=mode, by=by, how=str(mode))
+    absent = Mode.ASK if is_agent_here else ABSENT[policy.no_agent]
+    if absent is Mode.ASK or (is_offer and absent is Mode.SILENT):
+        return Ruling(mode=Mode.ASK, by=by, how=str(Mode.ASK))
+    return Ruling(mode=absent, by=f"{by}, no agent", how=str(absent))
 
 
 def first(rules: Iterable[Rule], fits: Callable[[Rule], bool], default: str) -> tuple[Mode, str]:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scomod.errors import Reason
 from scomod.operation import Branch, Operation, Phase, Primitive, StepKind
-from scomod.package import DESCRIBED_BYTES, INFO_URL, VENDOR, announced_bytes
+from scomod.package import (
+    DESCRIBED_BYTES,
+    INFO_URL,
+    VENDOR,
+    announced_bytes,
+    medium_mark,
+    offer_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,6 +112,8 @@ MEANING: Final[Mapping[tuple[Branch, Primitive], Meaning]] = {
 
 # The second question, of a package that is here now, and what the first one says of it.
 _ASKED_FOR: Final = "The package is downloaded and checked, and asks for permissions."
+OFFERED: Final = "install from a removable medium"
+LIES_THERE: Final = "It lies on the medium at {}, signed; no server has ordered it now."
 DISCLOSED: Final = {
     "what": "go on and install what asks for permissions",
     "effect": f"{_ASKED_FOR} With a yes it is installed; else it is deleted, nothing changes.",
@@ -139,6 +148,7 @@ WHY: Final[Mapping[Reason, str]] = {
     Reason.DESCRIPTOR: "the server describes the package in a way that is not understood",
     Reason.DESCRIPTOR_VERSION: "the server describes the package in a newer way than is known",
     Reason.NOT_AS_DESCRIBED: "the package is not what the server described",
+    Reason.MEDIUM_GONE: "the medium with the package is gone or cannot be read",
     Reason.DIGEST: "the package was damaged on its way",
     Reason.SIGNATURE: "nobody trusted has signed the package",
     Reason.POLICY: "the rules of this device forbid it",
@@ -165,14 +175,15 @@ def prompt_of(
     is not allowed now; nothing is said of them where there are none, or nobody knows.
     """
     subject, meaning = operation.subject, MEANING[operation.branch, operation.primitive]
+    offer = offer_of(operation)
     prompt = {
         "operation": operation.id,
         "primitive": str(operation.primitive),
-        "what": meaning.what,
+        "what": OFFERED if offer else meaning.what,
         "effect": _effect(operation, meaning),
         "name": name_of(operation),
         "description": subject.description,
-        "version": subject.version,
+        "version": offer.get("version", subject.version),
         "size": operation.data.get("size", announced_bytes(operation)),
         "server": operation.server_id,
         "server_name": server_name,
@@ -190,8 +201,10 @@ def prompt_of(
 def _effect(operation: Operation, meaning: Meaning) -> str:
     is_described = operation.step is StepKind.CONSENT and DESCRIBED_BYTES in operation.data
     since = TOLD_SINCE if is_described else ""
+    mark = medium_mark(operation)
+    where = LIES_THERE.format(mark.parent) if mark else ""
     later = TOLD_LATER if StepKind.DISCLOSE in operation.plan else ""
-    return " ".join(filter(None, (since, meaning.effect, later)))
+    return " ".join(filter(None, (where, since, meaning.effect, later)))
 
 
 def sentence(operation: Operation) -> str:

@@ -56,6 +56,9 @@ class Modem:
 
     service: str = one_of("auto", "ofono", "modemmanager", "off")
     hotplug: bool = False
+    answer_timeout_s: float = within(30.0, 0.1, 600.0)
+    max_modems_count: int = within(8, 1, 64)
+    max_messages_count: int = within(200, 1, 10000)
 
 
 @section
@@ -65,3 +68,4 @@ class Media:
     offers: bool = False
     dirs: tuple[str, ...] = ("media", "run/media", "mnt")
     max_offer_bytes: int = within(65536, 1024, 1 << 20)
+    remembered_count: int = within(64, 1, 1000)

@@ -22,7 +22,8 @@ class FetchRequest:
     `max_rate_bytes` is in octets a second, 0 is no limit; a fetch that is slower than
     `min_rate_bytes` over `stall_s` is given up.  `schemes` are those that may be used,
     `file_dirs` the folders below which `file:` may lead; `access` says of the name of a host
-    how it is reached.
+    how it is reached.  `medium` is a file that lies on the removable medium that the
+    package comes from, as long as that is there; None for every other package.
     A download descriptor is taken in place of the file, whatever the two say, if it is
     not larger than `max_descriptor_bytes`; 0 where none is expected.
     """
@@ -46,6 +47,7 @@ class FetchRequest:
     allow_http: bool = False
     schemes: tuple[str, ...] = ("https", "http")
     file_dirs: tuple[Path, ...] = ()
+    medium: Path | None = None
     access: Callable[[str], Access]
 
     @property

@@ -7,6 +7,7 @@ network, so that what the medium does later changes nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # a FIFO must not hold us up before we see what it is
 FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# what reading says when a medium was pulled out under a file that is open
+UNPLUGGED: Final = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
 class FileFetcher:
@@ -76,10 +79,17 @@ class _FileSource:
 
     def failure(self, error: Exception) -> DownloadError:
         """Return the error for a file that cannot be read."""
+        text = f"{self._request.url}: {getattr(error, 'strerror', None) or error}"
+        if self._is_medium_gone(error):
+            return DownloadError(Reason.MEDIUM_GONE, text)
         is_absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-        text = getattr(error, "strerror", None) or str(error)
-        reason = Reason.REFUSED_BY_SERVER
-        return DownloadError(reason, f"{self._request.url}: {text}", is_absent=is_absent)
+        return DownloadError(Reason.REFUSED_BY_SERVER, text, is_absent=is_absent)
+
+    def _is_medium_gone(self, error: Exception) -> bool:
+        mark = self._request.medium
+        if mark is None:
+            return False
+        return getattr(error, "errno", None) in UNPLUGGED or not os.access(mark, os.F_OK)
 
     def _answer(self, file: int, start: int, origin: Origin | None) -> Answer | None:
         found = os.fstat(file)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scomod import errors
 from scomod.mo import ownership, subjects
-from scomod.operation import CONFIRMED, Operation, plan_for
+from scomod.operation import CONFIRMED, OFFER, Operation, plan_for
 from scomod.quirk import Quirk
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Execs:
             server_id=request.server_id,
             correlator=request.correlator,
             subject=self._subject(branch, node, request.server_id),
-            data={CONFIRMED: True} if request.is_confirmed else {},
+            data=_notes(request),
             created_s=now,
             changed_s=now,
         )
@@ -92,6 +92,12 @@ class Execs:
             if (operation.branch, operation.node) == (branch, node):
                 text = f"operation {operation.id} is still at work"
                 raise errors.Forbidden(text) if Quirk.BUSY_403 in quirks else errors.Conflict(text)
+
+
+def _notes(request: ExecRequest) -> dict[str, object]:
+    """Return what the steps must know of how the order came."""
+    notes: dict[str, object] = {CONFIRMED: True} if request.is_confirmed else {}
+    return {**notes, OFFER: dict(request.offer)} if request.offer else notes
 
 
 def _planned(operation: Operation, extras: frozenset[Extra]) -> Operation:

@@ -9,13 +9,14 @@ never works, it enqueues (I4).
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from scomod.errors import NotAllowed
 from scomod.value import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from scomod.mo.node import Node
     from scomod.mo.tnds import TndsNode
@@ -26,12 +27,14 @@ class ExecRequest:
     """What an Exec carried; `server_id` says whom to report to, nothing else.
 
     `is_confirmed` tells that the person said yes to the server before, in the same session.
+    `offer` is what is kept of the offer of a medium, {} where a server gave the order itself.
     """
 
     server_id: str
     correlator: str | None = None
     data: bytes = b""
     is_confirmed: bool = False
+    offer: Mapping[str, object] = field(default_factory=dict)
 
 
 class Handler:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scomod.operation import CONFIRMED, Branch, Operation, Primitive, Subject
+from scomod.operation import CONFIRMED, OFFER, Branch, Operation, Primitive, Subject
 from scomod.policy import Mode, ruling
 from scomod.settings import Confirm, Rule
 
@@ -120,3 +120,23 @@ def test_rules_before_the_first_that_fits_change_nothing_and_those_after_neither
         assert alone.mode is found.mode
     else:
         assert (found.mode, found.by) == (default, "default")
+
+
+@pytest.mark.parametrize(
+    ("mode", "no_agent", "is_agent_here", "expected"),
+    [
+        ("silent", "accept", True, Mode.ASK),
+        ("inform", "accept", False, Mode.ASK),
+        ("ask", "accept", False, Mode.ASK),
+        ("silent", "decline", False, Mode.REFUSE),
+        ("silent", "defer", False, Mode.ASK),
+        ("refuse", "accept", True, Mode.REFUSE),
+    ],
+)
+def test_about_an_offer_of_a_medium_a_person_is_asked_or_it_is_refused(
+    mode: str, no_agent: str, is_agent_here: bool, expected: Mode
+) -> None:
+    policy = Confirm(rule=(Rule(mode=mode),), no_agent=no_agent)
+    offered = replace(DOWNLOAD, data={OFFER: {"path": "/media/usb/o"}})
+    found = ruling(policy, offered, is_agent_here=is_agent_here)
+    assert found.mode is expected
