@@ -19,7 +19,7 @@ from dbus_next.errors import AuthError, DBusError, InvalidAddressError
 from dbus_next.message import Message
 from dbus_next.signature import Variant
 
-from scomod.busaddress import NameTaken, NotReachable, RemoteError, no_bus
+from scomod.busaddress import ERROR_FAILED, NameTaken, NotReachable, RemoteError, no_bus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,8 +107,16 @@ class PacedBus(MessageBus):
                 return
 
     def add_message_handler(self, handler: Callable[[Message], Message | bool | None]) -> None:
-        """Have `handler` see every message; the library's own brings `inspect` to look at it."""
-        self._user_message_handlers.append(handler)
+        """Have `handler` see every message, before those that are there already.
+
+        The library's own brings `inspect` to look at it, and changes what it walks over.
+        """
+        self._user_message_handlers = [handler, *self._user_message_handlers]
+
+    def remove_message_handler(self, handler: Callable[[Message], Message | bool | None]) -> None:
+        """Have `handler` see nothing any more."""
+        left = [each for each in self._user_message_handlers if each != handler]
+        self._user_message_handlers = left
 
     def _call(
         self, message: Message, callback: Callable[[Message | None, Exception | None], None]
@@ -117,8 +125,11 @@ class PacedBus(MessageBus):
         self.send(message)
         self._method_return_handlers[message.serial] = callback
 
-    async def invoke(self, message: Message) -> list[Any]:
-        """Call and return the body of the reply; raises `RemoteError`, `NotReachable`."""
+    async def invoke(self, message: Message, gives: str | None = None) -> list[Any]:
+        """Call and return the body of the reply; raises `RemoteError`, `NotReachable`.
+
+        A reply with another signature than `gives`, if that is said, is an error too.
+        """
         if not self.connected:
             raise NotReachable("the message bus went away: try again when it is back")
         try:
@@ -130,6 +141,8 @@ class PacedBus(MessageBus):
         if reply.message_type is MessageType.ERROR:
             text = reply.body[0] if reply.body and isinstance(reply.body[0], str) else ""
             raise RemoteError(reply.error_name, text or reply.error_name)
+        if gives not in (None, reply.signature):
+            raise RemoteError(ERROR_FAILED, f"answered with ({reply.signature}), not ({gives})")
         return list(reply.body)
 
     async def invoke_bus(self, member: str, argument: str) -> Any:
