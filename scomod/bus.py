@@ -8,6 +8,7 @@ right; the bus policy grants them (design §11).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
@@ -41,7 +42,6 @@ from scomod.errors import ScomodError
 from scomod.facade import Refused, Unknown, WrongPin
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine, Mapping
 
     from scomod.clock import Clock
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL_S: Final = 1.0
+REGISTER: Final = "RegisterAgent"
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"
 _ERROR: Final = "org.freedesktop.DBus.Error."
@@ -66,17 +67,23 @@ class BusServer:
     """The service on one connection; also the daemon's `AgentPort` and `AlertPort`.
 
     `tasks` is the daemon's task group: each call is served by a task in it.
-    `on_agent_change` is called after an agent came, left or was replaced.
+    `on_agent_change` are called after an agent came, left or was replaced, `on_rest`
+    after a call was served or a question was answered.  While `is_open` is not set, only
+    agents are let in.
     """
 
     def __init__(self, facade: Facade, tasks: asyncio.TaskGroup, clock: Clock) -> None:
         self.facade = facade
-        self.on_agent_change: Callable[[], None] = lambda: None
+        self.on_agent_change: list[Callable[[], None]] = []
         self._tasks = tasks
         self._clock = clock
         self._bus: PacedBus | None = None
-        self.agents = Agents(tasks, lambda: self.on_agent_change())
+        self.agents = Agents(tasks, self._agent_changed)
         self._progress_s: dict[int, float] = {}
+        self.on_rest: Callable[[], None] = lambda: None
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self._calls_count = 0
 
     async def connect(self, address: str) -> None:
         """Connect, serve, and take the name; raises `NotReachable` and `NameTaken`."""
@@ -107,6 +114,15 @@ class BusServer:
         if self._bus is None:
             raise NotReachable("not connected to the message bus")
         return self._bus
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a call is being served, or the agent is being asked."""
+        return self._calls_count > 0 or self.agents.is_asking
+
+    async def release(self) -> None:
+        """Give the name back: from now on calls start a new daemon; what came before is here."""
+        await self.connection.invoke_bus("ReleaseName", BUS_NAME)
 
     async def who(self, sender: str) -> str:
         """Say who a caller is, for the history."""
@@ -174,6 +190,7 @@ class BusServer:
     def _spawn(self, call: Message, work: Coroutine[Any, Any, None]) -> Message | None:
         try:
             self._tasks.create_task(work)
+            self._calls_count += 1
         except RuntimeError:  # the group is on its way down
             work.close()
             return _error(call, ERROR_FAILED, "scomod is stopping: try again in a moment")
@@ -182,6 +199,8 @@ class BusServer:
     async def _serve(self, call: Message, export: Export) -> None:
         """Serve one call: the wrapper through which no exception text or traceback leaves."""
         try:
+            if call.member != REGISTER:
+                await self.is_open.wait()
             result = export.serve(self, call.sender, *call.body)
             if isinstance(result, Awaitable):
                 result = await result
@@ -189,12 +208,19 @@ class BusServer:
             self._send(call, Message.new_method_return(call, kinds, [result] if kinds else []))
         except Exception as error:  # noqa: BLE001 - the D-Bus seam (design §15.7)
             self._send(call, _failure(call, error))
+        finally:
+            self._calls_count -= 1
+            self.on_rest()
 
     def _send(self, call: Message, reply: Message) -> None:
         if self._bus is not None and self._bus.connected and not _wants_no_reply(call):
             self._bus.send(reply)
 
     # AgentPort, AlertPort
+
+    def _agent_changed(self) -> None:
+        for hear in self.on_agent_change:
+            hear()
 
     def is_present(self) -> bool:
         """Tell whether an agent is registered."""
@@ -206,7 +232,10 @@ class BusServer:
 
     async def ask(self, prompt: Mapping[str, Any]) -> bool:
         """Show a prompt to the agent, return the answer; raises `AgentGone`, `Deferred`."""
-        return await self.agents.ask(prompt)
+        try:
+            return await self.agents.ask(prompt)
+        finally:
+            self.on_rest()
 
     def inform(self, prompt: Mapping[str, Any]) -> None:
         """Tell the agent, if there is one, without asking."""
@@ -218,7 +247,10 @@ class BusServer:
 
     async def show(self, method: str, alert: Mapping[str, Any]) -> Any:
         """Put a user alert to the agent; raises `AgentGone`, `Cancelled`, `NotShown`."""
-        return await self.agents.show(method, alert)
+        try:
+            return await self.agents.show(method, alert)
+        finally:
+            self.on_rest()
 
 
 def _signal_body(event: str, record: Mapping[str, Any]) -> list[Any]:

@@ -1,5 +1,7 @@
 """How servers come to a device: documents given to it, files it was made with, first sessions.
 
+What comes by push is `doorstep`'s, which has the same accounts made known here.
+
 A new account owes its server a session (omadm §9.1: it is the acknowledgement); what is
 owed is kept in the database, so that it survives the device being switched off.  What
 is in a document, and whether it is trusted, is `dmclient.bootstrap`'s business.
@@ -30,11 +32,15 @@ log = logging.getLogger(__name__)
 
 OWED_KEY: Final = "first-sessions-owed"
 FILE_KEY: Final = "bootstrap-file:"
+WAITING_KEY: Final = "bootstrap-waiting"  # of `parcels`: what waits for a PIN
 IGNORED_SUFFIXES: Final = ("~", ".bak", ".dpkg-new", ".dpkg-old", ".dpkg-dist")
 
 
 class Enrolment:
-    """Takes documents for one device; `want_session` asks for a session with a server."""
+    """Takes documents for one device; `want_session` asks for a session with a server.
+
+    `imsi`, which who knows a modem sets, gives that of its subscriber or "".
+    """
 
     def __init__(
         self, db: Database, tree: Tree, settings: Settings, want_session: Callable[[str], None]
@@ -43,6 +49,7 @@ class Enrolment:
         self._tree = tree
         self._settings = settings
         self._want_session = want_session
+        self.imsi: Callable[[], str] = lambda: ""
 
     def document(self, octets: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
         """Take a document from an administrator; returns the ids of its servers.
@@ -58,7 +65,7 @@ class Enrolment:
             raise WrongPin(f"the document is not taken: {error}") from error
         except ScomodError as error:
             raise Refused(f"the document is not taken: {error}") from error
-        return self._greet(made)
+        return self.greet(made)
 
     def folder(self, folder: Path) -> list[str]:
         """Take the files of a folder in the order of their names, each once; returns server ids.
@@ -80,6 +87,28 @@ class Enrolment:
         if server_id in owed:
             with self._db.transaction():
                 self._keep_owed([each for each in owed if each != server_id])
+
+    def owe(self, made: list[Enrolled]) -> None:
+        """Note whose first session is due, in the transaction that makes the accounts.
+
+        What sessions with an earlier account taught is forgotten there too.
+        """
+        from scomod.dmclient import logins  # noqa: PLC0415 - once in the life of a device
+
+        for each in made:
+            logins.forget(self._db, each.server_id)
+        is_due = self._settings.bootstrap.first_session == "always"
+        due = [each.server_id for each in made if is_due or each.asks_session]
+        self._keep_owed(list(dict.fromkeys([*self._owed(), *due])))
+
+    def greet(self, made: list[Enrolled]) -> list[str]:
+        """Tell of new accounts, and ask for the sessions that are owed; returns server ids."""
+        owed = self._owed()
+        for each in made:
+            announce(log, Event.ACCOUNT_MADE, "account of server %s is ready", each.server_id)
+            if each.server_id in owed:
+                self._want_session(each.server_id)
+        return [each.server_id for each in made]
 
     def _file(self, file: Path) -> list[str]:
         try:
@@ -112,26 +141,12 @@ class Enrolment:
                 log, Event.BOOTSTRAP_REFUSED, "bootstrap file %s is not taken: %s", name, error
             )
             return [], str(error)
-        return self._greet(made), ""
+        return self.greet(made), ""
 
     def _bootstrap(self) -> Bootstrap:
         from scomod.dmclient.bootstrap import Bootstrap  # noqa: PLC0415 - as above
 
-        return Bootstrap(self._db, self._tree, self._settings, self._owe)
-
-    def _owe(self, made: list[Enrolled]) -> None:
-        """Note whose first session is due, in the transaction that makes the accounts."""
-        is_due = self._settings.bootstrap.first_session == "always"
-        due = [each.server_id for each in made if is_due or each.asks_session]
-        self._keep_owed(list(dict.fromkeys([*self._owed(), *due])))
-
-    def _greet(self, made: list[Enrolled]) -> list[str]:
-        owed = self._owed()
-        for each in made:
-            announce(log, Event.ACCOUNT_MADE, "account of server %s is ready", each.server_id)
-            if each.server_id in owed:
-                self._want_session(each.server_id)
-        return [each.server_id for each in made]
+        return Bootstrap(self._db, self._tree, self._settings, self.owe, self.imsi)
 
     def _owed(self) -> list[str]:
         owed: list[str] = json.loads(self._db.meta(OWED_KEY) or "[]")

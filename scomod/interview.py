@@ -1,5 +1,7 @@
 """Puts a server's user alerts to the person at the device, one after the other, in time.
 
+Also what the device itself must ask for as an alert would: the PIN of a document.
+
 Not the alerts themselves (`dmclient.useralert`) and not D-Bus (`busagent.py`): how long
 an answer may take, what counts as one, and what it means that nobody gives any.
 
@@ -46,12 +48,24 @@ class Interview:
         self._last_id = 0
         self.agent: AlertPort | None = None
 
-    async def ask(self, alert: UserAlert, *, server_id: str, server_name: str) -> UserAnswer:
-        """Show one alert and wait for the answer, for `user_alert_timeout_s` or MAXDT."""
+    async def ask(
+        self,
+        alert: UserAlert,
+        *,
+        server_id: str,
+        server_name: str,
+        longest_s: float | None = None,
+    ) -> UserAnswer:
+        """Show one alert and wait for the answer, for `longest_s` or MAXDT.
+
+        Where no session stands still meanwhile, `longest_s` may be more than its default,
+        `user_alert_timeout_s`.
+        """
         if self.agent is None or not self.agent.is_present():
             return UserAnswer(verdict=Verdict.NOT_SHOWN)
         self._last_id += 1
-        time_s = min(self._limits.user_alert_timeout_s, alert.max_s or float("inf"))
+        most_s = self._limits.user_alert_timeout_s if longest_s is None else longest_s
+        time_s = min(most_s, alert.max_s or float("inf"))
         record = _record(alert) | {
             "id": self._last_id,
             "server": server_id,

@@ -67,9 +67,10 @@ class Device:
 
 @section
 class Daemon:
-    """How long a daemon that is not resident stays when there is nothing to do."""
+    """When a daemon that is not resident leaves: after so long, if nothing is due sooner."""
 
     idle_exit_s: float = within(30.0, 0.1, 86400.0)
+    min_absence_s: float = within(20.0, 0.1, 86400.0)
 
 
 @section
@@ -90,7 +91,7 @@ class Transport:
 
 @section
 class Server:
-    """What holds for one DM server only; an empty text means: as in [transport].
+    """What holds for one DM server only; an empty text means: as in [transport], -1: as in [poll].
 
     `auth` is how we prove ourselves to this server, empty as its account says;
     `protocol` is the version of OMA DM that it speaks.
@@ -106,6 +107,8 @@ class Server:
     encoding: str = one_of("", "wbxml", "xml")
     protocol: str = one_of("1.2", "1.1")
     auth: str = one_of("", "basic", "digest", "hmac")
+    poll_interval_s: float = within(-1.0, -1.0, 90 * 86400.0)
+    poll_windows: tuple[str, ...] = shaped((), WINDOW_SHAPE, WINDOW_WORDS)
     nonce_resync: bool = False
     manages: tuple[str, ...] = shaped((), SERVER_ID_SHAPE, "server identifiers")
     quirks: tuple[str, ...] = shaped((), "|".join(Quirk), "words of docs/scomo.md")
@@ -338,6 +341,12 @@ class Settings:
     def server(self, server_id: str) -> Server:
         """Return what holds for one server; one without a section has the defaults."""
         return self.servers.get(server_id) or Server()
+
+    @property
+    def calls_by_itself(self) -> bool:
+        """Tell whether there may be a server that is called every so often."""
+        own = (each.poll_interval_s for each in self.servers.values())
+        return self.poll.interval_s > 0 or any(each > 0 for each in own)
 
     def source(self, host: str) -> Source:
         """Return what holds for one package server; one without a section has the defaults."""

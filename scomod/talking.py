@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from scomod.dmclient.client import DmClient
 from scomod.dmclient.transport import transport_for
 from scomod.inquiry import Inquiry
-from scomod.interview import Interview
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from scomod.clock import Clock
     from scomod.dmclient.transport import Transport
-    from scomod.facade import AlertPort
+    from scomod.interview import Interview
     from scomod.mo.dmacc import Account
     from scomod.records import Records
     from scomod.settings import Paths, Settings
@@ -35,7 +34,7 @@ def make_client(
     clock: Clock,
     records: Records,
     *,
-    agent: AlertPort | None,
+    interview: Interview,
     traces: Traces,
     user_agent: str,
     server_name: Callable[[str], str],
@@ -52,8 +51,6 @@ def make_client(
             account, settings, paths.below_root, user_agent=user_agent, fresh_nonce=fresh_nonce
         )
 
-    interview = Interview(settings.session, clock)
-    interview.agent = agent
     inquiry = Inquiry(settings.confirm, interview, inform=inform, look=look)
     return DmClient(
         db=records.db,

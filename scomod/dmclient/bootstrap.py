@@ -5,16 +5,18 @@
 
 The kind is told by the content.  Whether the document may be trusted is decided first
 (`seal`), then all of it is done in one transaction, or nothing.  Nobody is answered
-(omadm §9.4).  Not here: files, sessions, and how a PIN is asked for.
+(omadm §9.4).  Not here: files, sessions, who may push a document and how a PIN is asked for
+(`doorstep`).
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from scomod.dmclient import codec, dmprofile, provisioning, provwbxml, push, seal
+from scomod.dmclient import codec, dmprofile, provisioning, provwbxml, seal
 from scomod.dmclient.seal import Profile
 from scomod.errors import LimitExceeded, ScomodError
 from scomod.mo import dmacc, placing
@@ -22,25 +24,18 @@ from scomod.mo.account import server_id_at
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from scomod.db import Database
-    from scomod.dmclient.push import Push
-    from scomod.dmclient.seal import Method, Seal
+    from scomod.dmclient.seal import Seal
     from scomod.mo.tree import Tree
     from scomod.settings import Settings
 
-    AskPin = Callable[["PinRequest"], Awaitable[Secret | None]]
     OnEnrolled = Callable[[list["Enrolled"]], None]
 
 log = logging.getLogger(__name__)
 
 NO_PIN: Final = Secret("")
-CONTENT_TYPES: Final = (
-    push.CONTENT_TYPE_CP_XML,
-    push.CONTENT_TYPE_CP_WBXML,
-    push.CONTENT_TYPE_DM_WBXML,
-)
 
 
 class NotTrusted(ScomodError):  # noqa: N818 - a condition
@@ -64,12 +59,12 @@ class Parcel:
     is_local: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinRequest:
-    """What a person must be told to enter the PIN; the tries are counted down to 1."""
+class Lack(Enum):
+    """What is not known yet that the MAC of a document is checked with."""
 
-    method: Method
-    tries_left: int
+    NOTHING = "nothing"
+    PIN = "PIN"
+    IMSI = "IMSI"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +76,23 @@ class Enrolled:
 
 
 class Bootstrap:
-    """Takes documents for one device; `on_enrolled` hears of accounts in their transaction."""
+    """Takes documents for one device; `on_enrolled` hears of accounts in their transaction.
+
+    `imsi` gives that of the modem, "" if it is not known; a configured one goes first.
+    """
 
     def __init__(
-        self, db: Database, tree: Tree, settings: Settings, on_enrolled: OnEnrolled
+        self,
+        db: Database,
+        tree: Tree,
+        settings: Settings,
+        on_enrolled: OnEnrolled,
+        imsi: Callable[[], str] = lambda: "",
     ) -> None:
         self._db = db
         self._tree = tree
         self._on_enrolled = on_enrolled
+        self._modem_imsi = imsi
         self._policy = settings.bootstrap
         subtree = settings.subtree
         self._limits = dmprofile.Limits(
@@ -111,29 +115,17 @@ class Bootstrap:
         self.check(parcel, pin)
         return self.apply(parcel.document)
 
-    async def from_push(self, parcel: Push, ask_pin: AskPin) -> list[Enrolled]:
-        """Take the body of a WAP push; a PIN is asked for up to `pin_tries_count` times.
+    def lack(self, parcel: Parcel) -> Lack:
+        """Return what is missing to check a document; the IMSI comes before the PIN.
 
-        `ask_pin` returns None where the person gives up or there is nobody.  Raises
-        `NotTrusted`, what `apply` raises.
+        Raises `NotTrusted` without a seal where one is needed, `BadSeal`, `LimitExceeded`.
         """
-        if parcel.content_type not in CONTENT_TYPES:
-            raise NotTrusted(f"a push of {parcel.content_type} is no bootstrap document")
-        sealed = Parcel(document=parcel.body, sec=parcel.sec, mac=parcel.mac)
-        found = seal.read(parcel.sec, parcel.mac)
-        if found is None or not found.method.needs_pin:
-            return self.take(sealed)
-        for tries_left in range(self._policy.pin_tries_count, 0, -1):
-            pin = await ask_pin(PinRequest(method=found.method, tries_left=tries_left))
-            if pin is None:
-                raise NotTrusted("nobody entered the PIN")
-            try:
-                self.check(sealed, pin)
-            except WrongPin:
-                log.warning("bootstrap: wrong PIN, %d more tries", tries_left - 1)
-            else:
-                return self.apply(sealed.document)
-        raise NotTrusted("the PIN was wrong too often")
+        found = self._seal(parcel)
+        if found is None:
+            return Lack.NOTHING
+        if found.method.needs_network and not self._imsi():
+            return Lack.IMSI
+        return Lack.PIN if found.method.needs_pin else Lack.NOTHING
 
     def check(self, parcel: Parcel, pin: Secret) -> None:
         """Raise `WrongPin` or `NotTrusted` unless the document may be taken (omadm §9.3).
@@ -141,22 +133,45 @@ class Bootstrap:
         Raises `BadSeal` where SEC and MAC say nothing, `LimitExceeded` above
         `max_document_bytes`.
         """
+        found = self._seal(parcel)
+        if found is not None:
+            self._check_seal(parcel.document, found, pin)
+
+    def _seal(self, parcel: Parcel) -> Seal | None:
+        """Return the seal of a document, None for one that needs none."""
         if len(parcel.document) > self._policy.max_document_bytes:
             raise LimitExceeded("bootstrap.max_document_bytes", len(parcel.document))
         found = seal.read(parcel.sec, parcel.mac)
-        if found is not None:
-            self._check_seal(parcel.document, found, pin)
-        elif not parcel.is_local and self._policy.unsigned != "accept":
+        if found is None and not parcel.is_local and self._policy.unsigned != "accept":
             raise NotTrusted('there is no MAC, and [bootstrap] unsigned is "refuse"')
+        return found
 
     def _check_seal(self, document: bytes, found: Seal, pin: Secret) -> None:
-        if found.method.needs_network and not self._policy.imsi:
+        imsi = self._imsi()
+        if found.method.needs_network and not imsi:
             raise NotTrusted(f"SEC={found.method} needs the IMSI: set [bootstrap] imsi")
-        profile = _kind(document)
-        if not seal.is_genuine(document, found, profile, self._policy.imsi, pin):
+        if not seal.is_genuine(document, found, _kind(document), imsi, pin):
             if found.method.needs_pin:
                 raise WrongPin("the MAC does not fit this PIN")
             raise NotTrusted("the MAC is wrong")
+
+    def _imsi(self) -> str:
+        return self._policy.imsi or self._modem_imsi()
+
+    def servers(self, document: bytes) -> list[str]:
+        """Return whose accounts a document makes, each once; nothing is written.
+
+        Raises what `apply` raises of the document itself.
+        """
+        if _kind(document) is Profile.CP:
+            found = [profile.server_id for profile in provisioning.parse(document)]
+        else:
+            message = dmprofile.read(document, self._limits)
+            found = [new.server_id for new in message.accounts]
+            found += [each for nodes in message.documents for each in placing.servers_of(nodes)]
+        if not found:
+            raise provisioning.BadProfile("no DM account in the document")
+        return list(dict.fromkeys(found))
 
     def apply(self, document: bytes) -> list[Enrolled]:
         """Do what a document says that is trusted; all of it or nothing.

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 AUTH_TYPES: Final = {"BASIC": AuthType.BASIC, "DIGEST": AuthType.MD5, "HMAC": AuthType.MAC}
 # With these the transport proves the side: no credentials in the messages (omadm §4.4).
 BY_TRANSPORT: Final = ("TRANSPORT", "X509")
+# Where what a session taught is kept beside the account, by server.
+_PENDING: Final = "pending-nonce"
+_RESYNC: Final = "nonce-resync"
+_TYPE: Final = "auth-type"
 
 
 class Logins:
@@ -95,6 +99,13 @@ class Logins:
                     self._db.set_meta(_type_key(account), kind.value)
 
 
+def forget(db: Database, server_id: str) -> None:
+    """Let go of what earlier sessions taught: the account is another; needs a transaction."""
+    for key in (_PENDING, _RESYNC, _TYPE):
+        if db.meta(f"{key}:{server_id}"):
+            db.set_meta(f"{key}:{server_id}", "")
+
+
 def _login(
     credential: Credential,
     type_names: tuple[str, ...],
@@ -112,12 +123,12 @@ def _login(
 
 
 def _pending_key(account: Account) -> str:
-    return f"pending-nonce:{account.server_id}"
+    return f"{_PENDING}:{account.server_id}"
 
 
 def _resync_key(account: Account) -> str:
-    return f"nonce-resync:{account.server_id}"
+    return f"{_RESYNC}:{account.server_id}"
 
 
 def _type_key(account: Account) -> str:
-    return f"auth-type:{account.server_id}"
+    return f"{_TYPE}:{account.server_id}"

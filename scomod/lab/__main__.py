@@ -30,6 +30,7 @@ URL_FILE: Final = "url"
 TIMEOUT_S: Final = 30.0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+SEALS: Final = ("netwpin", "userpin", "usernetwpin", "userpinmac")
 
 
 class BenchError(ScomodError):
@@ -89,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     push = commands.add_parser("push", help="ask a device for a session (package #0 by UDP)")
     push.add_argument("name", help="user or device id")
     push.add_argument("address", metavar="HOST[:PORT]")
+    push.add_argument("--bootstrap", choices=SEALS, help="send the profile, sealed like that")
+    push.add_argument("--profile", choices=("cp", "dm"), default="cp", help="its kind")
+    push.add_argument("--pin", default="", help="for userpin, usernetwpin and userpinmac")
+    push.add_argument("--imsi", default="", help="for netwpin and usernetwpin")
     push.set_defaults(action=_push)
     return parser
 
@@ -199,8 +204,19 @@ def _publish(
 def _push(arguments: argparse.Namespace) -> None:
     host, _, port = arguments.address.partition(":")
     wanted = {"host": host} | ({"port": int(port)} if port.isdigit() else {})
+    if arguments.bootstrap:
+        _bootstrap(arguments, wanted)
+        return
     answer = _call(arguments, f"devices/{arguments.name}/push", wanted)
     print(f"asked {arguments.address} for session {answer['session_id']:X}")
+
+
+def _bootstrap(arguments: argparse.Namespace, wanted: dict[str, Any]) -> None:
+    texts = {"seal": arguments.bootstrap, "profile": arguments.profile}
+    keys = {"pin": arguments.pin, "imsi": arguments.imsi}
+    answer = _call(arguments, f"devices/{arguments.name}/bootstrap", wanted | texts | keys)
+    hint = f"; the person enters {answer['enter']}" if answer["enter"] else ""
+    print(f"sent the profile of {arguments.name} to {arguments.address}{hint}")
 
 
 def _call(arguments: argparse.Namespace, path: str, body: Any = None) -> Any:

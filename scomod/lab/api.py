@@ -11,6 +11,7 @@ profile alone.
     POST /api/devices/NAME/orders      {"kind", "params": {...}}
     POST /api/devices/NAME/offers      {"component", "params"}: for when the device asks for it
     POST /api/devices/NAME/push        {"host", "port"?, "ui_mode"?}
+    POST /api/devices/NAME/bootstrap   {"host", "port"?, "seal", "profile"?, "pin"?, "imsi"?}
     GET  /api/devices/NAME/profile     the provisioning document (XML, with secrets)
     POST /api/packages/NAME/fault      {"fault": "404"|...|"none", "count"?}
     GET  /api/packages/told            what devices told the servers of descriptors
@@ -25,11 +26,13 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from scomod.dmclient.notification import UiMode
+from scomod.dmclient.seal import Method
 from scomod.errors import ScomodError
 from scomod.lab import profile, push, scomo
 from scomod.lab.devices import UnknownAccount
 from scomod.lab.dmserver import PATH as DM_PATH
 from scomod.lab.packageserver import Fault
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,6 +70,7 @@ class Api:
             web.post("/api/devices/{name}/orders", self._order),
             web.post("/api/devices/{name}/offers", self._offer),
             web.post("/api/devices/{name}/push", self._push),
+            web.post("/api/devices/{name}/bootstrap", self._bootstrap),
             web.get("/api/devices/{name}/profile", self._profile),
             web.post("/api/packages/{name}/fault", self._fault),
             web.get("/api/packages/told", self._told),
@@ -118,6 +122,28 @@ class Api:
         except OSError as error:
             raise RequestError(f"cannot send to {host}:{port}: {error}") from error
         return web.json_response({"session_id": session_id})
+
+    async def _bootstrap(self, request: web.Request) -> web.Response:
+        wanted = await _json_of(request, "host", "port", "seal", "profile", "pin", "imsi")
+        port, kind = wanted.pop("port", push.PORT), wanted.pop("profile", "cp")
+        word = _text(wanted, "seal").upper()
+        if not isinstance(port, int) or kind not in push.PROFILES or word not in list(Method):
+            raise RequestError(f"port: a number; profile: cp or dm; seal: {', '.join(Method)}")
+        host = _text(wanted, "host")
+        try:
+            entered = push.bootstrap(
+                self._register,
+                self._account(request),
+                self._base_url() + DM_PATH,
+                (host, port),
+                kind=push.PROFILES[kind],
+                method=Method(word),
+                pin=Secret(_text(wanted, "pin")),
+                imsi=_text(wanted, "imsi"),
+            )
+        except OSError as error:
+            raise RequestError(f"cannot send to {host}:{port}: {error}") from error
+        return web.json_response({"enter": entered.reveal()})
 
     async def _profile(self, request: web.Request) -> web.Response:
         text = profile.profile_of(self._account(request), self._base_url() + DM_PATH)

@@ -1,7 +1,8 @@
-"""Writes the provisioning document of an account: what a device is bootstrapped from.
+"""Writes the bootstrap documents of an account: what a device is bootstrapped from.
 
-Client provisioning, application w7 (omadm §8.3, §9.2); XML form, no security
-wrapper, handed over as a file.  Writes only: the device has its own reader.
+Client provisioning, application w7 (omadm §8.3, §9.2), in its XML form; or a DM message
+that adds the account node by node (omadm §9.4).  Writes only: the device has its own
+readers.  Not here: seals (`push`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
+
+from scomod.dmclient import codec
+from scomod.dmclient.codec import Encoding
+from scomod.dmclient.model import Add, Item, Message, Meta, SyncHdr
 
 if TYPE_CHECKING:
     from scomod.lab.devices import Account
@@ -46,6 +51,45 @@ def profile_of(account: Account, url: str) -> str:
         "</wap-provisioningdoc>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def message_of(account: Account, url: str) -> bytes:
+    """Return the same account as a DM message in WBXML."""
+    top = f"./DMAcc/{account.server_id}"
+    leaves = {
+        "AppID": "w7",
+        "ServerID": account.server_id,
+        "Name": NAME,
+        "AppAddr/1/Addr": url,
+        "AppAddr/1/AddrType": "URI",
+        **_login("CLCRED", account.auth, account.user, account.password, account.client_nonce),
+        **_login(
+            "SRVCRED",
+            account.auth,
+            account.server_id,
+            account.server_password,
+            account.server_nonce,
+        ),
+    }
+    meta = Meta(format="chr", type="text/plain")
+    items = (
+        Item(target=f"{top}/{leaf}", meta=meta, data=value.encode())
+        for leaf, value in leaves.items()
+    )
+    header = SyncHdr(session_id="0", msg_id="1", target="device", source=account.server_id)
+    add = Add(cmd_id="1", items=tuple(items))
+    return codec.encode(Message(header=header, commands=(add,)), Encoding.WBXML)
+
+
+def _login(level: str, auth: str, name: str, secret: Secret, nonce: bytes) -> dict[str, str]:
+    values = {
+        "AAuthLevel": level,
+        "AAuthType": TYPES[auth],
+        "AAuthName": name,
+        "AAuthSecret": secret.reveal(),
+        "AAuthData": base64.b64encode(nonce).decode(),
+    }
+    return {f"AppAuth/{level}/{leaf}": value for leaf, value in values.items()}
 
 
 def _auth(auth: str, name: str, secret: Secret, nonce: bytes) -> list[str]:

@@ -45,6 +45,11 @@ def place(tree: Tree, document: Sequence[TndsNode]) -> list[str]:
     return _place(tree, known, may_replace=True)
 
 
+def servers_of(document: Sequence[TndsNode]) -> list[str]:
+    """Return whose accounts `place` would make of a document."""
+    return [_server_id(n) for n in _objects(document).values() if _kind(n) == MO_DMACC]
+
+
 def _objects(document: Sequence[TndsNode]) -> dict[str, list[TndsNode]]:
     """Sort the nodes by the object they belong to, which is their first segment.
 
@@ -87,13 +92,18 @@ def _place_account(tree: Tree, nodes: Sequence[TndsNode], may_replace: bool) -> 
     top = nodes[0]
     leaves = {below(node): _octets(node) for node in nodes if node.value is not None}
     acls = {below(node): node.property(Property.ACL) or "" for node in nodes}
-    server_id = leaves.get("ServerID", b"").decode("utf-8", "replace")
+    server_id = _server_id(nodes)
     if not may_replace and paths_of(tree, server_id):
         raise NodeExists(f"there is an account of {server_id!r}")
     name = server_id if is_unnamed(top) else head(top)
     given = {path: acl for path, acl in acls.items() if acl}
     dmacc.put_account(tree, NewAccount(root=DMACC_ROOT, name=name, leaves=leaves, acls=given))
     return paths_of(tree, server_id)[0]
+
+
+def _server_id(nodes: Sequence[TndsNode]) -> str:
+    leaves = [node for node in nodes if below(node) == "ServerID" and node.value is not None]
+    return _octets(leaves[-1]).decode("utf-8", "replace") if leaves else ""
 
 
 def _octets(node: TndsNode) -> bytes:

@@ -35,9 +35,10 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
-    (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$"),
+    (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$|scomod\.parcels$"),
     (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
+    (5, r"scomod\.doorstep$"),
     (5, r"scomod\.(acquiring|patience|fetchrequest|sigfetch|deltafetch|described|telling)$"),
     (5, r"scomod\.(orders|health|restart|package|poll|offers?)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
@@ -145,6 +146,7 @@ def test_siblings_do_not_know_one_another(who: str, whom: str) -> None:
 
 LAB_MAY = {
     "model", "element", "codec", "auth", "notification", "tokens", "wbxml", "xmltext", "syncml",
+    "seal",
 }  # fmt: skip
 LAB_MAY_TOO = {
     "codes",

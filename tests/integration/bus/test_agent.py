@@ -111,7 +111,7 @@ def test_agent_is_told_without_being_asked(bus: PrivateBus, running: RunningDaem
 
 def test_coming_and_leaving_is_noticed(bus: PrivateBus, running: RunningDaemon) -> None:
     changes: list[bool] = []
-    running.bus.on_agent_change = lambda: changes.append(running.bus.is_present())
+    running.bus.on_agent_change.append(lambda: changes.append(running.bus.is_present()))
 
     async def work() -> None:
         async def nothing() -> None:

@@ -1,6 +1,5 @@
 """Bootstrap documents of both profiles: who may send them, and what they make of the tree."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +10,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from scomod.dmclient import push, seal
+from scomod.dmclient import seal
 from scomod.dmclient.bootstrap import (
     Bootstrap,
     Enrolled,
     NotTrusted,
     Parcel,
-    PinRequest,
     WrongPin,
 )
 from scomod.dmclient.provisioning import BadProfile
-from scomod.dmclient.push import Push
 from scomod.dmclient.seal import BadSeal, Method, Profile
 from scomod.errors import CommandError, LimitExceeded, ProtocolError, ScomodError
 from scomod.mo import dmacc
@@ -242,82 +239,6 @@ def test_message_with_a_node_that_no_account_has_leaves_nothing_behind(device: D
 def test_what_is_no_document_is_refused(device: Device, text: bytes) -> None:
     with pytest.raises(ProtocolError):
         device.apply(text)
-
-
-# out of a push
-
-
-def parcel_of(document: bytes, method: Method, content_type: str, kind: Profile) -> Push:
-    made = sealed(document, method, kind=kind)
-    return Push(
-        content_type=content_type, application_id=None, body=document, sec=made.sec, mac=made.mac
-    )
-
-
-class Person:
-    """Somebody who tries these PINs one after the other."""
-
-    def __init__(self, *pins: str | None) -> None:
-        self._pins = list(pins)
-        self.requests: list[PinRequest] = []
-
-    async def __call__(self, request: PinRequest) -> Secret | None:
-        self.requests.append(request)
-        pin = self._pins.pop(0)
-        return None if pin is None else Secret(pin)
-
-
-def from_push(device: Device, parcel: Push, person: Person) -> list[Enrolled]:
-    return asyncio.run(device.bootstrap.from_push(parcel, person))
-
-
-USER_PUSH = parcel_of(CP, Method.USERPIN, push.CONTENT_TYPE_CP_WBXML, Profile.CP)
-
-
-@pytest.mark.spec("omadm 9.3")
-def test_person_has_three_tries(device: Device) -> None:
-    person = Person("1", "2", "1234")
-    assert from_push(device, USER_PUSH, person)
-    assert [request.tries_left for request in person.requests] == [3, 2, 1]
-    assert person.requests[0].method is Method.USERPIN
-
-
-def test_three_wrong_pins_end_it(device: Device) -> None:
-    with pytest.raises(NotTrusted, match="wrong too often"):
-        from_push(device, USER_PUSH, Person("1", "2", "3", "1234"))
-    assert device.servers() == set()
-
-
-def test_without_a_person_nothing_is_taken(device: Device) -> None:
-    with pytest.raises(NotTrusted, match="nobody entered the PIN"):
-        from_push(device, USER_PUSH, Person("1", None))
-
-
-@pytest.mark.parametrize(
-    ("document", "content_type", "kind"),
-    [
-        (CP, push.CONTENT_TYPE_CP_WBXML, Profile.CP),
-        (TWO, push.CONTENT_TYPE_CP_XML, Profile.CP),
-        (INBOX, push.CONTENT_TYPE_DM_WBXML, Profile.DM),
-    ],
-)
-def test_network_sealed_push_needs_no_person(
-    device: Device, document: bytes, content_type: str, kind: Profile
-) -> None:
-    parcel = parcel_of(document, Method.NETWPIN, content_type, kind)
-    assert from_push(device, parcel, Person())
-
-
-def test_push_without_a_mac_is_refused(device: Device) -> None:
-    parcel = replace(USER_PUSH, sec="", mac="")
-    with pytest.raises(NotTrusted, match="there is no MAC"):
-        from_push(device, parcel, Person())
-
-
-def test_push_of_another_type_is_refused(device: Device) -> None:
-    parcel = replace(USER_PUSH, content_type=push.CONTENT_TYPE_NOTIFICATION)
-    with pytest.raises(NotTrusted, match="no bootstrap document"):
-        from_push(device, parcel, Person())
 
 
 # anything at all
