@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from scomod.bootid import boot_id
 from scomod.enrolment import WAITING_KEY
+from scomod.errors import RemoteProtocolError
+from scomod.facade import Refused
 from scomod.listeners.udp import UdpListener
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from scomod.pushes import Pushes
     from scomod.records import Records
     from scomod.settings import Paths, Settings
+    from scomod.summons import Summonses
+    from scomod.updaterequest import Requests, SelfCheck
     from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class Waking:
         agent: Callable[[], AlertPort | None],
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         is_busy: Callable[[str], bool],
+        requests: Callable[[], Requests],
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -65,6 +70,7 @@ class Waking:
         self._agent = agent
         self._start = start
         self._is_busy = is_busy
+        self._requests = requests
         self._udp = UdpListener(self.push, clock)
         self._modems: Modems | None = None
         self._plugged: Plugged | None = None
@@ -74,15 +80,18 @@ class Waking:
         await self._udp.try_open(self._settings.notification)
         self._open_modems(bus)
         self._open_plugged()
+        self.look()
         if self._settings.calls_by_itself:
             self._start(self._polls.run())
+        if self._settings.request.check_interval_s:
+            self._start(self._self_check.run())
 
     def _open_modems(self, bus: PacedBus) -> None:
         wanted = self._settings.modem
         if wanted.service != "off":
             from scomod.listeners.modems import Modems  # noqa: PLC0415 - where they may be
 
-            self._modems = Modems(wanted, bus, self._start, self.push)
+            self._modems = Modems(wanted, bus, self._start, self.push, self.look)
             self._modems.present(not wanted.hotplug)
 
     def _open_plugged(self) -> None:
@@ -110,9 +119,20 @@ class Waking:
         """Take a push from its transaction id on, whoever brought it."""
         self._pushes.take(octets, sender)
 
+    def brought(self, kind: str, octets: bytes, sender: str) -> None:
+        """Take a "push", or the user data of an "sms", from another program; raises `Refused`."""
+        try:
+            {"push": self.push, "sms": self._pushes.sms}[kind](octets, sender)
+        except KeyError:
+            raise Refused(f"{kind} is none of: push, sms") from None
+        except RemoteProtocolError as error:
+            raise Refused(f"it is not taken: {error}") from error
+
     def dues(self) -> Iterator[Due]:
         """Give the moments at which the device calls by itself."""
-        return self._polls.dues()
+        yield from self._polls.dues()
+        if self._settings.request.check_interval_s:
+            yield from self._self_check.dues()
 
     def met(self, report: Record) -> None:
         """Remember a session that ended, and what it told of the time: one write."""
@@ -145,19 +165,55 @@ class Waking:
         )
 
     @cached_property
+    def _self_check(self) -> SelfCheck:
+        from random import SystemRandom  # noqa: PLC0415 - only if it is switched on
+
+        from scomod.mo import dmacc  # noqa: PLC0415 - the same
+        from scomod.updaterequest import SelfCheck  # noqa: PLC0415 - the same
+        from scomod.wishes import Wish  # noqa: PLC0415 - the same
+
+        def want(server_id: str) -> None:
+            self._ring(Wish(server_id=server_id, is_kept=True, is_poll=True))
+
+        return SelfCheck(
+            self._requests(),
+            servers=lambda: [each.server_id for each in dmacc.accounts(self._store.tree)],
+            last=self._store.journal.last,
+            want=want,
+            random=SystemRandom().random,
+        )
+
+    @cached_property
     def _pushes(self) -> Pushes:
         from scomod.pushes import Pushes  # noqa: PLC0415 - for the first push
         from scomod.wakeup import Doorbell  # noqa: PLC0415 - the same
 
         bell = Doorbell(
-            db=self._store.db,
-            tree=self._store.tree,
-            settings=self._settings,
-            clock=self._clock,
+            self._settings,
+            self._clock,
+            self._store,
             client=self._client,
+            summonses=self._summonses,
+        )
+        return Pushes(
+            self._settings.notification,
+            self._clock.monotonic_s,
+            notified=bell.notified,
+            enrol=lambda *push: self._doorstep.take(*push),
+        )
+
+    @cached_property
+    def _summonses(self) -> Summonses:
+        from scomod.summons import Summonses  # noqa: PLC0415 - for the first notification
+
+        return Summonses(
+            self._settings.notification,
+            self._clock,
+            self._store,
+            interview=lambda: self.interview,
+            start=self._start,
             ring=self._ring,
         )
-        return Pushes(notified=bell.notified, enrol=lambda *push: self._doorstep.take(*push))
 
     def look(self) -> None:
         """Go on with documents that wait: an agent came, or the IMSI is known."""

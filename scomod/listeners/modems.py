@@ -46,7 +46,8 @@ class _Life:
 class Modems:
     """All modems of the device; nothing is watched before `present(True)`.
 
-    `receive(octets, sender)` takes pushes, `start` runs work beside what is done.
+    `receive(octets, sender)` takes pushes, `start` runs work beside what is done, `on_look`
+    hears that something may be known now, as the identity of the subscriber.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Modems:
         bus: PacedBus,
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         receive: Callable[[bytes, str], None],
+        on_look: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._start = start
         self._receive = receive
+        self._on_look = on_look
         self._services = [
             name for name, word in SERVICES.items() if settings.service in (word, "auto")
         ]
@@ -172,6 +175,7 @@ class Modems:
             wait_s = self._settings.answer_timeout_s
             log.warning("the service of a modem did not answer in %g s", wait_s)
         self._had_modem |= life.listener.has_modem
+        self._on_look()
         return is_well
 
     def _take(self, octets: bytes, number: object) -> bool:
