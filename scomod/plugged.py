@@ -13,6 +13,7 @@ from scomod.listeners.hotplug import Hotplug, Kind
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from scomod.clock import Clock
     from scomod.listeners.mounts import Mounts
@@ -52,7 +53,7 @@ class Plugged:
         from scomod.offers import Offers  # noqa: PLC0415 - the same
         from scomod.trust import trust_of  # noqa: PLC0415 - the same
 
-        self._offers = offers = Offers(
+        self._offers = Offers(
             db=store.db,
             tree=store.tree,
             journal=store.journal,
@@ -63,8 +64,12 @@ class Plugged:
         )
         self._mounts = Mounts(
             [paths.below_root(name) for name in settings.media.dirs],
-            lambda place: self._start(offers.look(place)) and None,
+            self._look,
         )
+
+    def _look(self, place: Path) -> None:
+        if self._offers is not None:
+            self._start(self._offers.look(place))
 
     def open(self) -> None:
         """Look what is plugged in, and watch from now on."""

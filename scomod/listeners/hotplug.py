@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from scomod.value import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ class Hotplug:
         except (ImportError, OSError) as error:
             log.warning("devices cannot be watched, modems are taken to be here: %s", error)
             self.close()
-            self._tell.get(Kind.MODEM, lambda _: None)(True)
+            if Kind.MODEM in self._tell:
+                self._tell[Kind.MODEM](True)
             return
         self._look()
 
@@ -147,26 +148,27 @@ class Hotplug:
 
     def _read(self) -> None:
         """Take the events that wait; one that may change something has us look anew."""
-        is_news = False
+        is_news, gone = False, set()
         try:
             while (device := self._monitor.poll(timeout=0)) is not None:
                 is_news |= device.sys_path in self._here or self._kind(device) is not None
+                (gone.add if device.action == "remove" else gone.discard)(device.sys_path)
         except OSError as error:
             log.debug("events were lost: %s", error)
             is_news = True
         if is_news:
-            self._look()
+            self._look(gone)
 
-    def _look(self) -> None:
-        """Compare what is here with what was, and tell."""
+    def _look(self, gone: Collection[str] = ()) -> None:
+        """Compare what is here with what was, and tell; what is `gone` may still be listed."""
         found = self._context.list_devices()
         for subsystem in self._subsystems():
             found.match_subsystem(subsystem)
         if self._has_udevd:
             found.match_is_initialized()
-        kinds = {device.sys_path: self._kind(device) for device in found}
         before = set(self._here.values())
-        self._here = {path: kind for path, kind in kinds.items() if kind in self._tell}
+        kinds = [(each.sys_path, self._kind(each)) for each in found if each.sys_path not in gone]
+        self._here = {path: kind for path, kind in kinds if kind and kind in self._tell}
         for kind in sorted(before ^ set(self._here.values())):
             is_here = self.is_here(kind)
             log.info("a %s is here" if is_here else "no %s is here any more", kind)
