@@ -53,23 +53,23 @@ def opens_in_s(windows: Collection[Window], now_s: float, delay_s: float = 0.0) 
     """
     if not windows:
         return 0.0
-    spans = _spans(windows, now_s, delay_s)
-    return min(max(0.0, start_s - now_s) for start_s, end_s in spans if end_s > max(start_s, now_s))
+    found = spans(windows, now_s, delay_s)
+    return min(max(0.0, start_s - now_s) for start_s, end_s in found if end_s > max(start_s, now_s))
 
 
 def closes_in_s(windows: Iterable[Window], now_s: float, delay_s: float = 0.0) -> float:
     """Return the seconds until none of the windows that are open now is, 0 if none is."""
-    spans = _spans(windows, now_s, delay_s)
-    return max((end_s - now_s for start_s, end_s in spans if start_s <= now_s < end_s), default=0.0)
+    found = spans(windows, now_s, delay_s)
+    return max((end_s - now_s for start_s, end_s in found if start_s <= now_s < end_s), default=0.0)
 
 
-def _spans(
-    windows: Iterable[Window], now_s: float, delay_s: float
+def spans(
+    windows: Iterable[Window], now_s: float, delay_s: float = 0.0
 ) -> Iterator[tuple[float, float]]:
-    """Give begin and end of the windows of yesterday and of two weeks from now on."""
+    """Give begin and end of the windows of the last week and of two weeks from now on."""
     weekday = time.localtime(now_s).tm_wday
     for each in windows:
-        for day in range(-1, 2 * len(DAYS)):
+        for day in range(-1 - len(DAYS), 2 * len(DAYS)):
             if (weekday + day) % len(DAYS) in each.days:
                 start_s, end_s = at_s(now_s, day, each.start), at_s(now_s, day, each.end)
                 yield start_s + min(delay_s, max(0.0, end_s - start_s) / 2), end_s

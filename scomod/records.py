@@ -14,6 +14,8 @@ from scomod.enrolment import Enrolment
 from scomod.extras import extras_for
 from scomod.facade import Refused
 from scomod.journal import Journal
+from scomod.knowntime import KnownTime
+from scomod.lastsession import LastSessions
 from scomod.ledger import Ledger
 from scomod.log import Event, announce
 from scomod.mo import devdetail, devinfo, dmacc, inbox, leftovers
@@ -59,6 +61,8 @@ class Records:
         self.tree = Tree(nodes, ddf, registry, devdetail.LIMITS, clock)
         self.journal = Journal(self.db, settings.history.keep_count)
         self.outbox = Outbox(self.db)
+        self.sessions = LastSessions(self.db)
+        self.known_time = KnownTime(self.db, clock)
         self.scomo = Scomo(
             self.tree,
             self.journal,
@@ -81,7 +85,7 @@ class Records:
         )
         registry.register(settings.scomo.root, self.scomo)
         for root in (DMACC_ROOT, DMACC11_ROOT):
-            registry.register(root, dmacc.DmAcc(self.tree))
+            registry.register(root, dmacc.DmAcc(self.tree, settings.poll.min_interval_s))
         registry.register(INBOX_ROOT, inbox.Inbox(self.tree))
         with self.db.transaction():
             self.device_id = self._device_id(settings)

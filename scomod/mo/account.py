@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from scomod.mo import uri
+from scomod.mo import accountvalues, uri
 from scomod.mo.registry import DMACC11_ROOT, DMACC_ROOT
 from scomod.secret import Secret
 from scomod.value import frozen
@@ -32,6 +32,8 @@ AUTH_PREFS: Final = {
     "syncml:auth-md5": "DIGEST",
     "syncml:auth-mac": "HMAC",
 }
+POLL_INTERVAL: Final = "Ext/Poll/Interval"
+POLL_WINDOWS: Final = "Ext/Poll/Windows"
 SERVER_ID_LEAVES: Final = {DMACC_ROOT: "ServerID", DMACC11_ROOT: "ServerId"}
 
 
@@ -64,6 +66,14 @@ class Account:
     http: Credential | None = None
 
 
+@frozen
+class PollWish:
+    """How a server wants to be called; 0 and no windows mean as the device is configured."""
+
+    interval_s: float = 0.0
+    windows: tuple[str, ...] = ()
+
+
 def accounts(tree: Tree) -> list[Account]:
     """Return all complete accounts, one for a server, ./DMAcc first, by node name."""
     found: dict[str, Account] = {}
@@ -88,6 +98,14 @@ def server_id_at(tree: Tree, path: str) -> str:
     """Return the server identifier of the account at a path, "" if it has none."""
     leaf = SERVER_ID_LEAVES.get(uri.parent(path), "")
     return tree.value(f"{path}/{leaf}") or ""
+
+
+def poll_of(tree: Tree, server_id: str) -> PollWish:
+    """Return how a server wishes to be called; only the newer layout has a place for that."""
+    found = [p for p in paths_of(tree, server_id) if uri.parent(p) == DMACC_ROOT][:1]
+    interval = next((tree.value(f"{path}/{POLL_INTERVAL}") for path in found), None)
+    windows = next((tree.value(f"{path}/{POLL_WINDOWS}") for path in found), None)
+    return PollWish(interval_s=float(interval or 0), windows=accountvalues.windows(windows or ""))
 
 
 def set_client_nonce(tree: Tree, account: Account, nonce: bytes) -> None:

@@ -17,6 +17,8 @@ from scomod.errors import BadRequest, Forbidden
 from scomod.mo import accountvalues, uri
 from scomod.mo.account import (
     APP_ID,
+    POLL_INTERVAL,
+    POLL_WINDOWS,
     SERVER_ID_LEAVES,
     Account,
     Credential,
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 Value = str | bytes
+POLL_LEAVES: Final = (f"/{POLL_INTERVAL}", f"/{POLL_WINDOWS}")
 
 
 class AddressProfile(Protocol):
@@ -144,14 +147,17 @@ class NewAccount:
 class DmAcc(Handler):
     """Guards what a server may write into accounts, and cleans up after a deleted one."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, min_poll_s: float = 1.0) -> None:
         self._tree = tree
+        self._min_poll_s = min_poll_s
         self._leaving: set[str] = set()
 
     def guard_value(self, path: str, value: bytes) -> None:
         """Refuse what would cut the device off, or pass one server off as another."""
         leaf = uri.name(path)
         accountvalues.check(leaf, value)
+        if path.endswith(POLL_LEAVES):
+            accountvalues.check_poll(leaf, value, self._min_poll_s)
         if leaf in SERVER_ID_LEAVES.values():
             taken = paths_of(self._tree, _text(value))
             if any(each != uri.parent(path) for each in taken):
@@ -177,6 +183,8 @@ def install(tree: Tree, servers: Sequence[str] = (EVERYONE,)) -> None:
     acl = "" if EVERYONE in servers else f"Add={'+'.join(servers)}&Get=*"
     for root in SERVER_ID_LEAVES:
         tree.put(root, acl=acl)
+    for key in tree.children(DMACC_ROOT):
+        _put_poll(tree, uri.join(DMACC_ROOT, key))
 
 
 def add_account(tree: Tree, profile: Profile) -> Account:
@@ -197,6 +205,8 @@ def put_account(tree: Tree, new: NewAccount) -> Account:
         raise BadRequest(f"not a server identifier: {server_id!r}")
     for leaf, value in new.leaves.items():
         accountvalues.check(uri.name(leaf), _octets(value))
+        if f"/{leaf}" in POLL_LEAVES:
+            accountvalues.check_poll(uri.name(leaf), _octets(value), 1.0)
     for path in paths_of(tree, server_id):
         tree.drop(path)
     path = _free_path(tree, new)
@@ -204,6 +214,8 @@ def put_account(tree: Tree, new: NewAccount) -> Account:
     tree.put(path, type=_TYPES.get(new.root), acl=new.acls.get("") or str(rights))
     for leaf, value in new.leaves.items():
         _put_leaf(tree, uri.join(path, leaf), value)
+    if new.root == DMACC_ROOT:
+        _put_poll(tree, path)
     for below, acl in new.acls.items():
         if below:
             tree.put(uri.join(path, below), acl=acl)
@@ -220,6 +232,13 @@ def _put_leaf(tree: Tree, path: str, value: Value) -> None:
     if not tree.is_described(path):
         raise BadRequest(f"an account has no node {path}")
     tree.put(path, value=value)
+
+
+def _put_poll(tree: Tree, path: str) -> None:
+    """Make the leaves by which a server says how it is called: it may Replace, but not Add."""
+    for leaf, value in ((POLL_INTERVAL, "0"), (POLL_WINDOWS, "")):
+        if tree.node(f"{path}/{leaf}") is None:
+            tree.put(f"{path}/{leaf}", value=value)
 
 
 def _free_path(tree: Tree, new: NewAccount) -> str:

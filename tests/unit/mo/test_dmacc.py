@@ -89,7 +89,7 @@ def test_account_is_found_by_type_and_has_the_standard_nodes(bench: Bench) -> No
         return bench.tree.get(f"{BASE}{path}", SERVER).value.decode()
 
     assert read("?prop=Type") == "urn:oma:mo:oma-dm-dmacc:1.0"
-    assert read("") == "AAuthPref/AppAddr/AppAuth/AppID/Name/ServerID"
+    assert read("") == "AAuthPref/AppAddr/AppAuth/AppID/Ext/Name/ServerID"
     assert read("/AppID") == "w7"
     assert read("/AppAddr/1/AddrType") == "URI"
     assert read("/AppAddr/1/Port/1/PortNbr") == "8443"
