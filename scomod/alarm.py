@@ -22,10 +22,11 @@ class Alarm:
         """Forget what rang so far."""
         self._event.clear()
 
-    async def sleep(self, longest_s: float | None) -> None:
-        """Sleep until it rings, or for so many seconds (None: for ever)."""
+    async def sleep(self, longest_s: float | None) -> bool:
+        """Sleep until it rings, or for so many seconds (None: for ever); tells if it rang."""
         try:
             async with asyncio.timeout(longest_s):
                 await self._event.wait()
         except TimeoutError:
-            return
+            return False
+        return True

@@ -91,6 +91,11 @@ class Agents:
         """Tell whether an agent is registered."""
         return self._agent is not None
 
+    @property
+    def is_asking(self) -> bool:
+        """Tell whether the agent is to answer something."""
+        return self._agent is not None and bool(self._agent.waiting)
+
     def identity(self) -> str:
         """Say who the agent is: its bus name, and the user it runs as."""
         return "" if self._agent is None else self._agent.identity

@@ -28,6 +28,7 @@ from scomod.busdesk import Desk, shows_nothing
 from scomod.buswire import (
     BUS,
     Message,
+    MessageFlag,
     MessageType,
     PacedBus,
     clean,
@@ -94,6 +95,22 @@ class Client:
     async def operations(self) -> list[Record]:
         """`Facade.operations`."""
         return list(await self._call(STATUS_INTERFACE, "GetOperations"))
+
+    async def reasons(self, operation_id: int) -> Record:
+        """`Facade.reasons`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetReasons", "t", operation_id))
+
+    async def plan(self, operation_id: int) -> Record:
+        """`Facade.plan`."""
+        return dict(await self._call(STATUS_INTERFACE, "GetPlan", "t", operation_id))
+
+    async def checkup(self) -> list[Record]:
+        """`Facade.checkup`."""
+        return list(await self._call(STATUS_INTERFACE, "GetCheckup"))
+
+    async def knock(self) -> None:
+        """Ask for what changes nothing, and only who may steer gets an answer to."""
+        await self._call(CONTROL_INTERFACE, "UnregisterAgent", "o", f"{AGENT_PATH}/nobody")
 
     async def prompts(self) -> list[Record]:
         """`Facade.prompts`."""
@@ -183,7 +200,8 @@ class Client:
         `ask` answers one prompt at a time or raises `AgentGone` or `Deferred`; `inform`
         tells, `completed` how it ended; `show` puts a user alert to the person
         (`AlertPort.show`).  `ask` and `show` may be cancelled while they wait.
-        Whenever the daemon comes (back) the agent is registered and `ready` called.
+        Whenever the daemon comes (back) the agent is registered and `ready` called; to be
+        asked what waits the daemon is started once, and never for the agent's sake again.
         """
         desk = Desk(ask, inform, show, completed)
         turns: asyncio.Queue[Any] = asyncio.Queue()
@@ -201,13 +219,15 @@ class Client:
         while (turn := await turns.get()) is not None:
             if turn is _DAEMON_CAME:
                 with contextlib.suppress(NotReachable):  # gone again: it will be back
-                    await self._register(ready)
+                    await self._register(ready, MessageFlag.NO_AUTOSTART)
             else:
                 self._bus.send(await desk.answer(turn))
         raise no_bus(self._address, "it went away")
 
-    async def _register(self, ready: Callable[[], None]) -> None:
-        await self._call(CONTROL_INTERFACE, "RegisterAgent", "o", AGENT_PATH)
+    async def _register(
+        self, ready: Callable[[], None], flags: MessageFlag = MessageFlag.NONE
+    ) -> None:
+        await self._call(CONTROL_INTERFACE, "RegisterAgent", "o", AGENT_PATH, flags=flags)
         ready()
 
     async def _follow_owner(self, changed: Callable[[str], None]) -> None:
@@ -244,6 +264,7 @@ class Client:
         signature: str = "",
         *body: Any,
         timeout_s: float | None = CALL_TIMEOUT_S,
+        flags: MessageFlag = MessageFlag.NONE,
     ) -> Any:
         message = Message(
             destination=BUS_NAME,
@@ -252,6 +273,7 @@ class Client:
             member=member,
             signature=signature,
             body=[clean(value) if isinstance(value, str) else value for value in body],
+            flags=flags,
         )
         try:
             async with asyncio.timeout(timeout_s):

@@ -232,12 +232,20 @@ class Confirmations:
     def finished(self, operation: Operation, record: Mapping[str, Any]) -> None:
         """Have the person told how an operation ended, as far as policy wants that (USA-2).
 
-        Where nobody is there, the next agent of this life is told.
+        Where nobody is there, the next agent is told.
         """
         self.withdraw(operation.id)
         is_heard = any(_how(operation, key) not in UNHEARD for key in (CONSENT, DISCLOSURE))
         if self._policy.tell == "never" or (self._policy.tell == "asked" and not is_heard):
             return
+        self.tell(record)
+
+    def untold(self) -> list[int]:
+        """Return the operations of whose end nobody was there to be told."""
+        return [record["id"] for record in self._untold]
+
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """Tell how an operation ended, now or as soon as somebody is there."""
         self._untold.append(record)
         self._tell()
 

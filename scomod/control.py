@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from scomod.confirm import Confirmations
     from scomod.enrolment import Enrolment
     from scomod.facade import Record
-    from scomod.journal import Journal
+    from scomod.insight import Insight
     from scomod.meter import Meters
-    from scomod.mo.scomo import Scomo
-    from scomod.mo.tree import Tree
-    from scomod.notices import Notice
-    from scomod.outbox import Outbox
+    from scomod.records import Records
     from scomod.scheduler import Scheduler
     from scomod.secret import Secret
     from scomod.trace import Traces
@@ -53,11 +50,7 @@ class Control:
     def __init__(
         self,
         *,
-        tree: Tree,
-        journal: Journal,
-        outbox: Outbox,
-        notices: Callable[[], Mapping[int, Notice]],
-        scomo: Scomo,
+        store: Records,
         scheduler: Scheduler,
         confirmations: Confirmations,
         enrolment: Enrolment,
@@ -65,15 +58,16 @@ class Control:
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
         baseline: Callable[[], Awaitable[Record]],
+        insight: Callable[[], Insight],
         clock: Clock,
-        device_id: str,
         root: str,
     ) -> None:
-        self._tree = tree
-        self._journal = journal
-        self._outbox = outbox
-        self._notices = notices
-        self._scomo = scomo
+        self._tree = store.tree
+        self._journal = store.journal
+        self._outbox = store.outbox
+        self._sessions = store.sessions
+        self._notices = store.notices
+        self._scomo = store.scomo
         self._scheduler = scheduler
         self._confirmations = confirmations
         self._enrolment = enrolment
@@ -81,11 +75,11 @@ class Control:
         self._requests = requests
         self._cancel = cancel
         self._baseline = baseline
+        self._insight = insight
         self._clock = clock
         self._meters: Meters | None = None
-        self._device_id = device_id
+        self._device_id = store.device_id
         self._root = root
-        self.last_sessions: dict[str, Record] = {}
 
     def status(self) -> Record:
         """Version, device id, servers, running session, operations and alerts waiting."""
@@ -141,6 +135,18 @@ class Control:
     async def baseline(self) -> Record:
         """Give what the factory left and what has changed since."""
         return await self._baseline()
+
+    def reasons(self, operation_id: int) -> Record:
+        """Say why nothing happens now, of one operation or (0) of all; raises `Unknown`."""
+        return self._insight().reasons(operation_id, self.status())
+
+    async def plan(self, operation_id: int) -> Record:
+        """Say what would happen next, of one operation or (0) of all; raises `Unknown`."""
+        return await self._insight().plan(operation_id, self.status())
+
+    async def checkup(self) -> list[Record]:
+        """Look whether all is well."""
+        return await self._insight().checkup(self.status())
 
     def operations(self) -> list[Record]:
         """Give all operations of the journal, oldest first."""
@@ -254,10 +260,6 @@ class Control:
         """Ask for a session that nobody waits for."""
         self._scheduler.want(Wish(server_id=server_id, is_kept=True))
 
-    def want_poll(self, server_id: str) -> None:
-        """Ask for a session that comes every so often."""
-        self._scheduler.want(Wish(server_id=server_id, is_kept=True, is_poll=True))
-
     def tree_children(self, uri: str) -> list[str]:
         """Give the names below an interior node."""
         self._node(uri)
@@ -295,8 +297,8 @@ class Control:
             "name": account.name,
             "address": account.address,
         }
-        if account.server_id in self.last_sessions:
-            record["last_session"] = self.last_sessions[account.server_id]
+        if last := self._sessions.of(account.server_id):
+            record["last_session"] = {**last.report, "ended_s": last.at.wall_s}
         return record
 
     def _items(self, branch: Branch) -> list[str]:

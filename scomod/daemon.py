@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod import __version__, agenda
+from scomod import __version__, agenda, idling
 from scomod.bootid import boot_id
 from scomod.bus import BusServer
 from scomod.busaddress import NotReachable
@@ -25,6 +25,9 @@ from scomod.engine import Engine
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
+from scomod.handover import Handover, Reopening
+from scomod.herald import Herald
+from scomod.idling import Idling
 from scomod.installers.runner import open_runner
 from scomod.log import Event, announce, bound
 from scomod.mirror import Mirror
@@ -37,12 +40,11 @@ from scomod.turns import Turns
 from scomod.waking import Waking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
     from random import Random
 
     from scomod.agenda import Due
     from scomod.dmclient.client import DmClient, SessionReport
-    from scomod.download.job import Fetcher
     from scomod.factory import Factory
     from scomod.insight import Insight
     from scomod.operation import Operation
@@ -50,13 +52,12 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
     from scomod.telling import Telling
-    from scomod.updaterequest import Requests, SelfCheck
+    from scomod.updaterequest import Requests
     from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
 
 SESSION_IDS: Final = 0xFFFF
-IDLE_CHECK_S: Final = 0.5
 USER_AGENT: Final = f"scomod/{__version__}"
 
 
@@ -82,14 +83,14 @@ class Daemon:
             self._clock,
             start=self._start,
             on_answer=lambda key, answer: self._engine.answered(key, answer),
-            on_prompt=lambda prompt: self._emit("PromptChanged", prompt),
+            on_prompt=lambda prompt: self._herald.emit("PromptChanged", prompt),
         )
         self._scheduler = Scheduler(
             settings.session,
             self._clock,
             self._run_session,
             lambda: self._random.random(),
-            on_over=lambda: self._engine.wake(),
+            on_over=self._session_over,
             has_reports=self._has_reports,
         )
         self._traces = Traces(paths.traces_dir, settings.log, self._clock)
@@ -109,11 +110,14 @@ class Daemon:
             clock=self._clock,
             root=str(paths.root),
         )
+        self._herald = Herald(self.control.operation, self.control.progress)
+        self._idling = Idling(settings.daemon, self._clock, dues=self.dues, is_held=self._is_held)
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
         self._engine = self._make_engine()
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
+        self._is_leaving = False
 
     # -- parts -------------------------------------------------------------------
 
@@ -127,7 +131,13 @@ class Daemon:
         from scomod.insight import Insight  # noqa: PLC0415 - only who asks why needs it
 
         parts = self._engine, self._scheduler, self._confirmations, self._runner
-        return Insight(self._settings, self._paths, self._clock, self._store, *parts, self.dues)
+        more = self.dues, self._waking.ways
+        return Insight(self._settings, self._paths, self._clock, self._store, *parts, *more)
+
+    @cached_property
+    def _handover(self) -> Handover:
+        boot = boot_id(self._paths.root)
+        return Handover(self._store, self._clock, boot, self._scheduler, self._confirmations)
 
     @cached_property
     def _random(self) -> Random:
@@ -148,6 +158,8 @@ class Daemon:
             agent=lambda: self._bus,
             start=self._start,
             is_busy=lambda server_id: self._scheduler.running == server_id,
+            requests=lambda: self._requests,
+            rest=self._idling.ring,
         )
 
     @cached_property
@@ -163,7 +175,7 @@ class Daemon:
             traces=self._traces,
             user_agent=USER_AGENT,
             server_name=self._server_name,
-            inform=self._inform,
+            inform=self._herald.inform,
             look=self._mirror.look,
         )
 
@@ -180,32 +192,14 @@ class Daemon:
             quarantine=self._quarantine,
         )
 
-    @cached_property
-    def _self_check(self) -> SelfCheck:
-        from scomod.updaterequest import SelfCheck  # noqa: PLC0415 - only if it is switched on
-
-        return SelfCheck(
-            self._requests,
-            servers=lambda: [a.server_id for a in dmacc.accounts(self._store.tree)],
-            last=self._store.journal.last,
-            want=self.control.want_poll,
-            random=self._random.random,
-        )
-
     def _has_reports(self, server_id: str) -> bool:
         """Tell whether alerts wait that the server can be sent; DM 1.1 has no generic ones."""
         is_able = self._settings.server(server_id).protocol != "1.1"
         return is_able and bool(self._store.outbox.waiting(server_id))
 
-    def _open_fetcher(self) -> Fetcher:
-        from scomod.download.mirrors import open_fetcher  # noqa: PLC0415 - idle fetches nothing
-
-        boot = boot_id(self._paths.root)
-        return open_fetcher(clock=self._clock, boot_id=boot, user_agent=USER_AGENT)
-
     @cached_property
     def _steps(self) -> Steps:
-        from scomod.operating import make_steps  # noqa: PLC0415 - only operations need it
+        from scomod.operating import make_fetcher, make_steps  # noqa: PLC0415 - only operations
         from scomod.surroundings import BusSurroundings  # noqa: PLC0415 - the same
 
         if self._bus is None:
@@ -221,10 +215,10 @@ class Daemon:
             confirmations=self._confirmations,
             surroundings=partial(BusSurroundings, self._bus.connection, self._start),
             nudge=self._engine.nudge,
-            open_fetcher=self._open_fetcher,
-            on_progress=self._progress,
+            open_fetcher=partial(make_fetcher, self._paths, self._clock, USER_AGENT),
+            on_progress=self._herald.progress,
             server_name=self._server_name,
-            ask_for_restart=self._ask_for_restart,
+            ask_for_restart=self._herald.ask_for_restart,
         )
 
     @cached_property
@@ -240,6 +234,7 @@ class Daemon:
             random=self._random.random,
             observer=self._observe,
         )
+        telling.on_rest = self._idling.ring
         self._start(telling.run())
         return telling
 
@@ -251,7 +246,7 @@ class Daemon:
 
     def _make_engine(self) -> Engine:
         store = self._store
-        ledger = store.ledger(self._clock, self._operation_changed)
+        ledger = store.ledger(self._clock, self._herald.changed)
         self._mirror = Mirror(
             self._runner, store.inventory, ledger, is_held=lambda: self._engine.is_installing
         )
@@ -276,7 +271,10 @@ class Daemon:
         """Serve until `stop` is there, or until idle for long enough when not resident."""
         bus = BusServer(self.control, self._tasks, self._clock)
         bus.on_agent_change += [self._confirmations.agent_changed, self._waking.look]
-        self._confirmations.agent = bus
+        self._confirmations.agent = self._herald.bus = bus
+        bus.on_rest = self._idling.ring
+        reopening = Reopening(self._store.journal.live(), bus.is_open)
+        self._engine.on_turn_over = partial(self._turn_over, reopening)
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()
@@ -286,15 +284,16 @@ class Daemon:
         self._resume()
         self._start(self._work())
         self._start(self._scheduler.run())
-        if self._settings.request.check_interval_s:
-            self._start(self._self_check.run())
         leave = [stop, asyncio.ensure_future(bus.on_disconnect())]
         if not is_resident:
-            leave.append(asyncio.ensure_future(self._idle()))
+            leave.append(asyncio.ensure_future(self._leave(bus)))
         done, _ = await asyncio.wait(leave, return_when=asyncio.FIRST_COMPLETED)
         self._notifier.stopping()
         self._engine.stop()
         self._waking.close()
+        self._handover.leave()
+        if self._is_leaving:
+            self._idling.say_when(self._paths.run_dir)
         self._store.db.close()
         if leave[1] in done:
             raise ScomodError("the D-Bus connection was lost")
@@ -304,18 +303,19 @@ class Daemon:
         self._spool.sweep({operation.id for operation in self._store.journal.live()})
         self._tidy()
         self._store.scomo.on_deleted = lambda: self._loop.call_soon(self._tidy)
-        self._start(self._mirror.look())
+        self._start(self._idling.during(self._mirror.look()))
         for server_id in {alert.server_id for alert in self._store.outbox.waiting()}:
             self.control.want_session(server_id)
         self._tell()
         self._enrolment.resume()
+        self._handover.take(self._herald.ended)
         self._enrolment.folder(self._paths.bootstrap_dir)
 
     async def _work(self) -> None:
         """Note how the device left the factory, once and before anything changes it; then work."""
         known = self._store.tree.value(f"{self._settings.scomo.root}/Ext/Baseline/Digest")
         if known is None or (not known and not self._store.journal.all()):
-            await self._factory.first_start()
+            await self._idling.during(self._factory.first_start())
         await self._engine.run()
 
     def dues(self) -> list[Due]:
@@ -323,8 +323,6 @@ class Daemon:
         parts = [self._scheduler.dues, self._engine.dues, self._confirmations.dues]
         if self._store.journal.has_untold():
             parts.append(self._telling.dues)
-        if self._settings.request.check_interval_s:
-            parts.append(self._self_check.dues)
         return agenda.in_order(self._waking.dues, *parts)
 
     async def _signs_of_life(self) -> None:
@@ -333,14 +331,20 @@ class Daemon:
             self._notifier.watchdog()
             await asyncio.sleep(self._notifier.watchdog_s / 3)
 
-    async def _idle(self) -> None:
-        """Return when nothing was left to do for `idle_exit_s`."""
-        quiet_s = 0.0
-        while quiet_s < self._settings.daemon.idle_exit_s:
-            await asyncio.sleep(IDLE_CHECK_S)
-            is_idle = self._engine.is_idle and self._scheduler.is_idle
-            is_idle = is_idle and not self._store.journal.has_untold()
-            quiet_s = quiet_s + IDLE_CHECK_S if is_idle else 0.0
+    def _is_held(self) -> bool:
+        """Tell whether something is at work, or heard by this very process only."""
+        is_busy = bool(self._scheduler.running) or (self._bus is not None and self._bus.is_busy)
+        is_held = is_busy or self._waking.needs_process
+        return is_held or idling.is_held(self._engine, self._store.journal.live())
+
+    async def _leave(self, bus: BusServer) -> None:
+        """Return when this process may end; what came to it until then is done."""
+        await self._idling.until_quiet(self._settings.daemon.idle_exit_s)
+        self._is_leaving = True
+        self._notifier.stopping()
+        await bus.release()
+        await self._idling.until_quiet(0)
+        self._waking.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(work)
@@ -357,22 +361,24 @@ class Daemon:
             announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
             report = await self._client.run(account, wish.trigger, session_id)
         record = asdict(report)
-        self._waking.met(record)
-        self._emit("SessionEnded", record)
+        self._waking.met(record, session_id)
+        self._herald.emit("SessionEnded", record)
         if report.outcome == "ok":
             self._enrolment.met(wish.server_id)
         return report
 
     # -- what the parts tell ---------------------------------------------------------
 
-    def _operation_changed(self, operation: Operation) -> None:
-        self._emit("OperationChanged", self.control.operation(operation, {operation.id}))
+    def _session_over(self) -> None:
+        self._engine.wake()
+        self._idling.ring()
+
+    def _turn_over(self, reopening: Reopening, operation: Operation) -> None:
+        reopening.turn_over(operation)
+        self._idling.ring()
 
     def _operation_finished(self, operation: Operation) -> None:
-        from scomod.question import sentence  # noqa: PLC0415 - only operations need it
-
-        record = self.control.operation(operation, {operation.id})
-        self._confirmations.finished(operation, {**record, "text": sentence(operation)})
+        self._confirmations.finished(operation, self._herald.ended(operation))
         self._quarantine.learn(operation)
         self._tidy()
         self._tell()
@@ -386,24 +392,6 @@ class Daemon:
     def _tidy(self) -> None:
         """Let go of the packages that no node and no operation needs any more."""
         self._spool.keep_only(self._store.scomo.payloads)
-
-    def _progress(self, operation_id: int, done: int, total: int | None) -> None:
-        """Pass progress on from the fetching thread."""
-        take = partial(self.control.progress, operation_id, done, total)
-        self._loop.call_soon_threadsafe(lambda: self._emit("Progress", take()))
-
-    def _ask_for_restart(self, prompt: Mapping[str, Any]) -> None:
-        log.warning("%s waits until the device is restarted", prompt["name"])
-        self._inform(prompt)
-
-    def _inform(self, prompt: Mapping[str, Any]) -> None:
-        """Tell the person, if an agent is there."""
-        if self._bus is not None and self._bus.is_present():
-            self._bus.inform(prompt)
-
-    def _emit(self, name: str, record: Mapping[str, Any]) -> None:
-        if self._bus is not None:
-            self._bus.emit(name, dict(record))
 
     def _server_name(self, server_id: str) -> str:
         account = dmacc.by_server(self._store.tree, server_id)

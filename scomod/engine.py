@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from scomod.agenda import Due
     from scomod.clock import Clock
-    from scomod.journal import Journal
     from scomod.fetchterms import Pause
+    from scomod.journal import Journal
     from scomod.ledger import Ledger
     from scomod.stepresult import StepResult
     from scomod.steps import Steps
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS_LIMIT: Final = 5
 STORES_LIMIT: Final = 60
+NOT_UNDONE: Final = "; undo: "  # in the detail of what failed: what came after could not be undone
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Engine:
         self._observe = observer
         self._alarm = Alarm()
         self._begun: set[int] = set()
+        self.on_turn_over: Callable[[Operation], None] = lambda _: None
 
     def wake(self) -> None:
         """Look for work again: an operation was queued, or is not wanted any more."""
@@ -144,11 +146,6 @@ class Engine:
         """Return what an operation that is to be admitted waits for, None if nothing."""
         return self._steps.pause(operation)
 
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no operation has work left that needs this process."""
-        return not self._journal.live()
-
     def dues(self) -> Iterator[Due]:
         """Give when operations go on that wait for a time."""
         return self._turns.dues()
@@ -189,6 +186,7 @@ class Engine:
         finally:
             self._turns.give_back(operation)
             self._alarm.ring()
+            self.on_turn_over(operation)
 
     # -- walking --------------------------------------------------------------
 
@@ -336,7 +334,7 @@ class Engine:
                 await self._steps.undo(operation, step)
             except (OSError, ScomodError) as error:
                 announce(log, Event.OPERATION_STUCK, "undo of %s failed: %s", step, error)
-                operation = replace(operation, detail=f"{operation.detail}; undo: {error}")
+                operation = replace(operation, detail=f"{operation.detail}{NOT_UNDONE}{error}")
         self._observe(f"{operation.step} undone")
         operation = self._ledger.fail(operation, _result(operation))
         self._observe(f"{operation.step} reported")

@@ -126,6 +126,13 @@ def make_steps(
     return steps
 
 
+def make_fetcher(paths: Paths, clock: Clock, user_agent: str) -> Fetcher:
+    """Return what fetches packages."""
+    from scomod.download.mirrors import open_fetcher  # noqa: PLC0415 - most fetch nothing now
+
+    return open_fetcher(clock=clock, boot_id=boot_id(paths.root), user_agent=user_agent)
+
+
 def _look_again(steps: Steps, nudge: Callable[[], None]) -> None:
     """Ask again what may go on, of what runs and of what waits."""
     steps.reconsider()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scomod.alarm import Alarm
 from scomod.facade import Unknown
@@ -12,7 +12,7 @@ from scomod.log import Event, announce, bound
 from scomod.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from scomod.agenda import Due
     from scomod.clock import Clock
@@ -46,11 +46,6 @@ class Scheduler:
         self._alarm = Alarm()
         self.running = ""
 
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no session runs or is wished for."""
-        return not self.running and not self._wishes
-
     def wish(self, server_id: str) -> Wish | None:
         """Return the session that waits for its time or turn, None if there is none."""
         return self._wishes.of(server_id)
@@ -58,6 +53,15 @@ class Scheduler:
     def dues(self) -> Iterator[Due]:
         """Give the sessions that are wished for; one that runs is not among them."""
         return self._wishes.dues()
+
+    def kept(self) -> dict[str, Any]:
+        """Return what outlives this process, as JSON values."""
+        return self._wishes.kept(self._clock.monotonic_s())
+
+    def take_up(self, kept: Mapping[str, Any], since_s: float) -> None:
+        """Take up what an earlier life kept so many seconds ago."""
+        self._wishes.take_up(kept, self._clock.monotonic_s() - since_s)
+        self._alarm.ring()
 
     def want(self, wish: Wish) -> None:
         """Queue a wish; one that waits for the same server takes it up."""

@@ -62,6 +62,7 @@ class Telling:
         self._observe = observer
         self._alarm = Alarm()
         self._due_s: dict[int, float] = {}
+        self.on_rest: Callable[[], None] = lambda: None
 
     def wake(self) -> None:
         """Look whether there is something to tell."""
@@ -75,6 +76,7 @@ class Telling:
             due = [notice for notice in waiting if self._wait_s(notice) <= 0]
             if due:
                 await self._tell(due[0])
+                self.on_rest()
             else:
                 await self._alarm.sleep(min(map(self._wait_s, waiting), default=None))
 

@@ -15,6 +15,7 @@ from scomod.enrolment import WAITING_KEY
 from scomod.errors import RemoteProtocolError
 from scomod.facade import Refused
 from scomod.listeners.udp import UdpListener
+from scomod.wishes import OPEN_KEY
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,7 +43,10 @@ log = logging.getLogger(__name__)
 
 
 class Waking:
-    """The listeners of one daemon and what they hand to; `ring(wish)` asks for a session."""
+    """The listeners of one daemon and what they hand to; `ring(wish)` asks for a session.
+
+    `rest` is called when `needs_process` may have become false by the lapse of time.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Waking:
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         is_busy: Callable[[str], bool],
         requests: Callable[[], Requests],
+        rest: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -71,7 +76,8 @@ class Waking:
         self._start = start
         self._is_busy = is_busy
         self._requests = requests
-        self._udp = UdpListener(self.push, clock)
+        self._rest = rest
+        self._udp = UdpListener(self.push, clock, rest)
         self._modems: Modems | None = None
         self._plugged: Plugged | None = None
 
@@ -85,6 +91,7 @@ class Waking:
             self._start(self._polls.run())
         if self._settings.request.check_interval_s:
             self._start(self._self_check.run())
+        self.look()
 
     def _open_modems(self, bus: PacedBus) -> None:
         wanted = self._settings.modem
@@ -127,6 +134,11 @@ class Waking:
             raise Refused(f"{kind} is none of: push, sms") from None
         except RemoteProtocolError as error:
             raise Refused(f"it is not taken: {error}") from error
+        if self._pushes.is_waiting:
+            import asyncio  # noqa: PLC0415 - where short messages come so
+
+            wait_s = self._settings.notification.sms_wait_s
+            asyncio.get_running_loop().call_later(wait_s, self._rest)
 
     def dues(self) -> Iterator[Due]:
         """Give the moments at which the device calls by itself."""
@@ -134,17 +146,31 @@ class Waking:
         if self._settings.request.check_interval_s:
             yield from self._self_check.dues()
 
-    def met(self, report: Record) -> None:
+    def met(self, report: Record, session_id: str) -> None:
         """Remember a session that ended, and what it told of the time: one write."""
         with self._store.db.transaction():
+            if self._store.db.meta(OPEN_KEY):
+                self._summonses.over(report, session_id)
             self._polls.ended(report)
             self._store.known_time.keep()
 
     @property
     def needs_process(self) -> bool:
         """Tell whether something can only be heard while this process lives."""
+        is_parted = "_pushes" in self.__dict__ and self._pushes.is_waiting
         is_plugged = self._plugged is not None and self._plugged.needs_process
-        return is_plugged or (self._modems is not None and self._modems.is_listening)
+        return (
+            is_parted
+            or self._udp.is_pressed
+            or is_plugged
+            or (self._modems is not None and self._modems.is_listening)
+        )
+
+    def ways(self) -> dict[str, bool]:
+        """Say on which ways others are to call the device, and whether each is open."""
+        wanted = self._settings.notification
+        udp = {f"UDP port {wanted.udp_port}": self._udp.is_open} if wanted.udp else {}
+        return udp if self._modems is None else {**udp, "modem": self._modems.is_listening}
 
     def imsi(self) -> str:
         """Return the identity of the subscriber that the modem says, "" if none does."""
@@ -216,9 +242,11 @@ class Waking:
         )
 
     def look(self) -> None:
-        """Go on with documents that wait: an agent came, or the IMSI is known."""
+        """Go on with what waits: the daemon started, an agent came, or the IMSI is known."""
         if self._store.db.meta(WAITING_KEY):
             self._doorstep.look()
+        if self._store.db.meta(OPEN_KEY):
+            self._summonses.look()
 
     @cached_property
     def _doorstep(self) -> Doorstep:

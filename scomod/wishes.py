@@ -9,7 +9,7 @@ new tries are spread over a longer span.
 from __future__ import annotations
 
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from scomod import pace
 from scomod.agenda import Due
@@ -18,10 +18,12 @@ from scomod.value import frozen
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from scomod.dmclient.client import SessionReport
     from scomod.settings import Session
+
+OPEN_KEY: Final = "notifications-open"  # in the database: what servers wish, until it is done
 
 
 @frozen
@@ -101,6 +103,41 @@ class Wishes:
                 why=_why(wish),
                 server_id=wish.server_id,
             )
+
+    def kept(self, now_s: float) -> dict[str, Any]:
+        """Return what outlives this process, as JSON values; moments as seconds from now."""
+        return {
+            "wishes": [
+                {
+                    "server_id": wish.server_id,
+                    "trigger": int(wish.trigger),
+                    "session_id": wish.session_id,
+                    "is_kept": wish.is_kept,
+                    "is_poll": wish.is_poll,
+                    "failures": wish.failures,
+                    "due_s": max(0.0, wish.due_s - now_s),
+                    "not_before_s": max(0.0, wish.not_before_s - now_s),
+                }
+                for wish in self._wishes
+            ],
+            "free": {key: at_s - now_s for key, at_s in self._free_s.items() if at_s > now_s},
+        }
+
+    def take_up(self, kept: Mapping[str, Any], then_s: float) -> None:
+        """Take up what was kept at the moment `then_s`; wishes take the place of those here."""
+        for key, left_s in kept["free"].items():
+            self._free_s[key] = then_s + left_s
+        for each in kept["wishes"]:
+            wish = Wish(
+                **{
+                    **each,
+                    "trigger": AlertCode(each["trigger"]),
+                    "due_s": then_s + each["due_s"],
+                    "not_before_s": then_s + each["not_before_s"],
+                }
+            )
+            self._wishes = [other for other in self._wishes if other.server_id != wish.server_id]
+            self._wishes.append(wish)
 
     def over(self, wish: Wish, report: SessionReport, now_s: float) -> float | None:
         """Take note of how a session went; returns when it is tried again, None for never.

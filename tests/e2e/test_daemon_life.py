@@ -22,18 +22,36 @@ def test_daemon_that_is_not_resident_ends_when_idle(tmp_path: Path) -> None:
         assert rig.start("scomod").wait(150) == 0, log_of(rig)
 
 
-def test_daemon_stays_while_a_person_is_asked(tmp_path: Path) -> None:
-    more = "[daemon]\nidle_exit_s = 0.5"
-    with Rig(tmp_path, confirm="ask", runner="direct", more=more) as rig:
+def test_what_waits_for_a_person_outlives_a_daemon_that_leaves(tmp_path: Path) -> None:
+    with Rig(tmp_path, confirm="ask", runner="direct") as rig:
+        rig.override("[daemon]\nidle_exit_s = 0.5\n[confirm]\ndeadline_s = 50000")
+        next_start = rig.root / "run/scomod/next-start"
         rig.bootstrap()
-        daemon = rig.start("scomod")
+        first = rig.start("scomod")
         rig.until_up()
+        watch = rig.start_watch()
+        rig.until(lambda: rig.session() and (rig.directory / "cli.log").read_text(), "its news")
         order = rig.order_install(rig.no_package())
         rig.session()
         rig.until(lambda: rig.status()["prompts_waiting"] == 1, "the prompt")
-        rig.scomoctl("decline")
+        assert first.wait(150) == 0, log_of(rig)
+        assert 49000 < int(next_start.read_text()) <= 50000, "the deadline of the question"
+
+        second = rig.start("scomod")
+        rig.until_up()
+        assert rig.status()["prompts_waiting"] == 1, "at once, for who is started by a call"
+        agent = rig.start_agent("no")
         assert rig.result_of(order) == 1401
-        assert daemon.wait(150) == 0
+        rig.until_reported()
+        assert second.wait(150) == 0, log_of(rig)
+        assert not next_start.exists(), "nothing is left to do"
+        assert len(rig.reports(order)) == 1
+
+        third = rig.start("scomod")
+        rig.until_up()
+        rig.until(lambda: rig.status()["agent"], "the same agent, registered again")
+        assert third.wait(150) == 0, log_of(rig)
+        assert (agent.poll(), watch.poll()) == (None, None)
 
 
 def test_second_daemon_on_the_same_device_is_refused(tmp_path: Path) -> None:

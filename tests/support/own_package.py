@@ -26,9 +26,13 @@ SOURCES = ("scomod", "setup.cfg", "pyproject.toml", "README.md")
 UNITS = "usr/lib/systemd/system"
 PLACES: Mapping[str, str] = {
     "systemd/scomod.service": UNITS,
+    "systemd/scomod.socket": UNITS,
+    "systemd/scomod.path": UNITS,
+    "systemd/scomod-next-start": "usr/lib/scomod",
     "systemd/scomod-install.service": UNITS,
     "systemd/scomod-install.path": UNITS,
     "systemd/org.scomod1.conf": "usr/share/dbus-1/system.d",
+    "systemd/org.scomod1.service": "usr/share/dbus-1/system-services",
     "etc/scomod/scomod.toml": "etc/scomod",
 }
 CODE = "usr/lib/python3/dist-packages/scomod"
@@ -46,9 +50,10 @@ SCRIPTS: Mapping[str, str] = {
 set -e
 systemd-sysusers scomod.conf
 python3 -m compileall -q /{CODE}
-systemctl --quiet enable scomod.service scomod-install.path
+systemctl --quiet enable scomod.service scomod.socket scomod.path scomod-install.path
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
+    systemctl start scomod.socket scomod.path
     systemctl try-restart scomod.service scomod-install.path
 fi
 """,
@@ -86,7 +91,7 @@ def stage(root: Path) -> None:
     for source, folder in PLACES.items():
         target = staged() / folder
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT / source, target / Path(source).name)
+        shutil.copy(PROJECT / source, target / Path(source).name)
     sysusers = staged() / "usr/lib/sysusers.d"
     sysusers.mkdir(parents=True)
     shutil.copyfile(PROJECT / "systemd/scomod.sysusers", sysusers / "scomod.conf")

@@ -167,6 +167,10 @@ class Rig(ServerSide):
         self.until(lambda: self.status()["agent"], "the agent")
         return process
 
+    def start_watch(self) -> subprocess.Popen[bytes]:
+        """Start somebody who watches."""
+        return self._spawn("scomod.cli", "--root", str(self.root), "watch")
+
     def _spawn(
         self, module: str, *arguments: str, within: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
