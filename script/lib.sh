@@ -27,6 +27,9 @@ package_of() {
     systemd-analyze) echo systemd ;;
     systemd-nspawn) echo systemd-container ;;
     ip) echo iproute2 ;;
+    udevadm) echo udev ;;
+    umockdev-wrapper) echo umockdev gir1.2-umockdev-1.0 python3-gi ;;
+    mke2fs) echo e2fsprogs ;;
     setpriv | unshare | flock) echo util-linux ;;
     softhsm2-util) echo softhsm2 ;;
     pkcs11-tool) echo opensc ;;

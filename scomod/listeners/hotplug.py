@@ -148,7 +148,8 @@ class Hotplug:
 
     def _read(self) -> None:
         """Take the events that wait; one that may change something has us look anew."""
-        is_news, gone = False, set()
+        is_news = False
+        gone: set[str] = set()
         try:
             while (device := self._monitor.poll(timeout=0)) is not None:
                 is_news |= device.sys_path in self._here or self._kind(device) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from scomod.codes import ResultCode
 from scomod.errors import Reason
 from scomod.offer import NAME
 from scomod.operation import Phase, StepKind
-from scomod.settings import Confirm, Download, Media, Rule
+from scomod.settings import Confirm, Download, Media, Rule, Settings
 from tests.support.clocks import FakeClock
 from tests.support.handset import settings_of
 from tests.support.media import PluggedHandset, by_maker, by_stranger, fill
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scomod.operation import Operation
-    from scomod.settings import Settings
 
 EDITOR = package("editor", "2.1")
 DAY_S = 86400.0
@@ -85,6 +85,7 @@ def test_offer_that_the_person_accepts_is_installed_and_reported_to_its_server(
     ((_, alert),) = device.reports("srv")
     (item,) = alert.items
     assert alert.correlator is None
+    assert item.meta is not None
     assert item.meta.type == "urn:oma:at:scomo:1.0:OperationComplete"
     assert device.children("./SCOMO/Download") == []
     assert device.children("./SCOMO/Inventory/Deployed") == ["editor"]
@@ -117,8 +118,8 @@ def test_rule_for_silence_does_not_count_for_offers(
 
 def replaced(**sections: object) -> Settings:
     settings = settings_of()
-    have = {name: getattr(settings, name) for name in settings.__slots__}
-    return type(settings)(**{**have, **sections})
+    have = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    return Settings(**{**have, **sections})
 
 
 def test_rule_that_refuses_counts_for_offers(
