@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from scomod.dmclient import push
+from scomod.dmclient import push, sms
 from scomod.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scomod.dmclient.push import Push
+    from scomod.settings import Notification
 
 NOTIFICATIONS: Final = (
     push.CONTENT_TYPE_NOTIFICATION,
@@ -40,12 +41,30 @@ class Pushes:
 
     def __init__(
         self,
+        limits: Notification,
+        monotonic_s: Callable[[], float],
         *,
         notified: Callable[[bytes, str], None],
         enrol: Callable[[Push, str], None],
     ) -> None:
+        self._port = limits.sms_port
+        self._parts = sms.Parts(limits, monotonic_s)
         self._notified = notified
         self._enrol = enrol
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether parts of a short message wait for the others."""
+        return self._parts.is_waiting
+
+    def sms(self, user_data: bytes, sender: str) -> None:
+        """Take the user data of one short message from somebody; raises `RemoteProtocolError`."""
+        message = sms.read(user_data)
+        if message.port != self._port:
+            raise RemoteProtocolError(f"short message to port {message.port}, not {self._port}")
+        whole = self._parts.take(message, sender)
+        if whole is not None:
+            self.take(whole, sender)
 
     def take(self, octets: bytes, sender: str) -> None:
         """Take the octets of one push from somebody."""

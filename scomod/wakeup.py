@@ -1,6 +1,7 @@
-"""From a notification to a wish for a session: package #0 checked against every account.
+"""From a push to what a server asks for: package #0 checked against every account.
 
-What is wrong is dropped without an answer (omadm §10.2); the log says why.
+What is wrong is dropped without an answer (omadm §10.2); the log says why.  What becomes
+of the session that is asked for is the matter of `summons`.
 """
 
 from __future__ import annotations
@@ -9,49 +10,50 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final
 
-from scomod.codes import AlertCode
 from scomod.dmclient import notification
 from scomod.errors import RemoteProtocolError
 from scomod.mo import dmacc
-from scomod.wishes import Wish
+from scomod.summons import Summons
+from scomod.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scomod.clock import Clock
-    from scomod.db import Database
     from scomod.dmclient.client import DmClient
     from scomod.dmclient.notification import Notification
     from scomod.mo.dmacc import Account
-    from scomod.mo.tree import Tree
+    from scomod.records import Records
     from scomod.settings import Settings
+    from scomod.summons import Summonses
 
 log = logging.getLogger(__name__)
 
 SEEN_COUNT: Final = 32  # accepted notifications remembered against replay
 SEEN_KEY: Final = "notifications-seen"
+RESYNCED_KEY: Final = "notifications-resynced"
 
 
 class Doorbell:
-    """Takes datagrams, rings for a session once per genuine notification."""
+    """Tells `summonses` once of each genuine notification."""
 
     def __init__(
         self,
-        *,
-        db: Database,
-        tree: Tree,
         settings: Settings,
         clock: Clock,
+        store: Records,
+        *,
         client: Callable[[], DmClient],
-        ring: Callable[[Wish], None],
+        summonses: Summonses,
     ) -> None:
-        self._db = db
-        self._tree = tree
+        self._db = store.db
+        self._tree = store.tree
         self._settings = settings
+        self._limits = settings.notification
         self._clock = clock
         self._client = client
-        self._ring = ring
-        self._resynced_s: dict[str, float] = {}
+        self._summonses = summonses
+        self._terms = Terms(clock)
 
     def notified(self, body: bytes, sender: str) -> None:
         """Take what may be a notification from somebody."""
@@ -67,23 +69,31 @@ class Doorbell:
             if self._is_new(found):
                 self._accept(found)
         elif self._is_resync(found, account):
-            if self._is_new(found):
+            if self._is_new(found) and self._may_resync(found.server_id):
                 self._client().expect_resync(account)
-                self._accept(found)
+                self._accept(found, is_resync=True)
         else:
             log.warning("notification dropped: wrong digest for server %s", found.server_id)
 
-    def _accept(self, found: Notification) -> None:
+    def _accept(self, found: Notification, *, is_resync: bool = False) -> None:
+        """Remember it against replay and keep what it asks for, in one write; then go on."""
         session_id = notification.session_id_text(found.session_id)
         log.info("notification of server %s, session %s", found.server_id, session_id)
-        self._ring(
-            Wish(
-                server_id=found.server_id,
-                trigger=AlertCode.SERVER_INITIATED_MANAGEMENT,
-                session_id=session_id,
-                is_kept=True,
-            )
+        summons = Summons(
+            server_id=found.server_id,
+            session_id=session_id,
+            mode=self._summonses.mode_of(found.ui_mode),
+            is_from_server=found.initiator_is_server,
+            since_s=self._clock.wall_s(),
         )
+        with self._db.transaction():
+            marks = [*self._seen(), found.digest.hex()][-SEEN_COUNT:]
+            self._db.set_meta(SEEN_KEY, json.dumps(marks))
+            if is_resync:
+                self._note_resync(found.server_id)
+            self._summonses.keep(summons)
+        self._resync_wait_s(found.server_id)  # counts from here, by the clock that never jumps
+        self._summonses.go_on(found.server_id)
 
     def _is_genuine(self, found: Notification, account: Account) -> bool:
         """Check the digest with the identifier and the name the server may use (omadm §10.1)."""
@@ -94,29 +104,46 @@ class Doorbell:
         )
 
     def _is_resync(self, found: Notification, account: Account) -> bool:
-        """Check the digest of a server that lost our nonce, now and then (omadm §10.4)."""
-        server_id, now_s = account.server_id, self._clock.monotonic_s()
-        if not self._settings.server(server_id).nonce_resync:
+        """Check the digest of a server that lost our nonce (omadm §10.4)."""
+        is_wanted = self._settings.server(account.server_id).nonce_resync
+        return is_wanted and _is_authentic(found, account, (notification.RESYNC_NONCE,))
+
+    def _may_resync(self, server_id: str) -> bool:
+        """Tell whether the last one is long ago, over restarts and whatever the clock does."""
+        last_s = self._resynced().get(server_id, 0.0)
+        if last_s > self._clock.wall_s():  # the clock was set back: it counts from now on
+            with self._db.transaction():
+                self._note_resync(server_id)
+        if self._resync_wait_s(server_id):
+            log.warning("resynchronisation refused: the last of %s is not long ago", server_id)
             return False
-        if not _is_authentic(found, account, (notification.RESYNC_NONCE,)):
-            return False
-        last_s = self._resynced_s.get(server_id)
-        if last_s is not None and now_s - last_s < self._settings.notification.resync_wait_s:
-            log.info("resynchronisation refused: the last of %s is not long ago", server_id)
-            return False
-        self._resynced_s[server_id] = now_s
         return True
 
+    def _resync_wait_s(self, server_id: str) -> float:
+        last_s, longest_s = self._resynced().get(server_id), self._limits.resync_wait_s
+        if last_s is None:
+            return 0.0
+        return self._terms.left_s(0, (server_id, last_s), last_s + longest_s, longest_s)
+
+    def _note_resync(self, server_id: str) -> None:
+        known = {**self._resynced(), server_id: self._clock.wall_s()}
+        self._db.set_meta(RESYNCED_KEY, json.dumps(known))
+
     def _is_new(self, found: Notification) -> bool:
-        """Remember a notification on flash, so that a replay after a reboot is refused too."""
-        seen = json.loads(self._db.meta(SEEN_KEY) or "[]")
-        mark = found.digest.hex()
-        if mark in seen:
+        """Tell a notification from a replay, also after a restart."""
+        if found.digest.hex() in self._seen():
             log.info("notification dropped: seen before, server %s", found.server_id)
             return False
-        with self._db.transaction():
-            self._db.set_meta(SEEN_KEY, json.dumps([*seen, mark][-SEEN_COUNT:]))
         return True
+
+    def _seen(self) -> list[str]:
+        seen: list[str] = json.loads(self._db.meta(SEEN_KEY) or "[]")
+        return seen
+
+    def _resynced(self) -> dict[str, float]:
+        """Return when each server last began with zeros (wall time)."""
+        known: dict[str, float] = json.loads(self._db.meta(RESYNCED_KEY) or "{}")
+        return known
 
 
 def _is_authentic(found: Notification, account: Account, nonces: tuple[bytes, ...]) -> bool:

@@ -1,6 +1,5 @@
 """Conformance of what reaches a device from outside of sessions (omadm §9, §10)."""
 
-import base64
 import dataclasses
 import hashlib
 import hmac
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from scomod.clock import SystemClock
 from scomod.codes import AlertCode
 from scomod.dmclient import auth, codec, provisioning, xmltext
 from scomod.dmclient.auth import AuthType
@@ -17,18 +15,17 @@ from scomod.dmclient.codec import Encoding
 from scomod.dmclient.model import Add, Get, Item, Message, Meta, SyncHdr
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
-from scomod.pushes import Pushes
 from scomod.records import Records
 from scomod.secret import Secret
 from scomod.settings import Paths, Settings
-from scomod.wakeup import Doorbell
 from scomod.wishes import Wish
+from tests.support.clocks import FakeClock
+from tests.support.ringing import PUSH_HEAD, Hall, Person, notification, trigger
 from tests.support.scripted import (
     CLIENT_NAME,
     CLIENT_SECRET,
     READING,
     SERVER_ID,
-    SERVER_SECRET,
     Device,
     Say,
     challenge,
@@ -41,41 +38,16 @@ IMSI, PIN = "310004105064640", Secret("1234")
 IMSI_OCTETS = bytes.fromhex("3901001450606404")
 CP = (Path(__file__).parents[1] / "vectors/provisioning/two-credentials.wbxml").read_bytes()
 CP_SERVER = "com.mgmtsrv.manage"
-PUSH_HEAD = bytes.fromhex("000603c4af87")
-
-
-def trigger(server_id: str = SERVER_ID, *, session: int = 0x1234, ui_mode: int = 1) -> bytes:
-    """Everything behind the digest, after the field table of omadm §10.1."""
-    bits = (11 << 54) | (ui_mode << 52) | (1 << 51) | (session << 8) | len(server_id)
-    return bits.to_bytes(8, "big") + server_id.encode()
-
-
-def notification(nonce: bytes, octets: bytes, name: str = SERVER_ID) -> bytes:
-    def b64_md5(data: bytes) -> bytes:
-        return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest())
-
-    identity = b64_md5(f"{name}:{SERVER_SECRET.reveal()}".encode())
-    whole = identity + b":" + nonce + b":" + b64_md5(octets)
-    return hashlib.md5(whole, usedforsecurity=False).digest() + octets
 
 
 def rung(device: Device, *datagrams: bytes) -> list[Wish]:
-    """What a device wants after these datagrams."""
-    wishes: list[Wish] = []
-    client = device.client(lambda _account: pytest.fail("nothing is sent to a doorbell"))
-    records = device.records
-    bell = Doorbell(
-        db=records.db,
-        tree=records.tree,
-        settings=device.settings,
-        clock=SystemClock(),
-        client=lambda: client,
-        ring=wishes.append,
-    )
-    pushes = Pushes(notified=bell.notified, enrol=lambda _push, _sender: None)
-    for datagram in datagrams:
-        pushes.take(datagram, "192.0.2.1")
-    return wishes
+    """What a device with a willing person wants after these datagrams."""
+    hall = Hall(device, FakeClock(), Person())
+    try:
+        hall.hear(*datagrams)
+    finally:
+        hall.end()
+    return hall.wishes
 
 
 GOOD = notification(b"server nonce", trigger())

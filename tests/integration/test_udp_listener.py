@@ -11,7 +11,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from scomod.listeners.udp import BURST_COUNT, MAX_DATAGRAM_BYTES, UdpListener, passed_socket
+from scomod.listeners import udp
+from scomod.listeners.udp import (
+    AWAY_S,
+    BURST_COUNT,
+    MAX_DATAGRAM_BYTES,
+    READ_COUNT,
+    UdpListener,
+    passed_socket,
+)
 
 HOST = "127.0.0.1"
 
@@ -36,13 +44,17 @@ class Scene:
         self.clock = SteppedClock()
         self.received: list[tuple[bytes, str]] = []
         self.arrived = asyncio.Event()
-        self.listener = UdpListener(self._receive, self.clock, {})
+        self.rests_count = 0
+        self.listener = UdpListener(self._receive, self.clock, self._rest, {})
         self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sender.bind((HOST, 0))
 
     def _receive(self, datagram: bytes, sender: str) -> None:
         self.received.append((datagram, sender))
         self.arrived.set()
+
+    def _rest(self) -> None:
+        self.rests_count += 1
 
     def send(self, datagram: bytes) -> None:
         self.sender.sendto(datagram, (HOST, self.listener.port))
@@ -78,26 +90,29 @@ def test_datagram_and_sender_are_handed_over() -> None:
     asyncio.run(scenario())
 
 
-def test_datagram_above_the_limit_is_dropped_and_costs_no_turn() -> None:
+def test_datagram_above_the_limit_is_dropped() -> None:
     async def scenario() -> None:
         async with listening() as scene:
-            for _ in range(BURST_COUNT + 1):
-                scene.send(bytes(MAX_DATAGRAM_BYTES + 1))
+            scene.send(bytes(MAX_DATAGRAM_BYTES + 1))
             scene.send(bytes(MAX_DATAGRAM_BYTES))
             assert await scene.settle() == [bytes(MAX_DATAGRAM_BYTES)]
 
     asyncio.run(scenario())
 
 
-def test_flood_is_cut_to_a_burst_and_then_one_a_second() -> None:
+def test_flood_is_cut_to_a_burst_and_then_one_a_second_and_costs_little() -> None:
+    """While a flood goes on the port is looked at now and then; the kernel drops the rest."""
+
     async def scenario() -> None:
         async with listening() as scene:
             for number in range(2 * BURST_COUNT):
                 scene.send(b"%d" % number)
             assert await scene.settle() == [b"%d" % number for number in range(BURST_COUNT)]
             scene.clock.now_s += 2.0
-            for _ in range(5):
+            for _ in range(READ_COUNT):
                 scene.send(b"later")
+            assert len(await scene.settle()) == BURST_COUNT
+            await asyncio.sleep(AWAY_S)
             assert (await scene.settle())[BURST_COUNT:] == [b"later"] * 2
 
     asyncio.run(scenario())
@@ -110,6 +125,21 @@ def test_quiet_hour_allows_no_more_than_a_burst() -> None:
             for _ in range(2 * BURST_COUNT):
                 scene.send(b"x")
             assert len(await scene.settle()) == BURST_COUNT
+
+    asyncio.run(scenario())
+
+
+def test_listener_is_pressed_until_it_was_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "QUIET_S", 0.05)
+
+    async def scenario() -> None:
+        async with listening() as scene:
+            assert not scene.listener.is_pressed
+            scene.send(b"x")
+            await asyncio.wait_for(scene.arrived.wait(), 5)
+            assert (scene.listener.is_pressed, scene.rests_count) == (True, 0)
+            await asyncio.sleep(0.1)
+            assert (scene.listener.is_pressed, scene.rests_count) == (False, 1)
 
     asyncio.run(scenario())
 
@@ -132,7 +162,7 @@ def test_closed_listener_frees_its_port() -> None:
 def test_port_that_is_taken_cannot_be_had() -> None:
     async def scenario() -> None:
         async with listening() as scene:
-            second = UdpListener(lambda _datagram, _sender: None, scene.clock, {})
+            second = UdpListener(scene._receive, scene.clock, scene._rest, {})
             with pytest.raises(OSError, match="in use"):
                 await second.open(HOST, scene.listener.port)
 
@@ -148,7 +178,7 @@ async def main():
     arrived = asyncio.get_running_loop().create_future()
     environ = {"LISTEN_FDS": "2", "LISTEN_PID": str(os.getpid())}
     receive = lambda data, _: arrived.set_result(data.decode())
-    listener = UdpListener(receive, SystemClock(), environ)
+    listener = UdpListener(receive, SystemClock(), lambda: None, environ)
     await listener.open("127.0.0.1", 9)
     data = await asyncio.wait_for(arrived, 5)
     os.fstat(3)  # somebody else's is still open

@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.(acquiring|patience|fetchrequest|sigfetch|deltafetch|described|telling)$"),
     (5, r"scomod\.(orders|health|restart|package|poll|offers?)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
-    (5, r"scomod\.(consent|permissions|question)$"),
+    (5, r"scomod\.(consent|permissions|question|summons)$"),
     (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup|pushes)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip
