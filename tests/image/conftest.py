@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 def device(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ImageDevice]:
-    """Boot a device; a module says with VARIABLES what its systemd-nspawn must hear."""
+    """Boot a device; a module says with VARIABLES what its systemd-nspawn must hear.
+
+    With IS_RESIDENT False the daemon leaves when idle, as it is shipped.
+    """
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     made = ImageDevice(
         tmp_path_factory.mktemp(name),
         name,
         more=getattr(request.module, "MORE", ""),
         variables=getattr(request.module, "VARIABLES", None),
+        is_resident=getattr(request.module, "IS_RESIDENT", True),
     )
     with made:
         yield made

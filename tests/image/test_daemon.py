@@ -105,7 +105,7 @@ def test_exposure_that_systemd_finds(device: ImageDevice, unit: str, most: float
 
 def test_a_daemon_that_hangs_is_killed_and_comes_again(device: ImageDevice) -> None:
     folder = device.root / f"etc/systemd/system/{DAEMON}.d"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "short.conf").write_text("[Service]\nWatchdogSec=8s\nRestartSec=100ms\n")
     device.container.run("systemctl", "daemon-reload")
     device.container.run("systemctl", "restart", DAEMON)

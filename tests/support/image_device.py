@@ -17,6 +17,7 @@ from tests.support.rig import Rig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RESIDENT = "[Service]\nExecStart=\nExecStart=/usr/bin/scomod --resident\n"
 DAEMON, HELPER, WATCH = "scomod.service", "scomod-install.service", "scomod-install.path"
 
 
@@ -30,9 +31,11 @@ class ImageDevice(Rig):
         *,
         more: str = "",
         variables: Mapping[str, str] | None = None,
+        is_resident: bool = True,
     ) -> None:
         super().__init__(directory)
         self._more = more
+        self._is_resident = is_resident
         base = Path(os.environ["SCOMOD_IMAGE_ROOT"])
         self.container = Container(name, [layer() / "upper", base], variables)
         self.root = self.container.root
@@ -44,6 +47,10 @@ class ImageDevice(Rig):
         self.account = self.bench.register.add("device-1")
         self._furnish()
         self.override(self._more)
+        if self._is_resident:
+            folder = self.root / f"etc/systemd/system/{DAEMON}.d"
+            folder.mkdir(parents=True)
+            (folder / "resident.conf").write_text(RESIDENT)
         try:
             self.boot()
             self.bootstrap()

@@ -9,22 +9,9 @@ from pathlib import Path
 
 from scomod.installers.layout import Layout
 from scomod.settings import Paths
+from tests.support.units import UNITS, sections
 
-UNITS = Path(__file__).parents[3] / "systemd"
 NAMES = ("scomod-install.path", "scomod-install.service")
-
-
-def sections(name: str) -> dict[str, dict[str, list[str]]]:
-    """Read a unit; a key may stand more than once."""
-    found: dict[str, dict[str, list[str]]] = {}
-    section = ""
-    for line in (UNITS / name).read_text().splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif line and not line.startswith("#"):
-            key, _, value = line.partition("=")
-            found.setdefault(section, {}).setdefault(key, []).append(value)
-    return found
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
