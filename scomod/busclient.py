@@ -15,6 +15,7 @@ from scomod.busaddress import (
     AGENT_PATH,
     BUS_NAME,
     CONTROL_INTERFACE,
+    ERROR_ACCESS_DENIED,
     OBJECT_PATH,
     STATUS_INTERFACE,
     TRACE_INTERFACE,
@@ -108,9 +109,13 @@ class Client:
         """`Facade.checkup`."""
         return list(await self._call(STATUS_INTERFACE, "GetCheckup"))
 
-    async def knock(self) -> None:
-        """Ask for what changes nothing, and only who may steer gets an answer to."""
-        await self._call(CONTROL_INTERFACE, "UnregisterAgent", "o", f"{AGENT_PATH}/nobody")
+    async def may_steer(self) -> bool:
+        """Tell whether the bus lets us change something, by what is of no consequence."""
+        try:
+            await self._call(CONTROL_INTERFACE, "UnregisterAgent", "o", f"{AGENT_PATH}/nobody")
+        except RemoteError as error:
+            return error.name != ERROR_ACCESS_DENIED
+        return True
 
     async def prompts(self) -> list[Record]:
         """`Facade.prompts`."""
@@ -212,9 +217,14 @@ class Client:
             elif error := desk.take(call):
                 self._bus.send(error)
 
+        def moved(owner: str) -> None:
+            desk.clear()  # nobody waits for these answers any longer
+            if owner:
+                turns.put_nowait(_DAEMON_CAME)
+
         self._bus.on_gone(lambda: turns.put_nowait(None))
         self._on_message(MessageType.METHOD_CALL, AGENT_INTERFACE, take)
-        await self._follow_owner(lambda owner: turns.put_nowait(_DAEMON_CAME) if owner else None)
+        await self._follow_owner(moved)
         await self._register(ready)
         while (turn := await turns.get()) is not None:
             if turn is _DAEMON_CAME:

@@ -84,6 +84,11 @@ class Desk:
                 return Message.new_error(call, ERROR_UNKNOWN_METHOD, "no such method")
         return None
 
+    def clear(self) -> None:
+        """Drop all questions: who asked is gone."""
+        for question in (*self._waiting, *self._shown):
+            self._withdraw(question)
+
     async def answer(self, call: Message) -> Message:
         """Have a question answered; returns the reply."""
         try:
