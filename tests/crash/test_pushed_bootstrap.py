@@ -7,6 +7,7 @@ files, and the operator sends again only what was never kept.
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from scomod.enrolment import OWED_KEY
@@ -28,8 +29,7 @@ def play(root: Path, observer: Callable[[str], None] = lambda _: None) -> Pushed
     device.records.db._connection.set_trace_callback(
         lambda sql: observer(sql) if sql == "COMMIT" else None
     )
-    want = device.want
-    device.want = lambda server_id: (observer("wanted"), want(server_id))[1]  # type: ignore[method-assign]
+    device.hear = observer
     person = Person("wrong", "1234")
     person.hear = observer
     if not device.servers() and not device.waiting():
@@ -48,20 +48,20 @@ def met_at(root: Path) -> Path:
     return root / "met"
 
 
-def boundaries(root: Path) -> tuple[str, ...]:
-    return live(lambda observer: play(root, observer).close()).boundaries
+def life(root: Path, observer: Callable[[str], None]) -> None:
+    play(root, observer).close()
 
 
 def test_pushed_document_is_taken_whole_or_not_wherever_the_device_dies(tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     PushedDevice(fresh).close()
     shutil.copytree(fresh, tmp_path / "whole")
-    found = boundaries(tmp_path / "whole")
+    found = live(partial(life, tmp_path / "whole")).boundaries
     assert {"asked", "asked, 2", "answered", "wanted", "wanted, 2", "COMMIT, 3"} <= set(found)
     for number, boundary in enumerate(found):
         root = tmp_path / str(number)
         shutil.copytree(fresh, root)
-        assert live(lambda observer, r=root: play(r, observer).close(), {boundary}).killed_at
+        assert live(partial(life, root), {boundary}).killed_at
         check_all_or_nothing(root, boundary)
         check_end(root, boundary)
 

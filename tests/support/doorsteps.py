@@ -85,6 +85,7 @@ class PushedDevice:
         defaults = Settings()
         self.settings = replace(defaults, bootstrap=replace(defaults.bootstrap, **policy))
         self.modem_imsi = ""
+        self.hear: Callable[[str], None] = lambda _: None
         self.start()
 
     def start(self) -> None:
@@ -108,6 +109,7 @@ class PushedDevice:
         self.enrolment.resume()
 
     def want(self, server_id: str) -> None:
+        self.hear("wanted")
         self.wanted.append(server_id)
 
     def restart(self) -> None:
