@@ -109,7 +109,7 @@ def judged(found: Found, trust: Trust) -> Offer:
     Raises `Refused`: no signature, one that does not count, or no offer.
     """
     if not found.signature:
-        raise Refused(f"{NAME}{sigfile.SUFFIX} is missing: an offer must be signed")
+        raise Refused(f"no signature in {NAME}{sigfile.SUFFIX}: an offer must be signed")
     try:
         trust.check(found.digest, sigfile.read(found.signature))
         offer = read(found.octets)

@@ -26,12 +26,12 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0 or not may_mount(), reason="mo
 
 
 @contextmanager
-def watching(bed: DeviceBed) -> Iterator[Callable[[], str]]:
-    """Have a watcher of a bed; gives what reads its next line."""
+def watching(**environment: str) -> Iterator[Callable[[], str]]:
+    """Have a watcher with such an environment; gives what reads its next line."""
     command = [sys.executable, "-m", "tests.support.plug_watcher"]
     process = subprocess.Popen(
         command,
-        env={**os.environ, **bed.environment},
+        env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -53,7 +53,7 @@ def test_first_port_of_a_modem_tells_and_the_last_one_that_goes() -> None:
         interface = bed.usb_interface("option")
         bed.add("tty", "ttyUSB9", bed.usb_interface("ch341", "adapter"))
         before = bed.add("tty", "ttyUSB0", interface)
-        with watching(bed) as line:
+        with watching(**bed.environment) as line:
             assert [line(), line()] == ["modem here", "watching"]
             second = bed.add("tty", "ttyUSB1", interface)
             bed.remove(before)
@@ -64,13 +64,19 @@ def test_first_port_of_a_modem_tells_and_the_last_one_that_goes() -> None:
 
 
 def test_medium_is_one_with_a_file_system() -> None:
-    with DeviceBed() as bed, watching(bed) as line:
+    with DeviceBed() as bed, watching(**bed.environment) as line:
         assert line() == "watching"
         disk = bed.add("block", "sda", ID_BUS="usb")
         stick = bed.add("block", "sda1", disk, ID_BUS="usb", ID_FS_USAGE="filesystem")
         assert line() == "medium here"
         bed.remove(stick)
         assert line() == "medium gone"
+
+
+def test_modem_is_taken_to_be_here_where_udev_cannot_be_asked(tmp_path: Path) -> None:
+    (tmp_path / "pyudev.py").write_text("raise ImportError('No library named udev')")
+    with watching(PYTHONPATH=str(tmp_path)) as line:
+        assert [line(), line()] == ["modem here", "watching"]
 
 
 @needs_root
