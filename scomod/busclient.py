@@ -159,6 +159,10 @@ class Client:
         arguments = (document, sec, mac, pin.reveal())
         return list(await self._call(CONTROL_INTERFACE, "Bootstrap", "aysss", *arguments))
 
+    async def push(self, kind: str, octets: bytes, sender: str) -> None:
+        """`Facade.push`."""
+        await self._call(CONTROL_INTERFACE, "Push", "says", kind, octets, sender)
+
     async def tree_children(self, uri: str) -> list[str]:
         """`Facade.tree_children`."""
         return list(await self._call(TREE_INTERFACE, "Children", "s", uri))

@@ -52,6 +52,14 @@ async def _baseline(bus: BusServer, _: str) -> Any:
     return pack(await bus.facade.baseline())
 
 
+async def _plan(bus: BusServer, _: str, number: int) -> Any:
+    return pack(await bus.facade.plan(number))
+
+
+async def _checkup(bus: BusServer, _: str) -> Any:
+    return [pack(record) for record in await bus.facade.checkup()]
+
+
 async def _request(bus: BusServer, _: str, kind: str, component: str, server: str) -> Any:
     return pack(await bus.facade.request(kind, component, server))
 
@@ -66,6 +74,10 @@ async def _defer(bus: BusServer, sender: str, operation_id: int, when: str) -> f
 
 async def _cancel(bus: BusServer, sender: str, operation_id: int) -> str:
     return bus.facade.cancel(operation_id, by=await bus.who(sender))
+
+
+async def _push(bus: BusServer, caller: str, kind: str, octets: bytes, sender: str) -> None:
+    bus.facade.push(kind, bytes(octets), clean(sender) or await bus.who(caller))
 
 
 METHODS: Final[Mapping[tuple[str, str], Export]] = {
@@ -91,6 +103,13 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
         (("operations", "aa{sv}"),),
         lambda bus, _: [pack(record) for record in bus.facade.history()],
     ),
+    (STATUS_INTERFACE, "GetReasons"): Export(
+        (("id", "t"),),
+        (("reasons", "a{sv}"),),
+        lambda bus, _, number: pack(bus.facade.reasons(number)),
+    ),
+    (STATUS_INTERFACE, "GetPlan"): Export((("id", "t"),), (("plan", "a{sv}"),), _plan),
+    (STATUS_INTERFACE, "GetCheckup"): Export((), (("findings", "aa{sv}"),), _checkup),
     (STATUS_INTERFACE, "GetPrompts"): Export(
         (), (("prompts", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.prompts()]
     ),
@@ -111,6 +130,9 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
         lambda bus, _, document, sec, mac, pin: bus.facade.bootstrap(
             bytes(document), sec, mac, Secret(pin)
         ),
+    ),
+    (CONTROL_INTERFACE, "Push"): Export(
+        (("kind", "s"), ("octets", "ay"), ("sender", "s")), (), _push
     ),
     (CONTROL_INTERFACE, "RegisterAgent"): Export(
         (("agent", "o"),), (), lambda bus, sender, path: bus.agents.register(sender, path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +80,15 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             Argument("id", "the operation", (_OPTIONAL, ("type", number), ("metavar", "ID"))),
         ),
     ),
+    "why": (
+        "say why nothing happens now, and when something will",
+        (replace(_ID, help="of this operation only"),),
+    ),
+    "plan": (
+        "say what would happen next, with sizes and risks",
+        (replace(_ID, help="with this operation only"),),
+    ),
+    "doctor": ("look whether all is well, also where no daemon runs", ()),
     "history": (
         "show the operations that are over, with versions, consent and result",
         (
@@ -155,6 +164,22 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             ),
             Argument("--mac", "its MAC", (("default", ""), ("metavar", "HEX"))),
             Argument("--pin", "the PIN, instead of being asked for it", (("metavar", "PIN"),)),
+        ),
+    ),
+    "notify": (
+        "hand over a push that another program received",
+        (
+            Argument(
+                "file",
+                "its octets, from the transaction id on; - is standard input",
+                (("metavar", "FILE"),),
+            ),
+            Argument("--sms", "FILE is the user data of a short message, header first", (_FLAG,)),
+            Argument(
+                "--from",
+                "who sent it, for the log",
+                (("dest", "sender"), ("default", ""), ("metavar", "WHO")),
+            ),
         ),
     ),
     "ddf": (

@@ -9,12 +9,14 @@ import asyncio
 import os
 import sys
 from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scomod import clibaseline, clihistory, clilive, clitrace, cliview
+from scomod import clibaseline, clihistory, clilive, clitrace, cliview, cliwhy
 from scomod.busaddress import find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
-from scomod.clifmt import branches, fields, printable
+from scomod.clifmt import branches, fields, moment, printable
 from scomod.errors import ScomodError
 from scomod.settings import Paths
 
@@ -26,25 +28,24 @@ if TYPE_CHECKING:
     from scomod.facade import Record
 
 
+# Commands that need no daemon, or not always, with the module that only they need.
+ALONE: Final[Mapping[str, str]] = {
+    "bootstrap": "scomod.clibootstrap",
+    "doctor": "scomod.clidoctor",
+    "sign": "scomod.clisign",
+    "syncml": "scomod.clisyncml",
+}
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command of `arguments`; returns the exit status, raises what `cli.py` explains."""
     screen = Screen.of(arguments)
     if arguments.command == "config":
         return _config(arguments, screen)
-    if arguments.command == "syncml":
-        from scomod import clisyncml  # noqa: PLC0415 - the codec, only this command needs it
-
-        return clisyncml.run(arguments, screen)
-    if arguments.command == "sign":
-        from scomod import clisign  # noqa: PLC0415 - only this command needs it
-
-        return clisign.run(arguments, screen)
     if arguments.command == "ddf":
         return _ddf(arguments, screen)
-    if arguments.command == "bootstrap":
-        from scomod import clibootstrap  # noqa: PLC0415 - only this command needs it
-
-        return clibootstrap.run(arguments, screen)
+    if module := ALONE.get(arguments.command):
+        return int(import_module(module).run(arguments, screen))
     return asyncio.run(_with_client(arguments, screen, ACTIONS[arguments.command]))
 
 
@@ -91,6 +92,17 @@ async def _session(call: Call) -> int:
     return EXIT_FAILED
 
 
+def _octets(name: str) -> bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+
+
+async def _notify(call: Call) -> int:
+    kind = "sms" if call.arguments.sms else "push"
+    await call.client.push(kind, _octets(call.arguments.file), call.arguments.sender)
+    call.screen.show({"kind": kind}, ["handed over; what becomes of it is in the log of scomod"])
+    return EXIT_OK
+
+
 async def _tree(call: Call) -> int:
     uri = call.arguments.uri
     if call.arguments.recursive:
@@ -127,7 +139,7 @@ async def _defer(call: Call) -> int:
     number = await _meant(call)
     until_s = await call.client.defer(number, call.arguments.when)
     record = {"operation": number, "until": until_s}
-    call.screen.show(record, [f"operation {number} deferred until {cliview.moment(until_s)}"])
+    call.screen.show(record, [f"operation {number} deferred until {moment(until_s)}"])
     return EXIT_OK
 
 
@@ -161,9 +173,12 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "inventory": _inventory,
     "baseline": clibaseline.baseline,
     "operations": _operations,
+    "why": cliwhy.why,
+    "plan": cliwhy.plan,
     "history": clihistory.history,
     "request": clihistory.request,
     "session": _session,
+    "notify": _notify,
     "tree": _tree,
     "get": _get,
     "confirm": _confirm,

@@ -57,6 +57,7 @@ class Control:
         traces: Traces,
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
+        push: Callable[[str, bytes, str], None],
         baseline: Callable[[], Awaitable[Record]],
         insight: Callable[[], Insight],
         clock: Clock,
@@ -74,6 +75,7 @@ class Control:
         self._traces = traces
         self._requests = requests
         self._cancel = cancel
+        self._push = push
         self._baseline = baseline
         self._insight = insight
         self._clock = clock
@@ -255,6 +257,10 @@ class Control:
         Raises `WrongPin`, `Refused`.
         """
         return self._enrolment.document(document, sec, mac, pin)
+
+    def push(self, kind: str, octets: bytes, sender: str) -> None:
+        """Take what a program with a modem of its own received; raises `Refused`."""
+        self._push(kind, octets, sender)
 
     def want_session(self, server_id: str) -> None:
         """Ask for a session that nobody waits for."""

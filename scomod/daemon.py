@@ -105,6 +105,7 @@ class Daemon:
             traces=self._traces,
             requests=lambda: self._requests,
             cancel=lambda number, by: self._engine.cancel(number, by),
+            push=lambda *what: self._waking.brought(*what),
             baseline=lambda: self._factory.record(),
             insight=self._insight,
             clock=self._clock,

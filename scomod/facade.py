@@ -42,6 +42,15 @@ class Facade(Protocol):
     async def baseline(self) -> Record:
         """Give what the factory left on the device, and what has changed since."""
 
+    def reasons(self, operation_id: int) -> Record:
+        """Why nothing happens now, of one operation or (0) of all; raises `Unknown`."""
+
+    async def plan(self, operation_id: int) -> Record:
+        """What would happen next, of one operation or (0) of all; raises `Unknown`."""
+
+    async def checkup(self) -> list[Record]:
+        """Whether all is well: a finding for each thing that was looked at."""
+
     def operations(self) -> list[Record]:
         """All operations of the journal, oldest first."""
 
@@ -83,6 +92,14 @@ class Facade(Protocol):
         """Make accounts from a bootstrap document; returns server ids.
 
         `sec` and `mac` are "" for one without a seal.  Raises `WrongPin`, `Refused`.
+        """
+
+    def push(self, kind: str, octets: bytes, sender: str) -> None:
+        """Take what a program with a modem of its own received from `sender`.
+
+        `kind` is "push" for a WAP push from its transaction id on, "sms" for the user data of
+        a short message, header first; parts are put together.  Raises `Refused` for octets
+        that are neither; what a push says is answered to nobody.
         """
 
     def tree_children(self, uri: str) -> list[str]:

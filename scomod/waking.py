@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scomod.bootid import boot_id
 from scomod.enrolment import WAITING_KEY
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from scomod.summons import Summonses
     from scomod.updaterequest import Requests, SelfCheck
     from scomod.wishes import Wish
+
+MAX_SENDER_CHARS: Final = 64
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +130,11 @@ class Waking:
 
     def brought(self, kind: str, octets: bytes, sender: str) -> None:
         """Take a "push", or the user data of an "sms", from another program; raises `Refused`."""
+        take = {"push": self.push, "sms": self._pushes.sms}.get(kind)
+        if take is None:
+            raise Refused(f"{kind} is none of: push, sms")
         try:
-            {"push": self.push, "sms": self._pushes.sms}[kind](octets, sender)
-        except KeyError:
-            raise Refused(f"{kind} is none of: push, sms") from None
+            take(octets, sender[:MAX_SENDER_CHARS])
         except RemoteProtocolError as error:
             raise Refused(f"it is not taken: {error}") from error
         if self._pushes.is_waiting:

@@ -2,7 +2,7 @@
 
 _scomoctl() {
     local word command="" options="--root --json --help" i
-    local commands="status inventory baseline operations history request session tree get confirm decline defer watch bootstrap ddf agent trace syncml sign config"
+    local commands="status inventory baseline operations why plan doctor history request session tree get confirm decline defer watch bootstrap notify ddf agent trace syncml sign config"
     COMPREPLY=()
     word=${COMP_WORDS[COMP_CWORD]}
     if [[ ${COMP_WORDS[COMP_CWORD-1]} == --root ]]; then
@@ -51,6 +51,7 @@ _scomoctl() {
                 mapfile -t COMPREPLY < <(compgen -f -W "--sec --mac --pin --help" -- "$word")
             fi
             ;;
+        notify) mapfile -t COMPREPLY < <(compgen -f -W "--sms --from --help" -- "$word") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
     esac
 }

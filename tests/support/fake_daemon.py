@@ -85,6 +85,63 @@ INVENTORY: Record = {
         {"uri": "./SCOMO/Download/hello", "pkg_id": "hello-1.2", "name": "Hello", "status": 10}
     ],
 }
+NAMED: Record = {
+    "id": 7,
+    "name": "Hello",
+    "version": "1.2",
+    "what": "download and install",
+    "server": "srv1",
+    "phase": "waiting",
+    "step": "consent",
+}
+NEXT: list[Record] = [
+    {
+        "at": 1_700_086_400.0,
+        "what": "poll",
+        "why": "it is called once a day",
+        "server": "srv1",
+        "operation": 0,
+    }
+]
+REASONS: Record = {
+    "now": 1_700_000_000.0,
+    "device": [],
+    "operations": [
+        {**NAMED, "causes": [{"why": "mains power", "text": "It waits for mains power."}]}
+    ],
+    "servers": [
+        {
+            "server": "srv1",
+            "name": "Example",
+            "causes": [{"why": "nothing", "text": "Nothing waits for it."}],
+        }
+    ],
+    "next": NEXT,
+}
+PLAN: Record = {
+    "now": 1_700_000_000.0,
+    "operations": [
+        {
+            **NAMED,
+            "steps": [{"step": "consent", "text": "a person is asked (default)"}],
+            "asks": "ask",
+            "restart": False,
+            "fetched": 0,
+            "free": 1 << 30,
+            "reserve": 1 << 20,
+            "risks": [{"what": "unsigned", "text": "It is not signed."}],
+            "unknown": [{"what": "size", "text": "Nobody has said how large it is."}],
+        }
+    ],
+    "next": NEXT,
+}
+FINDING: Record = {
+    "about": "disk",
+    "finding": "disk",
+    "mark": "ok",
+    "text": "1.0 GiB are free.",
+    "todo": "",
+}
 TRACE: Record = {
     "id": 3,
     "session": "A1",
@@ -117,10 +174,12 @@ class FakeDaemon:
         self.inventory_record: Record = dict(INVENTORY)
         self.baseline_record: Record = dict(BASELINE)
         self.profiles: list[bytes] = []
+        self.pushes: list[tuple[str, bytes, str]] = []
         self.callers: list[str] = []
         self.past: list[Record] = []
         self.requests: list[tuple[str, str, str]] = []
         self.request_answer: Record = {"status": 202, "is_waiting": False}
+        self.findings: list[Record] = [dict(FINDING)]
         self.sessions = 0
         self.session_outcome = "ok"
         self.emit: Callable[[str, Record], None] = lambda _event, _record: None
@@ -153,6 +212,19 @@ class FakeDaemon:
             if record["id"] == operation_id:
                 return record
         raise Unknown(f"no operation {operation_id}")
+
+    def reasons(self, operation_id: int) -> Record:
+        if operation_id:
+            self.one_operation(operation_id)
+        return REASONS
+
+    async def plan(self, operation_id: int) -> Record:
+        if operation_id:
+            self.one_operation(operation_id)
+        return PLAN
+
+    async def checkup(self) -> list[Record]:
+        return self.findings
 
     def history(self) -> list[Record]:
         return self.past
@@ -228,6 +300,11 @@ class FakeDaemon:
         self.profiles.append(document)
         self.servers.append({**SERVER, "server_id": "srv2"})
         return ["srv2"]
+
+    def push(self, kind: str, octets: bytes, sender: str) -> None:
+        if not octets:
+            raise Refused("it is not taken: it is empty")
+        self.pushes.append((kind, octets, sender))
 
     def tree_children(self, uri: str) -> list[str]:
         self.tree_node(uri)

@@ -21,6 +21,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -177,7 +178,7 @@ class Kannel:
         for program, port in (("bearerbox", BOX_PORT), ("wapbox", PPG_PORT)):
             box = self._network.run(program, "kannel.conf", directory=self._directory)
             self._boxes.append(box)
-            self._until(lambda port=port: self._network.is_open(port), program)
+            self._until(partial(self._network.is_open, port), program)
         self._until(lambda: "wapbox" in self.status(), "wapbox")
 
     def stop(self) -> None:

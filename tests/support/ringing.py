@@ -51,9 +51,10 @@ def notification(nonce: bytes, octets: bytes, name: str = SERVER_ID) -> bytes:
     return hashlib.md5(whole, usedforsecurity=False).digest() + octets
 
 
-def called(**how: int) -> bytes:
+def called(*, session: int = 0x1234, ui_mode: int = 1, initiator: int = 1) -> bytes:
     """Return a genuine push of the test's server."""
-    return PUSH_HEAD + notification(b"server nonce", trigger(**how))
+    octets = trigger(session=session, ui_mode=ui_mode, initiator=initiator)
+    return PUSH_HEAD + notification(b"server nonce", octets)
 
 
 class Person:

@@ -222,10 +222,8 @@ def power_cut(hall: Hall, place: str) -> Iterator[None]:
     def die(*_: object) -> None:
         raise SystemExit
 
-    if place == "before the write":
-        hall.summonses.keep = die  # type: ignore[method-assign]
-    else:
-        hall.summonses.go_on = die  # type: ignore[method-assign]
+    name = "keep" if place == "before the write" else "go_on"
+    setattr(hall.summonses, name, die)
     with pytest.raises(SystemExit):
         yield
 

@@ -252,6 +252,19 @@ def test_bootstrap_by_the_daemon(bus: PrivateBus, running: RunningDaemon, tmp_pa
     assert running.daemon.profiles == [PROFILE] * 3
 
 
+def test_pushes_of_others_are_handed_over(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    file = tmp_path / "push"
+    file.write_bytes(b"\x01\x06\xff\0")
+    assert said(bus, "notify", str(file), "--sms", "--from", "+4917012345").startswith(
+        "handed over"
+    )
+    assert running.daemon.pushes == [("sms", b"\x01\x06\xff\0", "+4917012345")]
+    code, sentence = refusal(ctl(bus, "notify", "-", input=""))
+    assert (code, sentence) == (4, "scomoctl: it is not taken: it is empty")
+
+
 def test_sealed_document_with_a_pin(
     bus: PrivateBus, running: RunningDaemon, tmp_path: Path
 ) -> None:
