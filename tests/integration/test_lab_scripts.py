@@ -19,6 +19,8 @@ ALWAYS_THERE = (
 APT_GET = """#!/bin/sh
 echo "$*" >>{log}
 [ "$1" = install ] || exit 0
+{policy} && echo "services may start" >>{log} || echo "services may not start: $?" >>{log}
+{ends}
 for package; do :; done
 for tool in {gives}; do printf '#!/bin/sh\\n' >{bin}/$tool; chmod +x {bin}/$tool; done
 """
@@ -35,6 +37,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
         self.log = folder / "apt.log"
+        self.policy = folder / "policy-rc.d"
         self.script = folder / "check out/script/it"
         self.bin.mkdir()
         self.script.parent.mkdir(parents=True)
@@ -54,13 +57,16 @@ class Machine:
     def be(self, uid: int) -> None:
         self.install("id", f"#!/bin/sh\necho {uid}\n")
 
-    def has_apt_that_gives(self, *tools: str) -> None:
-        self.install("apt-get", APT_GET.format(log=self.log, bin=self.bin, gives=" ".join(tools)))
+    def has_apt_that_gives(self, *tools: str, ends: str = ":") -> None:
+        text = APT_GET.format(
+            log=self.log, bin=self.bin, gives=" ".join(tools), policy=self.policy, ends=ends
+        )
+        self.install("apt-get", text)
 
     def run(self) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", self.script],
-            env={"PATH": str(self.bin)},
+            env={"PATH": str(self.bin), "SCOMOD_POLICY_RC_D": str(self.policy)},
             cwd="/",
             capture_output=True,
             text=True,
@@ -99,7 +105,28 @@ def test_root_gets_it_installed(machine: Machine) -> None:
     assert machine.log.read_text().splitlines() == [
         "update -qq",
         "install -y -qq --no-install-recommends dbus-daemon dpkg libwbxml2-utils",
+        "services may not start: 101",
     ]
+    assert not machine.policy.exists()
+
+
+@pytest.mark.parametrize("ends", ["exit 100", "kill $PPID; exit 100"], ids=["apt", "signal"])
+def test_services_may_start_again_after_an_installation_that_failed(
+    machine: Machine, ends: str
+) -> None:
+    machine.has_apt_that_gives(ends=ends)
+    assert machine.run().returncode == 1
+    assert "services may not start: 101" in machine.log.read_text()
+    assert not machine.policy.exists()
+
+
+def test_what_an_administrator_said_of_services_stays(machine: Machine) -> None:
+    machine.policy.write_text("#!/bin/sh\nexit 0\n")
+    machine.policy.chmod(0o755)
+    machine.has_apt_that_gives("dpkg-deb", "dbus-daemon", "xml2wbxml")
+    assert machine.run().returncode == 0
+    assert "services may start" in machine.log.read_text()
+    assert machine.policy.read_text() == "#!/bin/sh\nexit 0\n"
 
 
 def test_what_is_missing_after_the_installation_is_named(machine: Machine) -> None:
