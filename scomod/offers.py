@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scomod.clock import Clock
     from scomod.db import Database
     from scomod.journal import Journal
     from scomod.mo.scomo import Scomo
@@ -40,7 +39,7 @@ NODE_DIGITS: Final = 16  # of the offer's digest, in the name of its node
 
 
 class Offers:
-    """Takes offers; `observer` is told each boundary."""
+    """Takes offers; `now_s` is the time as far as it is known, `observer` is told each boundary."""
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class Offers:
         journal: Journal,
         scomo: Scomo,
         settings: Settings,
-        clock: Clock,
+        now_s: Callable[[], float],
         trust: Trust,
         observer: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -59,7 +58,7 @@ class Offers:
         self._journal = journal
         self._scomo = scomo
         self._settings = settings
-        self._clock = clock
+        self._now_s = now_s
         self._trust = trust
         self._observe = observer
         self._one_at_a_time = asyncio.Lock()
@@ -105,7 +104,7 @@ class Offers:
         """Raise `Refused` for what is not for this device, or too late; `TooLarge`."""
         if dmacc.by_server(self._tree, said.server_id) is None:
             raise Refused(f"it is of {said.server_id!r:.80}, and no server of this device is that")
-        if said.expires is not None and self._clock.wall_s() >= said.expires.timestamp():
+        if said.expires is not None and self._now_s() >= said.expires.timestamp():
             raise Refused(f"it expired at {said.expires.isoformat()}")
         if said.size_bytes > self._settings.download.max_bytes:
             most = self._settings.download.max_bytes

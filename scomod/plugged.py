@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class Plugged:
-    """Watches; `on_modem` is told whether there is a modem, None where nobody asks."""
+    """Watches; `on_modem` is told whether there is a modem, None where nobody asks.
+
+    `rest` is called when `needs_process` may have become false.
+    """
 
     def __init__(
         self,
@@ -35,17 +38,19 @@ class Plugged:
         store: Records,
         *,
         start: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        rest: Callable[[], None],
         on_modem: Callable[[bool], None] | None,
     ) -> None:
         self._start = start
+        self._rest = rest
         self._offers: Offers | None = None
         self._mounts: Mounts | None = None
         tell: dict[Kind, Callable[[bool], None]] = {}
         if on_modem is not None:
-            tell[Kind.MODEM] = on_modem
+            tell[Kind.MODEM] = self._followed(on_modem)
         if settings.media.offers:
             self._open_shop(settings, paths, clock, store)
-            tell[Kind.MEDIUM] = lambda _: None  # it is looked at once it is mounted
+            tell[Kind.MEDIUM] = self._followed(lambda _: None)  # it is looked at once mounted
         self._hotplug = Hotplug(tell)
 
     def _open_shop(self, settings: Settings, paths: Paths, clock: Clock, store: Records) -> None:
@@ -59,17 +64,30 @@ class Plugged:
             journal=store.journal,
             scomo=store.scomo,
             settings=settings,
-            clock=clock,
-            trust=trust_of(settings.verify, paths, clock),
+            now_s=store.known_time.now_s,
+            trust=trust_of(
+                settings,
+                paths,
+                clock,
+                lambda: store.known_time.unset(settings.time, clock.wall_s()),
+            ),
         )
         self._mounts = Mounts(
             [paths.below_root(name) for name in settings.media.dirs],
             self._look,
         )
 
+    def _followed(self, tell: Callable[[bool], None]) -> Callable[[bool], None]:
+        def told(is_here: bool) -> None:
+            tell(is_here)
+            self._rest()
+
+        return told
+
     def _look(self, place: Path) -> None:
         if self._offers is not None:
-            self._start(self._offers.look(place))
+            task = self._start(self._offers.look(place))
+            task.add_done_callback(lambda _: self._rest())
 
     def open(self) -> None:
         """Look what is plugged in, and watch from now on."""

@@ -114,6 +114,7 @@ class Waking:
                 self._clock,
                 self._store,
                 start=self._start,
+                rest=self._rest,
                 on_modem=self._modems.present if self._modems and is_for_modems else None,
             )
             self._plugged.open()

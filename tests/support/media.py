@@ -85,8 +85,8 @@ class PluggedHandset(Handset):
             journal=self.records.journal,
             scomo=self.records.scomo,
             settings=self.settings,
-            clock=self.clock,
-            trust=trust_of(self.settings.verify, self.paths, self.clock),
+            now_s=self.clock.wall_s,
+            trust=trust_of(self.settings, self.paths, self.clock),
             observer=self._observer,
         )
 

@@ -74,7 +74,8 @@ def accept(device: PluggedHandset) -> Operation:
 def test_offer_that_the_person_accepts_is_installed_and_reported_to_its_server(
     device: PluggedHandset, medium: Path
 ) -> None:
-    device.plug(fill(medium, EDITOR, by_maker, description='"writes texts"'))
+    more = {"description": '"writes texts"', "expires": "1970-01-02T00:00:00Z"}
+    device.plug(fill(medium, EDITOR, by_maker, **more))
     (prompt,) = device.confirmations.prompts()
     assert prompt["what"] == "install from a removable medium"
     assert f"on the medium at {medium}" in prompt["effect"]
