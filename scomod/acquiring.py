@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from scomod import sigfetch
 from scomod.errors import DownloadError
 from scomod.fetchrequest import request_for
+from scomod.net import believed
 from scomod.package import DELTA
 from scomod.stepresult import Done
 from scomod.tries import KEY
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from scomod.download.job import Fetcher, FetchResult
     from scomod.download.spool import Spool
+    from scomod.knowntime import UnsetClock
     from scomod.leash import Leash
     from scomod.operation import Operation
     from scomod.patience import Patience
@@ -46,6 +48,7 @@ class Acquiring:
         open_fetcher: Callable[[], Fetcher],
         spool: Spool,
         on_progress: Callable[[int, int, int | None], None],
+        unset: Callable[[], UnsetClock | None] = believed,
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -53,6 +56,7 @@ class Acquiring:
         self._open_fetcher = open_fetcher
         self._spool = spool
         self._on_progress = on_progress
+        self._unset = unset
         self._interrupted: set[int] = set()
         self._is_stopping = False
 
@@ -108,7 +112,7 @@ class Acquiring:
     def _fetch(self, operation: Operation, leash: Leash, notes: dict[str, object]) -> FetchResult:
         """Fetch in a thread; what the operation shall remember comes into `notes`."""
         part = self._spool.part(operation.id)
-        request = request_for(operation, self._settings, self._paths, part)
+        request = request_for(operation, self._settings, self._paths, part, self._unset)
 
         def progress(done: int, total: int | None) -> None:
             leash.progress(done, total)

@@ -9,7 +9,6 @@ Not revocation (nothing is asked for over the network), and not which authoritie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from scomod.certificates import (
@@ -25,25 +24,31 @@ from scomod.signature import WANTED, weakness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cryptography.x509 import Certificate
+
+    from scomod.knowntime import UnsetClock
 
 _HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 # 2.5.29: key usage, basic constraints, extended key usage; alternative names say who, not what
 _JUDGED: Final = frozenset({"2.5.29.15", "2.5.29.19", "2.5.29.37", "2.5.29.17"})
 _CODE_SIGNING: Final = frozenset({"1.3.6.1.5.5.7.3.3", "2.5.29.37.0"})
-# This software is not older: a device on which it is less was never told the time.
-CLOCK_SET: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Judges chains at the moment `at`; `place` names the authorities' home in sentences."""
+    """Judges chains at the moment `at`; `place` names the authorities' home in sentences.
+
+    If the clock cannot be right, and it is `unset`, `at` is the floor of the time: nothing may be
+    over by then, and what has not begun may have since.
+    """
 
     authorities: Sequence[Certificate]
     at: datetime
     max_chain_count: int
     place: str
+    unset: UnsetClock | None = None
 
     def check(self, chain: Sequence[Certificate]) -> None:
         """Raise `VerifyError(SIGNATURE)` unless the first may sign packages for an authority.
@@ -117,14 +122,12 @@ class Judge:
 
     def _check_time(self, certificate: Certificate) -> None:
         begin, end = valid_from(certificate), valid_until(certificate)
+        if self.unset and self.unset.is_refused:
+            raise _refusal(f"{self.unset}, so {name_of(certificate)} cannot be judged")
         if self.at > end:
-            raise _refusal(f"{name_of(certificate)} expired on {end:%Y-%m-%d %H:%M} UTC")
-        if self.at < min(begin, CLOCK_SET):
-            raise _refusal(
-                f"the clock of this device is not set (it says {self.at:%Y-%m-%d %H:%M} UTC),"
-                f" so {name_of(certificate)} cannot be judged"
-            )
-        if self.at < begin:
+            but = f"; {self.unset}" if self.unset else ""
+            raise _refusal(f"{name_of(certificate)} expired on {end:%Y-%m-%d %H:%M} UTC{but}")
+        if self.at < begin and not self.unset:
             text = f"{name_of(certificate)} is valid only from {begin:%Y-%m-%d %H:%M} UTC on"
             raise _refusal(text)
 

@@ -18,8 +18,10 @@ from scomod.package import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from scomod.knowntime import UnsetClock
     from scomod.operation import Operation
     from scomod.settings import Paths, Settings
 
@@ -27,8 +29,17 @@ if TYPE_CHECKING:
 UNTOLD: Final = ("application/octet-stream", "")
 
 
-def request_for(operation: Operation, settings: Settings, paths: Paths, part: Path) -> FetchRequest:
-    """Return the request for the package of an operation, to be fetched into `part`."""
+def request_for(
+    operation: Operation,
+    settings: Settings,
+    paths: Paths,
+    part: Path,
+    unset: Callable[[], UnsetClock | None] = net.believed,
+) -> FetchRequest:
+    """Return the request for the package of an operation, to be fetched into `part`.
+
+    `unset` tells what is wrong with the clock of the device.
+    """
     limits, transport = settings.download, settings.transport
     types = described_types(operation)
     params = params_of(operation)
@@ -55,5 +66,5 @@ def request_for(operation: Operation, settings: Settings, paths: Paths, part: Pa
         schemes=("file",) if mark else limits.schemes,
         file_dirs=(mark.parent,) if mark else tuple(map(paths.below_root, limits.file_dirs)),
         medium=mark,
-        access=net.package_access(settings, paths.below_root),
+        access=net.package_access(settings, paths.below_root, unset),
     )

@@ -12,6 +12,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from scomod.knowntime import in_utc
 from scomod.net import shown
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 # OpenSSL, x509_vfy.h: X509_V_ERR_*
 NOT_YET_VALID: Final = 9
+EXPIRED: Final = 10
+CLOCK: Final = "is the clock of this device right?"
 CERTIFICATE_FAULTS: Final = {
-    NOT_YET_VALID: "is not valid yet (is the clock of this device right?)",
-    10: "has expired",
+    NOT_YET_VALID: f"is not valid yet ({CLOCK})",
+    EXPIRED: "has expired",
     18: "is not trusted: the server signed it itself",
     20: "is not trusted: nobody we know signed it",
     62: "is for another name",
@@ -176,6 +179,11 @@ def _causes_table() -> tuple[tuple[type[BaseException], Failure, str], ...]:
 
 def _certificate_words(error: ssl.SSLCertVerificationError) -> tuple[Failure, str]:
     """Tell a certificate that is wrong from one that only is not valid yet."""
+    found: list[tuple[float, float]] = getattr(error, "spans", [])
     fault = CERTIFICATE_FAULTS.get(error.verify_code, f"is not trusted ({error.verify_message})")
     is_early = error.verify_code == NOT_YET_VALID
+    if is_early and found:
+        fault = f"is valid only from {in_utc(max(begin_s for begin_s, _ in found))} on; {CLOCK}"
+    elif error.verify_code == EXPIRED and found:
+        fault += f" on {in_utc(min(end_s for _, end_s in found))}"
     return Failure.UNTIMELY if is_early else Failure.UNTRUSTED, f"the certificate {fault}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
+    from scomod.knowntime import UnsetClock
     from scomod.settings import Download, Server, Settings, Source, Transport
     from scomod.wire import Line
 
@@ -43,6 +44,10 @@ class AccessRefused(Exception):  # noqa: N818 - a condition; both clients turn i
     """We do not go there, or do not know whom to trust; the text says why."""
 
 
+class ClockNotSet(AccessRefused):
+    """Nobody can be judged, as the time is not known; that may pass."""
+
+
 class RedirectRefused(Exception):  # noqa: N818 - as above
     """A redirect that leads nowhere; the text says why."""
 
@@ -52,7 +57,8 @@ class Access:
     """How a server is reached and whom it must be; the fields are those of `settings.Server`.
 
     All names of files are complete; `proxy` is empty where there is none.  `login_file` and
-    `max_rate_bytes` are of package servers only.
+    `max_rate_bytes` are of package servers only.  With an `unset` clock certificates are held
+    against the floor of the time.
     """
 
     ca_file: str = ""
@@ -65,9 +71,19 @@ class Access:
     login_file: str = ""
     max_rate_bytes: int = 0
     max_header_bytes: int = MAX_HEADER_BYTES
+    unset: UnsetClock | None = None
 
 
-def server_access(transport: Transport, server: Server, place: Callable[[str], Path]) -> Access:
+def believed() -> None:
+    """Stand for a clock that is right."""
+
+
+def server_access(
+    transport: Transport,
+    server: Server,
+    place: Callable[[str], Path],
+    unset: UnsetClock | None = None,
+) -> Access:
     """Return how one DM server is reached; `place` completes the names of files."""
 
     def complete(name: str) -> str:
@@ -83,10 +99,15 @@ def server_access(transport: Transport, server: Server, place: Callable[[str], P
         proxy=proxy,
         proxy_login_file=complete(login_file),
         max_header_bytes=transport.max_header_bytes,
+        unset=unset,
     )
 
 
-def package_access(settings: Settings, place: Callable[[str], Path]) -> Callable[[str], Access]:
+def package_access(
+    settings: Settings,
+    place: Callable[[str], Path],
+    unset: Callable[[], UnsetClock | None] = believed,
+) -> Callable[[str], Access]:
     """Return what says of a package server's host how it is reached."""
 
     def complete(name: str) -> str:
@@ -108,6 +129,7 @@ def package_access(settings: Settings, place: Callable[[str], Path]) -> Callable
             login_file=complete(own.login_file),
             max_rate_bytes=own.max_rate_bytes,
             max_header_bytes=transport.max_header_bytes,
+            unset=unset(),
         )
 
     return access

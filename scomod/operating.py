@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from scomod.download.job import Fetcher
     from scomod.download.spool import Spool
     from scomod.installers.base import Runner
+    from scomod.knowntime import UnsetClock
     from scomod.records import Records
     from scomod.settings import Paths, Settings
     from scomod.telling import Telling
@@ -85,6 +86,10 @@ def make_steps(
 ) -> Steps:
     """Put the steps of operations together; `surroundings` opens them for who hears their news."""
     boot = partial(boot_id, paths.root)
+
+    def unset() -> UnsetClock | None:
+        return store.known_time.unset(settings.time, clock.wall_s())
+
     around = surroundings(lambda: _look_again(steps, nudge))
     orders = Orders(
         paths=paths,
@@ -107,6 +112,7 @@ def make_steps(
             open_fetcher=open_fetcher,
             spool=spool,
             on_progress=on_progress,
+            unset=unset,
         ),
         spool=spool,
         runner=runner,
@@ -122,6 +128,7 @@ def make_steps(
             installed=runner.inventory,
         ),
         admission=Admission(settings.admission, clock, around, _delay_s(settings, store)),
+        unset=unset,
     )
     return steps
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scomod.fetchterms import Pause
     from scomod.health import Watch
     from scomod.installers.base import Runner
+    from scomod.knowntime import UnsetClock
     from scomod.orders import Orders
     from scomod.restart import Restart
     from scomod.settings import Paths, Settings
@@ -60,8 +61,10 @@ class Steps:
         confirmations: Confirmations,
         consent: Consent,
         admission: Admission,
+        unset: Callable[[], UnsetClock | None] | None = None,
     ) -> None:
         self._settings = settings
+        self._unset = unset
         self._paths = paths
         self._clock = clock
         self._acquiring = acquiring
@@ -155,7 +158,7 @@ class Steps:
         proof = proof_of(operation, payload)
         require_signature(proof.signature, is_required=policy.signature == "required")
         if proof.signature:
-            trust = trust_of(policy, self._paths, self._clock)
+            trust = trust_of(self._settings, self._paths, self._clock, self._unset)
             trust.check(digest_of(operation), proof)
 
     async def _deliver(self, operation: Operation) -> StepResult:

@@ -48,7 +48,13 @@ def make_client(
 
     def open_transport(account: Account) -> Transport:
         return transport_for(
-            account, settings, paths.below_root, user_agent=user_agent, fresh_nonce=fresh_nonce
+            account,
+            settings,
+            paths.below_root,
+            user_agent=user_agent,
+            fresh_nonce=fresh_nonce,
+            unset=records.known_time.unset(settings.time, clock.wall_s()),
+            on_time=records.known_time.learn,
         )
 
     inquiry = Inquiry(settings.confirm, interview, inform=inform, look=look)

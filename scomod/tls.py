@@ -15,17 +15,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.net import AccessRefused
+from scomod.knowntime import in_utc
+from scomod.net import AccessRefused, ClockNotSet
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from scomod.net import Access
 
 VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 SYSTEM_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 # who else may do what with a file that holds a secret
+# OpenSSL, x509_vfy.h: X509_V_FLAG_NO_CHECK_TIME, and X509_V_ERR_* of what that leaves out
+NO_CHECK_TIME: Final = 0x200000
+NOT_YET_VALID: Final = 9
+EXPIRED: Final = 10
 READABLE_BY_ALL: Final = stat.S_IROTH
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -33,10 +38,15 @@ WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 def context(access: Access) -> ssl.SSLContext:
     """Return a context without authorities: those are loaded for each connection.
 
-    Raises `AccessRefused` for a certificate or key that cannot be used.
+    Raises `AccessRefused` for a certificate or key that cannot be used, `ClockNotSet` where
+    the time is not known and must be.
     """
+    if access.unset and access.unset.is_refused:
+        raise ClockNotSet(f"{access.unset} (time.when_unknown)")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
     made.minimum_version = VERSIONS[access.min_tls]
+    if access.unset:
+        leave_out_time(made)
     if access.certificate_file:
         _show_certificate(made, access.certificate_file, access.key_file)
     return made
@@ -94,6 +104,46 @@ def check_pins(sock: Any, pins: Collection[str], server: str) -> None:
     if pins and not {public_key_pin(each) for each in _chain(sock)} & set(pins):
         text = "no public key in its certificate chain is among the pins"
         raise AccessRefused(f"{server}: {text}")
+
+
+def leave_out_time(made: ssl.SSLContext) -> None:
+    """Have chains checked without the clock; who does that owes `check_outlasts`."""
+    made.verify_flags |= NO_CHECK_TIME
+
+
+def spans(sock: Any) -> list[tuple[float, float]]:
+    """Return from when to when each certificate of the checked chain is valid, wall time."""
+    # read by OpenSSL: the library for certificates would cost 8 MiB in every session
+    chain = (each.get_info() for each in sock._sslobj.get_verified_chain())  # noqa: SLF001
+    return [(_moment(each["notBefore"]), _moment(each["notAfter"])) for each in chain]
+
+
+def check_outlasts(sock: Any, access: Access, server: str) -> None:
+    """Raise `AccessRefused` if the clock is not set and a certificate was over at the floor."""
+    if access.unset:
+        end_s = min(end_s for _, end_s in spans(sock))
+        if end_s < access.unset.floor_s:
+            text = f"{server}: a certificate expired on {in_utc(end_s)}"
+            raise AccessRefused(f"{text}; {access.unset}")
+
+
+def signed_s(found: Sequence[tuple[float, float]], date: str) -> float:
+    """Return the latest moment that has certainly come, by the chain that a server proved to have.
+
+    `found` are the `spans` of it, `date` its header, which is believed as far as they last.
+    """
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - only sessions need it
+
+    begun_s, end_s = max(begin_s for begin_s, _ in found), min(end_s for _, end_s in found)
+    try:
+        said_s = parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return begun_s
+    return max(begun_s, min(said_s, end_s))
+
+
+def _moment(text: str) -> float:
+    return float(ssl.cert_time_to_seconds(text))
 
 
 def public_key_pin(certificate: bytes) -> str:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from scomod import knowntime
 from scomod.errors import Reason, VerifyError
+from scomod.net import believed
 from scomod.value import frozen
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from scomod.clock import Clock
-    from scomod.settings import Paths, Verify
+    from scomod.knowntime import UnsetClock
+    from scomod.settings import Paths, Settings
 
 
 @frozen
@@ -48,12 +51,16 @@ class _Found:
 
 @frozen
 class Trust:
-    """Judges signatures; `wall_s` is the time that certificates are held against."""
+    """Judges signatures; `wall_s` is the time that certificates are held against.
+
+    Where `unset` says that it cannot be right they are held against the floor of the time.
+    """
 
     folders: tuple[Path, ...]
     wall_s: Callable[[], float]
     max_certificate_bytes: int
     max_chain_count: int
+    unset: Callable[[], UnsetClock | None] = believed
 
     def check(self, digest: str, proof: Proof) -> None:
         """Raise `VerifyError(SIGNATURE)` unless somebody trusted signed the digest (hex)."""
@@ -64,6 +71,18 @@ class Trust:
         else:
             self._check_without(found, signature, octets)
 
+    def ends_s(self, certificate: str) -> float:
+        """Return when the first of the certificates of a package ends, in wall time.
+
+        Raises `VerifyError(SIGNATURE)` for what is none.
+        """
+        from scomod.certificates import valid_until  # noqa: PLC0415 - heavy
+
+        try:
+            return min(valid_until(each).timestamp() for each in self._delivered(certificate))
+        except _unreadable() as error:
+            raise _refusal("the certificate cannot be read") from error
+
     def _check_with(
         self, chain: list[Certificate], found: _Found, signature: bytes, digest: bytes
     ) -> None:
@@ -71,11 +90,13 @@ class Trust:
         from scomod.chain import Judge  # noqa: PLC0415 - heavy
         from scomod.signature import is_made_by  # noqa: PLC0415 - heavy
 
+        unset = self.unset()
         judge = Judge(
             authorities=found.authorities,
-            at=datetime.fromtimestamp(self.wall_s(), UTC),
+            at=datetime.fromtimestamp(unset.floor_s if unset else self.wall_s(), UTC),
             max_chain_count=self.max_chain_count,
             place=self._place(),
+            unset=unset,
         )
         try:
             judge.check(chain)
@@ -155,14 +176,24 @@ class Trust:
         return " or ".join(map(str, self.folders))
 
 
-def trust_of(settings: Verify, paths: Paths, clock: Clock) -> Trust:
-    """Make the judge of a device from its settings."""
-    folders = dict.fromkeys((settings.trust_dir, settings.key_dir))
+def trust_of(
+    settings: Settings,
+    paths: Paths,
+    clock: Clock,
+    unset: Callable[[], UnsetClock | None] | None = None,
+) -> Trust:
+    """Make the judge of a device from its settings.
+
+    Who knows no more of the time than when this software was made gives no `unset`.
+    """
+    policy = settings.verify
+    folders = dict.fromkeys((policy.trust_dir, policy.key_dir))
     return Trust(
         folders=tuple(paths.below_root(folder) for folder in folders if folder),
         wall_s=clock.wall_s,
-        max_certificate_bytes=settings.max_certificate_bytes,
-        max_chain_count=settings.max_chain_count,
+        max_certificate_bytes=policy.max_certificate_bytes,
+        max_chain_count=policy.max_chain_count,
+        unset=unset or (lambda: knowntime.unset(clock.wall_s(), settings.time)),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import sys
 from base64 import b64encode
 from contextlib import contextmanager, suppress
@@ -30,7 +31,6 @@ from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConne
 from scomod import tls
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping, Sequence
     from io import BufferedIOBase
 
@@ -99,9 +99,10 @@ class Wire:
         if urllib3.__version__.startswith("1."):  # type: ignore[attr-defined] # not in its __all__
             # it compares the names itself, and does not tell OpenSSL those that are addresses
             self.context.check_hostname = False
-        self.pins = access.pins
+        self.access = access
         self.max_header_bytes = access.max_header_bytes
         self.is_cut = False
+        self.spans: list[tuple[float, float]] = []  # of the chain that TLS authenticated last
         self._lock = Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
 
@@ -110,6 +111,12 @@ class Wire:
         with self._lock:
             self._sockets.add(sock)
         self.check()
+
+    def signed_s(self, response: Response) -> float:
+        """Return the moment that an answer proves to have come (wall time), 0 for none."""
+        if not self.spans or not response.url.startswith("https:"):
+            return 0.0
+        return tls.signed_s(self.spans, response.headers.get("Date", ""))
 
     def check(self) -> None:
         """Raise `TimeoutError` once the wire was cut."""
@@ -239,15 +246,40 @@ class _Secure(HTTPSConnection):
         return _connected(self._wire, self)
 
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in (tls.NOT_YET_VALID, tls.EXPIRED):
+                error.spans = self._spans()  # type: ignore[attr-defined]  # for `mishap`
+            raise
         try:
             # a body that ends without the good-bye of TLS was cut (RFC 9112 §9.8)
             self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
             self._wire.add(self.sock)
-            tls.check_pins(self.sock, self._wire.pins, self._tunnel_host or self.host)
+            peer = self._tunnel_host or self.host
+            tls.check_pins(self.sock, self._wire.access.pins, peer)
+            tls.check_outlasts(self.sock, self._wire.access, peer)
+            self._wire.spans = tls.spans(self.sock)
         except BaseException:
             self.close()
             raise
+
+    def _spans(self) -> list[tuple[float, float]]:
+        """Connect again, without the clock, to see from when to when the chain is valid.
+
+        OpenSSL does not show certificates that it refused.  Nothing is said on that connection.
+        """
+        self.close()
+        self.ssl_context, before = tls.context(self._wire.access), self.ssl_context
+        tls.leave_out_time(self.ssl_context)
+        try:
+            super().connect()
+            return tls.spans(self.sock)
+        except OSError:
+            return []
+        finally:
+            self.close()
+            self.ssl_context = before
 
 
 def _connected(wire: Wire, connection: HTTPConnection) -> socket.socket:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from scomod import settings
+    from scomod.knowntime import UnsetClock
     from scomod.mo.account import Account
     from scomod.settings import Settings
     from scomod.wire import Line
@@ -79,21 +80,25 @@ def transport_for(
     *,
     user_agent: str,
     fresh_nonce: Callable[[], bytes],
+    unset: UnsetClock | None = None,
+    on_time: Callable[[float], None] | None = None,
 ) -> HttpTransport:
     """Return the transport for one session with an account's server (omadm §8.3, AAuthLevel HTTP).
 
-    `place` completes the names of files in the configuration.
+    `place` completes the names of files in the configuration, `unset` is a clock that cannot be
+    right, `on_time` is told the time (wall) that a server proved to be past.
     """
     sets = [each for each in (account.http, account.client) if each]
     http = account.http
     is_ours = http is not None and http.auth_type.upper() in (*httpauth.BASIC, *httpauth.DIGEST)
     return HttpTransport(
         settings.transport,
-        net.server_access(settings.transport, settings.server(account.server_id), place),
+        net.server_access(settings.transport, settings.server(account.server_id), place, unset),
         max_reply_bytes=REPLY_FACTOR * settings.session.max_msg_bytes,
         user_agent=user_agent,
         login=httpauth.HttpLogin(http, fresh_nonce) if http and is_ours else None,
         needs_certificate=any(each.auth_type.upper() in BY_CERTIFICATE for each in sets),
+        on_time=on_time,
     )
 
 
@@ -113,6 +118,7 @@ class HttpTransport:
         user_agent: str,
         login: httpauth.HttpLogin | None = None,
         needs_certificate: bool = False,
+        on_time: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -120,6 +126,7 @@ class HttpTransport:
         self._user_agent = user_agent
         self._login = login
         self._needs_certificate = needs_certificate
+        self._on_time = on_time
         self._home = ""
         self._line: Line | None = None
         self.round_trips = 0
@@ -151,7 +158,8 @@ class HttpTransport:
             with line.limited(limit_s):
                 reply = self._answer(line, url, body, {**headers, "Content-Type": content_type})
         except (net.AccessRefused, net.RedirectRefused) as error:
-            raise TransportError(str(error), is_retryable=False) from error
+            is_passing = isinstance(error, net.ClockNotSet)
+            raise TransportError(str(error), is_retryable=is_passing) from error
         except mishap.network_errors() as error:
             failure, text = mishap.explain(error, url)
             if self._line is not None and self._line.is_cut:
@@ -190,8 +198,11 @@ class HttpTransport:
             refusal.check_status(response)
             refusal.check_encoding(response)
             answered = refusal.checked_type(response, CONTENT_TYPES)
+            body = self._read(line, response)
+            if self._on_time is not None and (signed_s := line.wire.signed_s(response)):
+                self._on_time(signed_s)
             return Reply(
-                body=self._read(line, response),
+                body=body,
                 content_type=answered,
                 headers=_without_cookies(response),
             )

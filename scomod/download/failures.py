@@ -56,6 +56,8 @@ def explained(failure: Callable[[Exception], DownloadError]) -> Iterator[None]:
     """
     try:
         yield
+    except net.ClockNotSet as error:
+        raise DownloadError(Reason.INSECURE_URL, str(error), is_retryable=True) from error
     except net.AccessRefused as error:
         raise DownloadError(Reason.INSECURE_URL, str(error)) from error
     except net.RedirectRefused as error:

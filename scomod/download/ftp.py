@@ -73,6 +73,8 @@ class _FtpSource:
         parts, access = self._place()
         try:
             session = _session(parts, access, self._request)
+        except net.ClockNotSet as error:
+            raise DownloadError(Reason.INSECURE_URL, str(error), is_retryable=True) from error
         except net.AccessRefused as error:
             raise DownloadError(Reason.INSECURE_URL, str(error)) from error
         except self.errors as error:
@@ -167,6 +169,7 @@ def _session(parts: SplitResult, access: Access, request: FetchRequest) -> ftpli
         if isinstance(session, ftplib.FTP_TLS):
             session.auth()
             tls.check_pins(session.sock, access.pins, parts.hostname or "")
+            tls.check_outlasts(session.sock, access, parts.hostname or "")
         user, password = _login(parts, access)
         session.login(user, password)
         if isinstance(session, ftplib.FTP_TLS):

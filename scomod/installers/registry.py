@@ -117,7 +117,7 @@ def workshop(
     )
     policy = SignaturePolicy(
         is_required=settings.verify.signature == "required",
-        trust=trust_of(settings.verify, paths, clock),
+        trust=trust_of(settings, paths, clock),
     )
     return Workshop(
         layout=layout,

@@ -17,7 +17,7 @@ from scomod.codes import ResultCode
 from scomod.history import facts
 from scomod.operation import Phase
 from scomod.question import sentence
-from scomod.settings import Verify
+from scomod.settings import Time, Verify
 from scomod.trust import Proof
 from tests.support.clocks import FakeClock
 from tests.support.executing import add, execute
@@ -44,6 +44,7 @@ class Scene:
     fetch_signature: str = "auto"
     is_required: bool = True
     at: datetime = NOW
+    when_unknown: str = "floor"
     shelf: Shelf = field(default_factory=Shelf)
     told: list[str] = field(default_factory=list)
     lives: list[Handset] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Scene:
             signature="required" if self.is_required else "optional",
             fetch_signature=self.fetch_signature,
         )
-        settings = replace(settings_of(), verify=policy)
+        settings = replace(settings_of(), verify=policy, time=Time(when_unknown=self.when_unknown))
         life = Handset(self.root, self.shelf, clock, settings=settings, observer=self.told.append)
         self.lives.append(life)
         return self.lives[-1]
@@ -109,7 +110,7 @@ def signer(**changes: object) -> Callable[[Scene], Proof]:
 
 
 def unset_clock(scene: Scene) -> Proof:
-    scene.at = scene.at.replace(year=1970)
+    scene.at, scene.when_unknown = scene.at.replace(year=1970), "refuse"
     return signer()(scene)
 
 
@@ -165,7 +166,7 @@ def a_page(scene: Scene) -> None:
 WRONG: dict[str, tuple[Callable[[Scene], Proof | None], str]] = {
     "expired": (signer(valid=PAST), "'CN=signer' expired on 2026-05-31 00:00 UTC"),
     "not valid yet": (signer(valid=FUTURE), "'CN=signer' is valid only from 2026-06-02"),
-    "clock not set": (unset_clock, "the clock of this device is not set (it says 1970-06-01"),
+    "clock not set": (unset_clock, "the clock of this device is not set: it says 1970-06-01"),
     "unknown authority": (of_a_stranger, "issued by 'CN=stranger', which is no authority in"),
     "key of another": (with_another_key, "not made with the key of 'CN=signer'"),
     "unknown key": (raw_by_another_key, "the signature fits none of the 1 keys in"),
@@ -205,6 +206,13 @@ def test_what_is_wrong_with_a_signature_is_1407_and_told(scene: Scene, name: str
 def test_a_proof_beside_the_url_counts(scene: Scene) -> None:
     install(scene.trust, "a.pem", key_of("ed25519"))
     scene.put(Proof(signature=signed(key_of("ed25519"), DIGEST)))
+    assert [item.id for item in scene.order().stock()] == ["editor"]
+
+
+def test_a_device_that_was_never_told_the_time_installs_what_may_be_valid(scene: Scene) -> None:
+    valid = (NOW.replace(year=2025), NOW.replace(year=2099))  # the helper has its clock
+    scene.at = scene.at.replace(year=1970)
+    scene.put(by(party("signer", authority(scene, valid=valid), valid=valid)))
     assert [item.id for item in scene.order().stock()] == ["editor"]
 
 

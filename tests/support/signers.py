@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from scomod.knowntime import unset
+from scomod.settings import Time
 from scomod.signature import sign
 from scomod.trust import Trust
 
@@ -47,13 +49,16 @@ def install(folder: Path, name: str, key: Any) -> None:
     (folder / name).write_bytes(pem)
 
 
-def trusting(*folders: Path, at: datetime = NOW, chain: int = 4) -> Trust:
+def trusting(
+    *folders: Path, at: datetime = NOW, chain: int = 4, policy: Time | None = None
+) -> Trust:
     """Make the judge of a device with these folders."""
     return Trust(
         folders=folders,
         wall_s=at.timestamp,
         max_certificate_bytes=16384,
         max_chain_count=chain,
+        unset=lambda: unset(at.timestamp(), policy or Time()),
     )
 
 

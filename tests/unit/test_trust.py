@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from scomod.errors import Reason, VerifyError
-from scomod.settings import Paths, Verify
+from scomod.settings import Paths, Settings, Time
 from scomod.signature import sign
 from scomod.trust import Proof, trust_of
 from tests.support.signers import (
@@ -162,7 +162,7 @@ def test_keys_count_in_both_folders_of_a_device(tmp_path: Path, folder: str) -> 
         def monotonic_s(self) -> float:
             return 0.0
 
-    trust = trust_of(Verify(), Paths(tmp_path), Noon())
+    trust = trust_of(Settings(), Paths(tmp_path), Noon())
     trust.check(DIGEST, Proof(signature=signed(key_of("ed25519"), DIGEST)))
 
 
@@ -281,12 +281,23 @@ def test_a_clock_that_was_never_set_is_told_from_a_certificate_of_tomorrow(
 ) -> None:
     given, at = proof(party("signer", authority)), NOW.replace(year=year)
     with pytest.raises(VerifyError) as error:
-        trusting(tmp_path, at=at).check(DIGEST, given)
+        trusting(tmp_path, at=at, policy=Time(when_unknown="refuse")).check(DIGEST, given)
     assert error.value.reason is Reason.SIGNATURE
     assert str(error.value) == (
-        f"the clock of this device is not set (it says {year}-06-01 00:00 UTC),"
-        " so the certificate of 'CN=signer' cannot be judged"
+        f"the clock of this device is not set: it says {year}-06-01 00:00 UTC, but must be after"
+        " 2025-01-01 00:00 UTC, so the certificate of 'CN=signer' cannot be judged"
     )
+
+
+def test_without_the_time_a_certificate_must_outlast_what_is_known_to_be_over(
+    tmp_path: Path, authority: Party
+) -> None:
+    """It is not held against when it begins: that may be past, for all that is known."""
+    at = NOW.replace(year=1970)
+    trusting(tmp_path, at=at, policy=Time()).check(DIGEST, proof(party("s", authority)))
+    over = party("over", authority, valid=(NOW.replace(year=2020), NOW.replace(year=2024)))
+    with pytest.raises(VerifyError, match=r"expired on 2024-06-01 .*; the clock of this device is"):
+        trusting(tmp_path, at=at, policy=Time()).check(DIGEST, proof(over))
 
 
 def test_a_certificate_for_signing_code_counts(tmp_path: Path, authority: Party) -> None:
