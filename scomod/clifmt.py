@@ -1,4 +1,4 @@
-"""Text for people: tables, sizes, durations, progress, trees, colour.  Pure but for `Style`.
+"""Text for people: tables, sizes, times, progress, trees, colour.  Pure but for `Style`, `moment`.
 
 Not the command line (`cli.py`).  Whatever comes from a server may hold control
 characters that drive a terminal; `printable` takes them out, and every function
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -122,6 +123,11 @@ def size(octets: int) -> str:
         value /= _UNIT_STEP
         unit += 1
     return f"{octets} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def moment(at_s: float) -> str:
+    """Return a point of time for people, local."""
+    return f"{datetime.fromtimestamp(at_s, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:

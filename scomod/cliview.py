@@ -7,10 +7,9 @@ version does not send are shown as empty.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.clifmt import duration, fields, printable, size, table
+from scomod.clifmt import duration, fields, moment, printable, size, table
 from scomod.operation import Primitive
 
 if TYPE_CHECKING:
@@ -102,11 +101,6 @@ def _alerts_waiting(record: Record) -> str:
     return (
         f"{count}, the oldest since {moment(since_s)}" if since_s is not None else printable(count)
     )
-
-
-def moment(at_s: float) -> str:
-    """Show a point of time, local."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 def inventory(record: Record, style: Style, width: int | None) -> Iterator[str]:

@@ -149,6 +149,12 @@ class Database:
             raise StoreError("the database gave up the transaction after an earlier failure")
         return self._run(sql, parameters)
 
+    def check(self) -> None:
+        """Look once more whether the file is sound; raises `StoreError` that says what is not."""
+        verdict = self.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise StoreError(f"the database is damaged: {verdict}")
+
     def meta(self, key: str) -> str | None:
         """Return a small fact kept under `key`, or None."""
         row = self.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.mo\.(uri|node|acl|ddf|judge|handler|accountvalues|tnds|ddfwriter)$"),
     (1, r"scomod\.(operation|outcome|policy|clifmt|explain)$"),
     (1, r"scomod\.(stepresult|pace|wishes|tries|meter|agenda)$"),
+    (1, r"scomod\.(causes|risks|findings|steptalk)$"),
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
@@ -43,6 +44,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.(orders|health|restart|package|poll|offers?)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question|summons)$"),
+    (5, r"scomod\.(reasons|forecast|hazards|checkup|checkdevice)$"),
     (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup|pushes)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip

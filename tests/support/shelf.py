@@ -40,11 +40,13 @@ def describing(url: str, size_bytes: int, more: str = "") -> bytes:
 class Shelf:
     """What lies behind each address; an address that nobody filled answers 404.
 
-    While `is_closed` the server says 503, to what it is told too.
+    While `is_closed` the server says 503, to what it is told too; with `retry_after_s` it
+    says for how long.
     """
 
     content: dict[str, bytes] = field(default_factory=dict)
     is_closed: bool = False
+    retry_after_s: float = 0.0
 
     def put(self, name: str, content: bytes) -> str:
         """Offer some octets; returns their address."""
@@ -79,7 +81,9 @@ class ShelfFetcher:
     ) -> FetchResult:
         del is_cancelled  # two pieces are over before anybody could ask
         if self.shelf.is_closed:
-            raise DownloadError(Reason.SERVER_UNAVAILABLE, "503", is_retryable=True)
+            after_s = self.shelf.retry_after_s
+            busy = Reason.SERVER_UNAVAILABLE
+            raise DownloadError(busy, "503", is_retryable=True, retry_after_s=after_s)
         content = self.shelf.content.get(request.url)
         if content is None:
             raise DownloadError(Reason.REFUSED_BY_SERVER, "404", is_absent=True)
