@@ -152,6 +152,25 @@ class Device:
             await _end(self._daemon)
             self._daemon = None
 
+    def configure(self, text: str) -> None:
+        """Configure something on top, for later starts."""
+        folder = self.root / "etc/scomod/config.d"
+        folder.mkdir(exist_ok=True)
+        (folder / "50-bench.toml").write_text(text)
+
+    async def short_life(self, *within: str, pass_fds: tuple[int, ...] = ()) -> str:
+        """Run a daemon that leaves by itself, inside a command; returns what that printed."""
+        process = await asyncio.create_subprocess_exec(
+            *within, *_program(), "--root", str(self.root),
+            env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, pass_fds=pass_fds,
+        )  # fmt: skip
+        async with asyncio.timeout(DEADLINE_S):
+            printed, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"the daemon ended with {process.returncode}")
+        return printed.decode()
+
     async def settle(self) -> None:
         """Let what was begun come to rest."""
         await asyncio.sleep(SETTLE_S)
@@ -202,15 +221,15 @@ class Device:
         text = CONFIG.format(udp_port=self._ground.stage.udp_port, runner=self._runner)
         (config / "scomod.toml").write_text(text)
 
+    def _environment(self) -> dict[str, str]:
+        address = self._ground.stage.bus_address
+        return {**clean_environment(), "DBUS_SYSTEM_BUS_ADDRESS": address}
+
     async def _run(self, *command: str) -> asyncio.subprocess.Process:
-        environment = {
-            **clean_environment(),
-            "DBUS_SYSTEM_BUS_ADDRESS": self._ground.stage.bus_address,
-        }
         with self.log_file.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *command, "--root", str(self.root),
-                env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip
 

@@ -18,6 +18,7 @@ from bench import (
     cases_daemon,
     cases_delta,
     cases_download,
+    cases_idle,
     cases_inventory,
     cases_object,
     cases_operation,
@@ -38,6 +39,7 @@ RESULTS: Final = Path(__file__).with_name("results.json")
 CASES: Final[dict[str, Callable[[Ground], Awaitable[list[Row]]]]] = {
     "start": cases_daemon.start,
     "idle": cases_daemon.idle,
+    "gone": cases_idle.gone,
     "check-in": cases_daemon.check_in,
     "memory": cases_download.memory,
     "download": cases_download.speed,
