@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     offer.add_argument("file", type=Path, help="a .deb")
     offer.add_argument("--delta-from", type=Path, metavar="OLD", help="serve a delta to it too")
     offer.set_defaults(action=_offer)
-    push = commands.add_parser("push", help="ask a device for a session (package #0 by UDP)")
+    push = commands.add_parser(
+        "push", help="ask for a session (package #0 by UDP), or send a profile"
+    )
     push.add_argument("name", help="user or device id")
     push.add_argument("address", metavar="HOST[:PORT]")
     push.add_argument("--bootstrap", choices=SEALS, help="send the profile, sealed like that")
