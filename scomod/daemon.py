@@ -111,7 +111,8 @@ class Daemon:
             clock=self._clock,
             root=str(paths.root),
         )
-        self._herald = Herald(self.control.operation, self.control.progress)
+        control = self.control
+        self._herald = Herald(control.operation, control.changed, control.progress)
         self._idling = Idling(settings.daemon, self._clock, dues=self.dues, is_held=self._is_held)
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
@@ -161,6 +162,7 @@ class Daemon:
             is_busy=lambda server_id: self._scheduler.running == server_id,
             requests=lambda: self._requests,
             rest=self._idling.ring,
+            hurry=self._scheduler.hurry,
         )
 
     @cached_property

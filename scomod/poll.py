@@ -98,6 +98,13 @@ class Polls:
             if not is_coming and (due := self._due(server_id)):
                 yield due
 
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether a server waits for a new try of a session that failed."""
+        servers = (account.server_id for account in accounts.accounts(self._store.tree))
+        found = filter(None, map(self._store.sessions.of, servers))
+        return any(each.failures for each in found)
+
     def hurry(self) -> None:
         """Call now where the last try failed: the network came up."""
         self._hurried_s = self._clock.monotonic_s()
@@ -107,7 +114,8 @@ class Polls:
         """Remember a session, whatever it was for; needs a transaction of the caller."""
         server_id: str = report["server"]
         last, at = self._store.sessions.of(server_id), self._now()
-        base, failures = self._base(server_id, last, at), 0
+        base: Moment | None = self._base(server_id, last, at)
+        failures = 0
         if report["outcome"] != "ok" and report["is_retryable"]:
             failures = 1 + (last.failures if last else 0)
         if 0 < failures <= self._settings.session.retry_count:
@@ -176,8 +184,10 @@ class Polls:
 
     def _base_s(self, base: Moment | None, calling: Calling) -> float | None:
         """Return a moment on the monotonic clock of this boot, None if that cannot be said."""
-        if base is None or base.boot == self._boot:
-            return base and base.monotonic_s
+        if base is None:
+            return None
+        if base.boot == self._boot:
+            return base.monotonic_s
         ago_s = self._clock.wall_s() - base.wall_s
         if not self._known.is_known() or ago_s < -calling.interval_s:
             return None
@@ -200,7 +210,7 @@ class Polls:
     def _again_s(self, server_id: str, last: Last) -> float:
         """Return when to try again after the last session failed."""
         limits, since_s = self._settings.session, last.at.monotonic_s
-        asked_s = min(last.report["retry_after_s"], limits.retry_after_max_s)
+        asked_s = min(float(last.report["retry_after_s"]), limits.retry_after_max_s)
         first_s, longest_s = limits.poll_retry_wait_s, limits.retry_wait_max_s
         span_s = pace.span_s(last.failures, first_s, longest_s)
         if not asked_s and self._hurried_s > since_s:

@@ -68,6 +68,11 @@ class Scheduler:
         self._wishes.add(wish)
         self._alarm.ring()
 
+    def hurry(self) -> None:
+        """Try again now what failed: the network came up."""
+        self._wishes.hurry(self._clock.monotonic_s())
+        self._alarm.ring()
+
     async def run_now(self, server_id: str) -> SessionReport:
         """Run a session soon and return its report."""
         waiter: asyncio.Future[SessionReport] = asyncio.get_running_loop().create_future()

@@ -27,16 +27,22 @@ READ_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a fact is: the service has one object, and an interface of its own name."""
+    """Where a fact is; without `interface` that of the object has the name of the service."""
 
     service: str
     path: str
     name: str
+    interface: str = ""
+
+    @property
+    def place(self) -> str:
+        """The interface that has the property."""
+        return self.interface or self.service
 
     def rules(self) -> tuple[str, str]:
         """Return the match rules for news of it."""
         news = f"type='signal',sender='{self.service}',path='{self.path}',"
-        return owner_rule(self.service), f"{news}interface='{PROPERTIES}',arg0='{self.service}'"
+        return owner_rule(self.service), f"{news}interface='{PROPERTIES}',arg0='{self.place}'"
 
     def question(self) -> Message:
         """Return the call that reads it."""
@@ -46,7 +52,7 @@ class Source:
             interface=PROPERTIES,
             member="Get",
             signature="ss",
-            body=[self.service, self.name],
+            body=[self.place, self.name],
             flags=MessageFlag.NO_AUTOSTART,
         )
 

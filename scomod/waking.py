@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scomod.facade import AlertPort, Record
     from scomod.interview import Interview
     from scomod.listeners.modems import Modems
+    from scomod.network import Network
     from scomod.plugged import Plugged
     from scomod.poll import Polls
     from scomod.pushes import Pushes
@@ -65,6 +66,7 @@ class Waking:
         is_busy: Callable[[str], bool],
         requests: Callable[[], Requests],
         rest: Callable[[], None],
+        hurry: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -79,18 +81,23 @@ class Waking:
         self._is_busy = is_busy
         self._requests = requests
         self._rest = rest
+        self._hurry = hurry
+        self._bus: PacedBus | None = None
+        self._network: Network | None = None
         self._udp = UdpListener(self.push, clock, rest)
         self._modems: Modems | None = None
         self._plugged: Plugged | None = None
 
     async def open(self, bus: PacedBus) -> None:
         """Listen wherever that is wanted and possible; `bus` is the way to modems."""
+        self._bus = bus
         await self._udp.try_open(self._settings.notification)
         self._open_modems(bus)
         self._open_plugged()
         self.look()
         if self._settings.calls_by_itself:
             self._start(self._polls.run())
+        self._watch_network()
         if self._settings.request.check_interval_s:
             self._start(self._self_check.run())
         self.look()
@@ -157,6 +164,22 @@ class Waking:
                 self._summonses.over(report, session_id)
             self._polls.ended(report)
             self._store.known_time.keep()
+        self._watch_network()
+
+    def _watch_network(self) -> None:
+        """Hear when the network comes up, as long as something failed that is tried again."""
+        is_wanted = self._settings.poll.on_network and self._polls.has_failed
+        if self._network is None and is_wanted and self._bus is not None:
+            from scomod.network import Network  # noqa: PLC0415 - where a session failed
+
+            self._network = Network(self._bus, self._start, self._network_up)
+        if self._network is not None:
+            self._network.watch(is_wanted=is_wanted)
+
+    def _network_up(self) -> None:
+        self._polls.hurry()
+        self._hurry()
+        self._rest()
 
     @property
     def needs_process(self) -> bool:
@@ -165,6 +188,7 @@ class Waking:
         is_plugged = self._plugged is not None and self._plugged.needs_process
         return (
             is_parted
+            or (self._network is not None and self._network.is_down)
             or self._udp.is_pressed
             or is_plugged
             or (self._modems is not None and self._modems.is_listening)

@@ -90,6 +90,12 @@ class Wishes:
                 return self._wishes.pop(index)
         return None
 
+    def hurry(self, now_s: float) -> None:
+        """Have what failed tried again now, as far as its server wants us."""
+        for index, wish in enumerate(self._wishes):
+            if wish.failures:
+                self._wishes[index] = replace(wish, due_s=min(wish.due_s, now_s))
+
     def begin_s(self) -> float | None:
         """Return when the next wish may run, None if there is none."""
         return min((wish.begin_s for wish in self._wishes), default=None)

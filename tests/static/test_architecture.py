@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question|summons)$"),
     (5, r"scomod\.(reasons|forecast|hazards|checkup|checkdevice)$"),
-    (6, r"scomod\.(bus\w*|surroundings|scheduler|wakeup|pushes)$|scomod\.listeners"),
+    (6, r"scomod\.(bus\w*|surroundings|network|scheduler|wakeup|pushes)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip
 

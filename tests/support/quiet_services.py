@@ -38,7 +38,7 @@ class QuietService:
         """Take another value and tell it."""
         self._value = Variant(self._value.signature, value)
         changed = {self._source.name: self._value}
-        body = [self._source.service, changed, []]
+        body = [self._source.place, changed, []]
         self._bus.send(
             Message.new_signal(self._source.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
         )
@@ -46,7 +46,7 @@ class QuietService:
     def _serve(self, call: Message) -> Message | None:
         if call.message_type is not MessageType.METHOD_CALL or call.interface != PROPERTIES:
             return None
-        assert call.body == [self._source.service, self._source.name]
+        assert call.body == [self._source.place, self._source.name]
         self.asked += 1
         return Message.new_method_return(call, "v", [self._value])
 

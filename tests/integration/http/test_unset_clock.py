@@ -42,11 +42,14 @@ def clock(floor_s: float, *, is_refused: bool = False) -> UnsetClock:
 
 
 def transport(
-    made: Certificates, unset: UnsetClock | None, told: list[float] | None = None, **more: object
+    made: Certificates,
+    unset: UnsetClock | None,
+    told: list[float] | None = None,
+    pins: tuple[str, ...] = (),
 ) -> HttpTransport:
     return HttpTransport(
         settings.Transport(**LIMITS),
-        Access(ca_file=str(made.ca_file), unset=unset, **more),  # type: ignore[arg-type]
+        Access(ca_file=str(made.ca_file), unset=unset, pins=pins),
         max_reply_bytes=1000,
         user_agent=USER_AGENT,
         on_time=None if told is None else told.append,
@@ -120,13 +123,13 @@ def test_nothing_but_the_time_is_left_out(tmp_path: Path) -> None:
     made, unset = make_certificates(ours), clock(NOW_S)
     stranger = make_certificates(theirs, authority="another")
     other = make_certificates(elsewhere, names=("elsewhere.example",))
-    for server_of, trusted, more, words in (
-        (stranger, made, {}, "is not trusted"),
-        (other, other, {}, "is for another name"),
-        (made, made, {"pins": ("A" * 43 + "=",)}, "among the pins"),
+    for server_of, trusted, pins, words in (
+        (stranger, made, (), "is not trusted"),
+        (other, other, (), "is for another name"),
+        (made, made, ("A" * 43 + "=",), "among the pins"),
     ):
         with serve(server_of) as server:
-            error = failure(transport(trusted, unset, **more), server.url("/", "localhost"))
+            error = failure(transport(trusted, unset, pins=pins), server.url("/", "localhost"))
             assert server.conversations == []
         assert words in str(error)
 
