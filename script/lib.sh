@@ -36,6 +36,8 @@ package_of() {
     softhsm2-util) echo softhsm2 ;;
     pkcs11-tool) echo opensc ;;
     bearerbox | wapbox) echo kannel ;;
+    ofonod) echo ofono ;;
+    ModemManager) echo modemmanager ;;
     *) echo "$1" ;;
     esac
 }

@@ -6,6 +6,7 @@ After each signal all modems are read again: what a signal says is only that the
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from scomod.buswire import Message, MessageType, unpack
@@ -21,6 +22,8 @@ AGENT: Final = "org.ofono.PushNotificationAgent"
 MODEM: Final = "org.ofono.Modem"
 PUSH: Final = "org.ofono.PushNotification"
 SIM: Final = "org.ofono.SimManager"
+
+log = logging.getLogger(__name__)
 
 
 class Ofono:
@@ -59,22 +62,20 @@ class Ofono:
                 octets, facts = unpack(message.body)
                 self._take(octets, facts.get("Sender"))
             case "Release", "":
-                self._lost(message.path.removeprefix(AGENT_PATH))
+                self._agents.discard(message.path.removeprefix(AGENT_PATH))
+                self._on_news()
             case _:
                 return None
         return Message.new_method_return(message)
 
     def _changed(self, signal: Message) -> None:
         """Forget the agent where the interface went: a new one wants a new agent."""
-        match signal.member, signal.signature:
-            case "ModemRemoved", "o":
-                self._lost(signal.body[0])
-            case "PropertyChanged", "sv" if PUSH not in _words(unpack(signal.body[1])):
-                self._lost(signal.path)
-        self._on_news()
-
-    def _lost(self, modem: str) -> None:
-        self._agents.discard(modem)
+        match signal.interface, signal.member, signal.signature:
+            case _, "ModemRemoved", "o":
+                self._agents.discard(signal.body[0])
+            case "org.ofono.Modem", "PropertyChanged", "sv":
+                if PUSH not in _words(unpack(signal.body[1])):
+                    self._agents.discard(signal.path)
         self._on_news()
 
     async def look(self) -> bool:
@@ -102,9 +103,11 @@ class Ofono:
 
     async def _register(self, path: str) -> bool:
         answer = await self._line.ask(path, f"{PUSH}.RegisterAgent", AGENT_PATH + path, takes="o")
-        if answer is not None:
-            self._agents.add(path)
-        return answer is not None
+        if answer is None:
+            return False
+        self._agents.add(path)
+        log.info("modem %s gives its pushes to us", path)
+        return True
 
     def leave(self) -> None:
         """Take the agents back."""

@@ -226,7 +226,8 @@ class Kannel:
     def short_messages(self, body: bytes, **how: str) -> list[bytes]:
         """Have a push sent by SMS; returns the user data of each message, header first."""
         if self._centre is None:
-            self._centre = self._network.connected(CENTRE_PORT).makefile("rb")
+            with self._network.connected(CENTRE_PORT) as link:  # the file keeps it open
+                self._centre = link.makefile("rb")
             self._until(lambda: "(online" in self.status(), "the SMS centre")
         self.push(body, to=OVER_SMS, **how)
         found: list[bytes] = []
