@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from scomod.codes import ResultCode
 from scomod.lab.packages import Recipe
+from tests.support.device_bed import DeviceBed
 from tests.support.media import by_stranger, fill
 from tests.support.rig import Rig
 from tests.support.small_disk import may_mount
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from scomod.lab.packages import Payload
 
-pytestmark = pytest.mark.skipif(
+needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or not may_mount(), reason="mounting media needs root"
 )
 MORE = """
@@ -129,6 +131,7 @@ def large(rig: Rig) -> Payload:
     return rig.signed(path, "large")
 
 
+@needs_root
 def test_stories_of_media(tmp_path: Path) -> None:
     with held() as holder, Rig(tmp_path, confirm="silent", more=MORE) as rig:
         station = Station(rig, holder)
@@ -189,3 +192,19 @@ def pulled_out_during_the_copy(station: Station) -> None:
     station.pull(place)
     assert operation["reason"] == "medium gone", rig.logs()
     assert operation["result"] == ResultCode.DOWNLOAD_FAILED
+
+
+def test_daemon_stays_as_long_as_a_modem_is_plugged_in(tmp_path: Path) -> None:
+    more = "[modem]\nhotplug = true\n[daemon]\nidle_exit_s = 1.0\n"
+    with Rig(tmp_path, more=more) as rig, DeviceBed() as bed:
+        port = bed.add("tty", "ttyUSB0", bed.usb_interface("option"))
+        within = ["env", *(f"{name}={text}" for name, text in bed.environment.items())]
+        daemon = rig.start("scomod", within=within)
+        rig.until_up()
+        time.sleep(3)
+        assert daemon.poll() is None, rig.logs()
+        bed.remove(port)
+        rig.until(lambda: daemon.poll() is not None, "the daemon's leaving")
+        assert daemon.poll() == 0, rig.logs()
+        log = (tmp_path / "scomod.log").read_text()
+        assert log.index("a modem is here") < log.index("no modem is here any more")
