@@ -10,7 +10,7 @@ from tests.support.fuzzing import TARGETS
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = os.environ.get("SCOMOD_FUZZ_SECONDS", "5")
-NAMED = {"xml", "wbxml", "tnds", "notification", "push", "cp_wbxml", "cp_xml", "acl", "uri"}
+NAMED = {"xml", "wbxml", "tnds", "notification", "push", "sms", "cp_wbxml", "cp_xml", "acl", "uri"}
 
 
 def test_every_parser_of_outside_input_has_a_target() -> None:
