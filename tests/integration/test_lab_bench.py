@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.clock import SystemClock
-from scomod.dmclient import notification
+from scomod.dmclient import notification, seal
 from scomod.dmclient.auth import decode_nonce
 from scomod.dmclient.codec import Encoding
+from scomod.dmclient.push import parse_push
 from scomod.download import delta
 from scomod.lab import packages
+from scomod.lab.__main__ import main
 from scomod.lab.bench import Bench
 from scomod.lab.packageserver import Fault
 from scomod.lab.pki import Pki
@@ -225,6 +227,31 @@ def test_a_push_is_a_signed_notification_in_one_datagram(running: Running) -> No
     assert notification.is_authentic(parsed, names, account.server_password, nonces)
 
 
+def test_a_profile_goes_out_sealed_and_the_person_is_told_what_to_enter(
+    running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.json("/api/devices", {"user": "d1"})
+    (tmp_path / "lab/url").write_text(running.bench.base_url)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(TIMEOUT_S)
+        to = ["--dir", str(tmp_path / "lab"), "push", "d1", f"127.0.0.1:{udp.getsockname()[1]}"]
+        for word in ("netwpin", "userpin", "usernetwpin", "userpinmac"):
+            for kind in ("cp", "dm"):
+                keys = ["--pin", "12345", "--imsi", "262019876543210"]
+                assert main([*to, "--bootstrap", word, "--profile", kind, *keys]) == 0
+                parcel = parse_push(udp.recv(8000))
+                entered = capsys.readouterr().out.rstrip().rpartition(" enters ")[2]
+                pin = Secret("" if word == "netwpin" else entered)
+                found = seal.read(parcel.sec, parcel.mac)
+                assert found is not None
+                assert found.method == word.upper()
+                profile = seal.Profile.CP if kind == "cp" else seal.Profile.DM
+                assert seal.is_genuine(parcel.body, found, profile, "262019876543210", pin)
+        assert main([*to, "--bootstrap", "userpin"]) == 1
+    assert "USERPIN needs a PIN" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code", "text"),
     [
@@ -235,6 +262,12 @@ def test_a_push_is_a_signed_notification_in_one_datagram(running: Running) -> No
         ("/api/devices/d0/orders", {"kind": "fly"}, 400, "no order 'fly'"),
         ("/api/devices/d0/orders", {"kind": "read", "params": {"uris": 1}}, 400, "a text"),
         ("/api/devices/d0/push", {"host": "127.0.0.1", "port": "x"}, 400, "port must be"),
+        (
+            "/api/devices/d0/bootstrap",
+            {"host": "127.0.0.1", "seal": "wax"},
+            400,
+            "NETWPIN, USERPIN",
+        ),
         ("/api/packages/p.deb/fault", {"fault": "fire"}, 400, "fault must be one of 404"),
     ],
 )

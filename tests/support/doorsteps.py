@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scomod.dmclient import push
 from scomod.doorstep import Doorstep
 from scomod.enrolment import WAITING_KEY, Enrolment
-from scomod.facade import AgentGone, Cancelled
+from scomod.facade import AgentGone, Cancelled, NotShown
 from scomod.interview import Interview
 from scomod.mo import dmacc
 from scomod.parcels import Parcels
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMSI = "310004105064640"
-SILENT, GONE = "(silent)", "(gone)"
+SILENT, GONE, MUTE = "(silent)", "(gone)", "(mute)"
 
 
 def pushed(document: bytes, sec: str, key: bytes = b"") -> bytes:
@@ -46,7 +46,8 @@ def pushed(document: bytes, sec: str, key: bytes = b"") -> bytes:
 class Person:
     """An `AlertPort`: gives these answers one after the other; None cancels.
 
-    `SILENT` never answers, `GONE` leaves the bus while it is asked.  `asked` is what was shown.
+    `SILENT` never answers, `GONE` leaves the bus while it is asked, `MUTE` is an agent that
+    can read no text.  `asked` is what was shown.
     """
 
     def __init__(self, *answers: str | None) -> None:
@@ -67,6 +68,8 @@ class Person:
         answer = self.answers.pop(0) if self.answers else SILENT
         if answer is None:
             raise Cancelled("no")
+        if answer == MUTE:
+            raise NotShown("no Input")
         if answer == SILENT:
             await asyncio.Event().wait()
         if answer == GONE:

@@ -12,7 +12,7 @@ from scomod.mo import dmacc
 from scomod.secret import Secret
 from scomod.settings import Session
 from tests.support.clocks import FakeClock
-from tests.support.doorsteps import GONE, IMSI, SILENT, Person, PushedDevice, pushed
+from tests.support.doorsteps import GONE, IMSI, MUTE, SILENT, Person, PushedDevice, pushed
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CP = (VECTORS / "provisioning/two-credentials.wbxml").read_bytes()
@@ -205,7 +205,7 @@ def test_document_waits_for_somebody_over_restarts(make: Make) -> None:
     assert device.wanted == [SERVER]
 
 
-@pytest.mark.parametrize("first", [GONE, SILENT])
+@pytest.mark.parametrize("first", [GONE, SILENT, MUTE])
 def test_question_that_nobody_answered_comes_again_with_the_next_agent(
     make: Make, first: str
 ) -> None:
@@ -387,10 +387,18 @@ def given(device: PushedDevice) -> None:
             device.records.db.set_meta(f"{key}:{SERVER}", "syncml:auth-basic")
 
 
-def test_replaced_account_keeps_nothing_of_the_sessions_before(make: Make) -> None:
+def test_replaced_account_begins_anew_and_its_server_keeps_what_is_elsewhere(make: Make) -> None:
     device = make(imsi=IMSI, push_existing="replace")
     given(device)
+    tree = device.records.tree
+    with device.records.db.transaction():
+        tree.put("./DMAcc", acl=f"Add={SERVER}&Get=*")
     device.push(BY_NETWORK)
+    account = tree.node(f"./DMAcc/{SERVER}")
+    others = tree.node("./DMAcc")
+    assert account is not None
+    assert others is not None
+    assert (account.acl.count(SERVER), others.acl) == (3, f"Add={SERVER}&Get=*")
     kept = (device.records.db.meta(f"{k}:{SERVER}") for k in ("pending-nonce", "auth-type"))
     assert not any(kept)
     assert device.wanted == [SERVER]
