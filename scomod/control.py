@@ -183,11 +183,15 @@ class Control:
                 record[TOLD[key]] = entry.data[key]
         if entry.result is not None:
             record["result"] = int(entry.result)
-        if entry.phase.is_live and entry.step is StepKind.ACQUIRE:
+        if _is_fetched(entry):
             record |= self._fetching(entry)
-        elif self._meters is not None:
-            self._meters.forget(entry.id)
         return record
+
+    def changed(self, entry: Operation) -> Record:
+        """Take note that an operation moved on; returns what is told of it."""
+        if self._meters is not None and not _is_fetched(entry):
+            self._meters.forget(entry.id)
+        return self.operation(entry, {entry.id})
 
     def progress(self, operation_id: int, done: int, total: int | None) -> Record:
         """Take note of how far an operation is; returns what is told of it."""
@@ -272,16 +276,20 @@ class Control:
         return self._tree.children(uris.as_typed(uri))
 
     def tree_node(self, uri: str) -> Record:
-        """Give one node; secrets are never shown (I19)."""
+        """Give one node; secrets are never shown (I19), of files only the length."""
         node = self._node(uri)
         path = uris.as_typed(uri)
-        return {
+        record: Record = {
             "uri": path,
             "format": str(node.format),
             "type": node.type,
             "acl": node.acl,
             "value": SHOWN if is_secret_uri(path) else self._tree.value(path) or "",
         }
+        if node.blob is not None:
+            size_bytes = node.blob.size_bytes
+            record |= {"value": f"({size_bytes} octets)", "size": size_bytes}
+        return record
 
     def traces(self) -> list[Record]:
         """Give the sessions of which a trace is kept, oldest first."""
@@ -334,3 +342,8 @@ class Control:
             "name": self._leaf(uri, "Name"),
             "status": int(self._leaf(uri, "Status") or 0),
         }
+
+
+def _is_fetched(entry: Operation) -> bool:
+    """Tell whether an operation is where its package is fetched."""
+    return entry.phase.is_live and entry.step is StepKind.ACQUIRE

@@ -23,15 +23,18 @@ log = logging.getLogger(__name__)
 class Herald:
     """Speaks through `bus` once that is set; `describe` gives the record of an operation.
 
-    `progress` takes note of how far an operation is, and gives what is told of it.
+    `moved` and `progress` take note that an operation moved on, or how far it is, and give
+    what is told of it.
     """
 
     def __init__(
         self,
         describe: Callable[[Operation, set[int]], Record],
+        moved: Callable[[Operation], Record],
         progress: Callable[[int, int, int | None], Record],
     ) -> None:
         self._describe = describe
+        self._moved = moved
         self._progress = progress
         self._loop = asyncio.get_running_loop()
         self.bus: BusServer | None = None
@@ -43,7 +46,7 @@ class Herald:
 
     def changed(self, operation: Operation) -> None:
         """Say that an operation moved on."""
-        self.emit("OperationChanged", self._describe(operation, {operation.id}))
+        self.emit("OperationChanged", self._moved(operation))
 
     def ended(self, operation: Operation) -> Record:
         """Return what the person is told of an operation that is over."""

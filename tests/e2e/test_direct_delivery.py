@@ -43,6 +43,8 @@ def test_package_sent_in_chunks_is_installed_from_one_file_and_removed(tmp_path:
         assert delivered["pkg_id"] == "big-test-1.0"
         assert [file.name for file in values.iterdir()] == [payload.sha256]
         assert list((rig.root / "var/lib/scomod/delivered").iterdir()) == []
+        shown = rig.scomoctl("get", f"./SCOMO/Inventory/Delivered/{payload.name}/Data")
+        assert (shown["size"], shown["value"]) == (size := payload.size_bytes, f"({size} octets)")
 
         wrong = deliver(rig, payload, node="wrong", params=f"sha256={'0' * 64}")
         unsigned = deliver(rig, payload, node="unsigned", params="")
