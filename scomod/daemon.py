@@ -111,8 +111,7 @@ class Daemon:
             clock=self._clock,
             root=str(paths.root),
         )
-        control = self.control
-        self._herald = Herald(control.operation, control.changed, control.progress)
+        self._herald = Herald(self.control.operation, self.control.changed, self.control.progress)
         self._idling = Idling(settings.daemon, self._clock, dues=self.dues, is_held=self._is_held)
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
