@@ -63,6 +63,7 @@ class Event(Enum):
     CRASH_LOOP_BROKEN = ("f0fbdbf6db0c43528bc4572922364c51", logging.ERROR)
     ACCOUNT_MADE = ("5b0c6c1d8e7f4c0c9c0be3f6a9d6d0a4", logging.INFO)
     BOOTSTRAP_REFUSED = ("c4b1ee6d53f84b3f8a4d0f5c5e7a2b91", logging.WARNING)
+    CERTIFICATE_ENDS = ("145957f0fa7e48518af07904822c816c", logging.WARNING)
     CONFIGURATION_REFUSED = ("6860e50091554ac2a8d9d790604f4ab7", logging.ERROR)
 
     @property

@@ -7,14 +7,16 @@ has no memory for it (I16).  Nothing is decided here.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scomod.dmclient.client import DmClient
 from scomod.dmclient.transport import transport_for
+from scomod.expiry import Announcer
 from scomod.inquiry import Inquiry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Any
 
     from scomod.clock import Clock
@@ -46,6 +48,12 @@ def make_client(
     def fresh_nonce() -> bytes:
         return os.urandom(NONCE_BYTES)
 
+    announcer = Announcer(settings.time.warn_expiry_s, records.known_time.now_s)
+
+    def met(server_id: str, signed_s: float, ends: Sequence[tuple[str, float]]) -> None:
+        records.known_time.learn(signed_s)
+        announcer.met(server_id, ends)
+
     def open_transport(account: Account) -> Transport:
         return transport_for(
             account,
@@ -54,7 +62,7 @@ def make_client(
             user_agent=user_agent,
             fresh_nonce=fresh_nonce,
             unset=records.known_time.unset(settings.time, clock.wall_s()),
-            on_time=records.known_time.learn,
+            on_peer=partial(met, account.server_id),
         )
 
     inquiry = Inquiry(settings.confirm, interview, inform=inform, look=look)

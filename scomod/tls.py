@@ -118,6 +118,13 @@ def spans(sock: Any) -> list[tuple[float, float]]:
     return [(_moment(each["notBefore"]), _moment(each["notAfter"])) for each in chain]
 
 
+def own_end_s(access: Access) -> float:
+    """Return when the certificate ends that we show."""
+    from _ssl import _test_decode_cert  # noqa: PLC0415 - OpenSSL reads it, as in `spans`
+
+    return _moment(_test_decode_cert(access.certificate_file)["notAfter"])
+
+
 def check_outlasts(sock: Any, access: Access, server: str) -> None:
     """Raise `AccessRefused` if the clock is not set and a certificate was over at the floor."""
     if access.unset:

@@ -112,6 +112,16 @@ class Wire:
             self._sockets.add(sock)
         self.check()
 
+    def ends(self) -> list[tuple[str, float]]:
+        """Return whose certificates were met last, and when they end, wall time."""
+        if not self.spans:
+            return []
+        theirs = ("a certificate of the server", min(end_s for _, end_s in self.spans))
+        if not self.access.certificate_file:
+            return [theirs]
+        name = f"our certificate {self.access.certificate_file}"
+        return [theirs, (name, tls.own_end_s(self.access))]
+
     def signed_s(self, response: Response) -> float:
         """Return the moment that an answer proves to have come (wall time), 0 for none."""
         if not self.spans or not response.url.startswith("https:"):

@@ -21,7 +21,7 @@ from scomod.dmclient import httpauth, refusal
 from scomod.errors import LimitExceeded, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from requests import PreparedRequest, Response
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from scomod.mo.account import Account
     from scomod.settings import Settings
     from scomod.wire import Line
+
+    OnPeer = Callable[[float, Sequence[tuple[str, float]]], None]
 
 PIECE_BYTES = 64 * 1024
 REPLY_FACTOR = 2  # peers overrun what they were told
@@ -81,12 +83,13 @@ def transport_for(
     user_agent: str,
     fresh_nonce: Callable[[], bytes],
     unset: UnsetClock | None = None,
-    on_time: Callable[[float], None] | None = None,
+    on_peer: OnPeer | None = None,
 ) -> HttpTransport:
     """Return the transport for one session with an account's server (omadm §8.3, AAuthLevel HTTP).
 
     `place` completes the names of files in the configuration, `unset` is a clock that cannot be
-    right, `on_time` is told the time (wall) that a server proved to be past.
+    right, `on_peer` is told the time (wall) that a server proved to be past, and when which
+    certificates end.
     """
     sets = [each for each in (account.http, account.client) if each]
     http = account.http
@@ -98,7 +101,7 @@ def transport_for(
         user_agent=user_agent,
         login=httpauth.HttpLogin(http, fresh_nonce) if http and is_ours else None,
         needs_certificate=any(each.auth_type.upper() in BY_CERTIFICATE for each in sets),
-        on_time=on_time,
+        on_peer=on_peer,
     )
 
 
@@ -118,7 +121,7 @@ class HttpTransport:
         user_agent: str,
         login: httpauth.HttpLogin | None = None,
         needs_certificate: bool = False,
-        on_time: Callable[[float], None] | None = None,
+        on_peer: OnPeer | None = None,
     ) -> None:
         self._settings = settings
         self._access = access
@@ -126,7 +129,7 @@ class HttpTransport:
         self._user_agent = user_agent
         self._login = login
         self._needs_certificate = needs_certificate
-        self._on_time = on_time
+        self._on_peer = on_peer
         self._home = ""
         self._line: Line | None = None
         self.round_trips = 0
@@ -199,8 +202,8 @@ class HttpTransport:
             refusal.check_encoding(response)
             answered = refusal.checked_type(response, CONTENT_TYPES)
             body = self._read(line, response)
-            if self._on_time is not None and (signed_s := line.wire.signed_s(response)):
-                self._on_time(signed_s)
+            if self._on_peer is not None and (signed_s := line.wire.signed_s(response)):
+                self._on_peer(signed_s, line.wire.ends())
             return Reply(
                 body=body,
                 content_type=answered,

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
-    (2, r"scomod\.(notices?|lastsession|knowntime)$"),
+    (2, r"scomod\.(notices?|lastsession|knowntime|expiry)$"),
     (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust|weblogin)$"),
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),

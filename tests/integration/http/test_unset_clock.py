@@ -18,7 +18,12 @@ from scomod.dmclient.transport import HttpTransport
 from scomod.errors import DownloadError, Reason
 from scomod.knowntime import UnsetClock, in_utc
 from scomod.net import Access
-from tests.support.certificates import Certificates, make_certificates, server_context
+from tests.support.certificates import (
+    Certificates,
+    make_certificates,
+    make_client_file,
+    server_context,
+)
 from tests.support.exchanging import LIMITS, USER_AGENT, exchange, failure
 from tests.support.fetching import fetch, request_for
 from tests.support.package_host import PackageHost
@@ -52,7 +57,7 @@ def transport(
         Access(ca_file=str(made.ca_file), unset=unset, pins=pins),
         max_reply_bytes=1000,
         user_agent=USER_AGENT,
-        on_time=None if told is None else told.append,
+        on_peer=None if told is None else lambda signed_s, _: told.append(signed_s),
     )
 
 
@@ -153,7 +158,7 @@ def test_a_server_without_tls_tells_no_time() -> None:
             Access(),
             max_reply_bytes=1000,
             user_agent=USER_AGENT,
-            on_time=told.append,
+            on_peer=lambda signed_s, _: told.append(signed_s),
         )
         exchange(sender, server.url("/"))
         sender.close()
@@ -198,3 +203,23 @@ def test_packages_are_fetched_by_the_same_rules(
                 assert words in str(error.value)
         access = Access(ca_file=str(made.ca_file), unset=clock(NOW_S - 5 * DAY_S))
         assert fetch(ask(access=lambda _: access)).size_bytes == len(content)
+
+
+def test_the_ends_of_certificates_met_are_told(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path)
+    client = make_client_file(tmp_path, made)
+    met: list[tuple[str, float]] = []
+    with serve(made) as server:
+        sender = HttpTransport(
+            settings.Transport(**LIMITS),
+            Access(ca_file=str(made.ca_file), certificate_file=str(client)),
+            max_reply_bytes=1000,
+            user_agent=USER_AGENT,
+            on_peer=lambda _, ends: met.extend(ends),
+        )
+        exchange(sender, server.url("/", "localhost"))
+        sender.close()
+    names = [name for name, _ in met]
+    assert names == ["a certificate of the server", f"our certificate {client}"]
+    assert met[0][1] == pytest.approx(NOW_S + DAY_S, abs=60)
+    assert met[1][1] > NOW_S
