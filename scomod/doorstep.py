@@ -14,6 +14,7 @@ transaction.  Not here: what a document says (`dmclient.bootstrap`), what is kep
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from scomod.dmclient import seal
 from scomod.dmclient.bootstrap import NO_PIN, Bootstrap, Lack, NotTrusted, Parcel, WrongPin
 from scomod.dmclient.useralert import UserAlert, Verdict
 from scomod.enrolment import WAITING_KEY
-from scomod.errors import ScomodError, StoreError
+from scomod.errors import ScomodError, StoreError, StoreFull
 from scomod.log import Event, announce
 from scomod.mo.account import paths_of
 from scomod.mo.acl import EVERYONE
@@ -31,7 +32,7 @@ from scomod.secret import Secret
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from scomod.clock import Clock
     from scomod.dmclient.bootstrap import Enrolled
@@ -88,6 +89,10 @@ class Doorstep:
 
     def take(self, push: Push, sender: str) -> None:
         """Take a push from somebody; what is no good is dropped with a line in the log."""
+        with _room_for(f"bootstrap document from {sender} is lost"):
+            self._take(push, sender)
+
+    def _take(self, push: Push, sender: str) -> None:
         self._expire()
         parcel = Parcel(document=push.body, sec=push.sec, mac=push.mac)
         if self._parcels.find(parcel) is not None:
@@ -102,6 +107,10 @@ class Doorstep:
 
     def look(self) -> None:
         """Go on with what waits: an agent came, the IMSI is known, the daemon started."""
+        with _room_for("bootstrap documents wait as they are"):
+            self._look()
+
+    def _look(self) -> None:
         self._expire()
         lacks = [self._moved_on(waiting) for waiting in self._parcels.waiting()]
         if Lack.PIN in lacks and not self.is_asking:
@@ -190,9 +199,10 @@ class Doorstep:
     async def _ask_all(self) -> None:
         """Ask for the PIN of each document that misses only that, the oldest first."""
         asked: list[Parcel] = []
-        while waiting := self._next(asked):
-            asked.append(waiting.parcel)
-            await self._ask(waiting.parcel)
+        with _room_for("bootstrap documents wait until they are asked about again"):
+            while waiting := self._next(asked):
+                asked.append(waiting.parcel)
+                await self._ask(waiting.parcel)
 
     def _next(self, asked: list[Parcel]) -> Waiting | None:
         left = (each for each in self._parcels.waiting() if each.parcel not in asked)
@@ -246,3 +256,12 @@ class Doorstep:
             self._drop(waiting, "the person declined it")
         else:
             log.warning("bootstrap document from %s waits: PIN %s", waiting.sender, verdict)
+
+
+@contextmanager
+def _room_for(otherwise: str) -> Iterator[None]:
+    """Say what becomes of it where the disk is full; nothing is half done then."""
+    try:
+        yield
+    except StoreFull as error:
+        log.error("%s: %s", otherwise, error)

@@ -297,6 +297,44 @@ def test_time_before_the_clock_was_set_does_not_count(tmp_path: Path) -> None:
     device.close()
 
 
+def no_room(device: PushedDevice) -> None:
+    (pages,) = device.records.db.execute("PRAGMA page_count").fetchone()
+    device.records.db.execute(f"PRAGMA max_page_count={pages}")
+
+
+def room(device: PushedDevice) -> None:
+    device.records.db.execute(f"PRAGMA max_page_count={1 << 30}")
+
+
+def test_document_for_which_there_is_no_room_is_lost_and_the_log_says_so(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = make()
+    no_room(device)
+    device.push(pushed(TWO + b" " * 20000, "1", b"1"))
+    assert device.waiting() == 0
+    assert "document from sms:+4917012345 is lost: " in caplog.text
+    room(device)
+    device.greet(Person("1234"))
+    device.push(BY_PIN)
+    assert device.servers() == {SERVER}
+
+
+def test_document_waits_where_there_is_no_room_for_its_accounts(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    device, person = make(), Person("1234", "1234")
+    device.push(BY_PIN)
+    person.hear = lambda word: no_room(device) if word == "asked" else None
+    device.greet(person)
+    assert "until they are asked about again" in caplog.text
+    assert (device.servers(), device.waiting()) == (set(), 1)
+    person.hear = lambda _: None
+    room(device)
+    device.greet(person)
+    assert (device.servers(), device.waiting()) == ({SERVER}, 0)
+
+
 # waiting for the IMSI
 
 
