@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scomod.dmclient.notification import UiMode
 from scomod.lab import push
 from scomod.lab.devices import Account
 from scomod.secret import Secret
@@ -16,8 +17,9 @@ from tests.support.rig import Rig
 from tests.support.serverside import DEADLINE_S
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
+
+    from tests.support.nursery import Program
 
 HOST = "127.0.0.1"
 AGAIN_S = 0.3
@@ -30,7 +32,7 @@ class Door:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
-        self.daemon: subprocess.Popen[bytes] = rig.start_daemon()
+        self.daemon: Program = rig.start_daemon()
         rig.start_helper()
         rig.until_up()
 
@@ -41,9 +43,9 @@ class Door:
     def log(self) -> str:
         return (self.rig.directory / "scomod.log").read_text()
 
-    def fresh(self) -> bytes:
+    def fresh(self, ui_mode: UiMode = UiMode.BACKGROUND) -> bytes:
         """A genuine notification that nobody has seen yet."""
-        return push.push_of(self.rig.account, self.rig.account.next_session_id())
+        return push.push_of(self.rig.account, self.rig.account.next_session_id(), ui_mode)
 
     def send_until(self, condition: Callable[[], bool], *datagrams: bytes) -> None:
         """Send, again and again: the device drops what comes too often, whatever it is."""
@@ -100,6 +102,21 @@ def test_a_notification_counts_once_also_after_a_restart(door: Door) -> None:
     door.check_silent("seen before", datagram)
     door.restart()
     door.check_silent("seen before", datagram)
+
+
+def test_a_notification_waits_for_a_person_who_says_yes_over_power_cuts(door: Door) -> None:
+    before, datagram = door.sessions(), door.fresh(UiMode.USER_INTERACTION)
+    session_id = f"{door.rig.account.session_id:X}"
+    door.send_until(lambda: "waits for a person to be asked" in door.log(), datagram)
+    door.restart()
+    assert door.sessions() == before
+    agent = door.rig.start_agent("yes")
+    door.rig.until(lambda: door.sessions() == [*before, session_id], "the session")
+    door.rig.until_reported()
+    door.restart()
+    door.rig.until(lambda: door.rig.status()["agent"], "the agent, again")
+    door.check_silent("seen before", datagram)
+    door.rig.stop(agent)
 
 
 @pytest.mark.parametrize("bit", [0, 77, DIGEST_BYTES * 8 - 1])
