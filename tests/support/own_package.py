@@ -31,6 +31,7 @@ PLACES: Mapping[str, str] = {
     "systemd/scomod-next-start": "usr/lib/scomod",
     "systemd/scomod-install.service": UNITS,
     "systemd/scomod-install.path": UNITS,
+    "systemd/85-scomod.rules": "usr/lib/udev/rules.d",
     "systemd/org.scomod1.conf": "usr/share/dbus-1/system.d",
     "systemd/org.scomod1.service": "usr/share/dbus-1/system-services",
     "etc/scomod/scomod.toml": "etc/scomod",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from base64 import b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scomod import offer as offers
 from scomod.facade import Refused
 from scomod.offer import NAME, Offer
-from scomod.trust import Trust
+from tests.support import signers
+from tests.support.media import MAKER, by_maker, by_stranger
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from scomod.trust import Trust
 
 DIGEST = "ab" * 32
 LINES = {
@@ -96,56 +98,36 @@ def test_what_is_no_offer_is_refused_by_name(octets: bytes, words: str) -> None:
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Ed25519PrivateKey:
-    made = Ed25519PrivateKey.generate()
-    (tmp_path / "keys").mkdir()
-    pem = made.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    (tmp_path / "keys/maker.pem").write_bytes(pem)
-    return made
-
-
 def trust(tmp_path: Path) -> Trust:
-    return Trust(
-        folders=(tmp_path / "keys",),
-        wall_s=lambda: 0.0,
-        max_certificate_bytes=16384,
-        max_chain_count=4,
-    )
+    signers.install(tmp_path / "keys", "maker.pem", signers.key_of(MAKER))
+    return signers.trusting(tmp_path / "keys")
 
 
-def found(octets: bytes, key: Ed25519PrivateKey | None) -> offers.Found:
-    bare = offers.Found(octets=octets, signature=b"")
-    made = b64encode(key.sign(bytes.fromhex(bare.digest))) if key else b""
-    return offers.Found(octets=octets, signature=made)
+def found(octets: bytes, sign: Callable[[bytes], str]) -> offers.Found:
+    made = sign(hashlib.sha256(octets).digest())
+    return offers.Found(octets=octets, signature=made.encode())
 
 
-def test_what_somebody_trusted_signed_is_believed(tmp_path: Path, key: Ed25519PrivateKey) -> None:
-    assert offers.judged(found(text(), key), trust(tmp_path)).pkg_id == "editor"
+def test_what_somebody_trusted_signed_is_believed(trust: Trust) -> None:
+    assert offers.judged(found(text(), by_maker), trust).pkg_id == "editor"
 
 
 @pytest.mark.parametrize("octets", [text(), b"no offer at all"])
-def test_nothing_is_read_before_the_signature_counts(
-    tmp_path: Path, key: Ed25519PrivateKey, octets: bytes
-) -> None:
-    assert key
+def test_nothing_is_read_before_the_signature_counts(trust: Trust, octets: bytes) -> None:
     with pytest.raises(Refused, match="fits none of the 1 keys"):
-        offers.judged(found(octets, Ed25519PrivateKey.generate()), trust(tmp_path))
+        offers.judged(found(octets, by_stranger), trust)
     with pytest.raises(Refused, match="must be signed"):
-        offers.judged(found(octets, None), trust(tmp_path))
+        offers.judged(offers.Found(octets=octets, signature=b""), trust)
     broken = offers.Found(octets=octets, signature=b"-----BEGIN CERTIFICATE")
     with pytest.raises(Refused, match="holds no signature"):
-        offers.judged(broken, trust(tmp_path))
+        offers.judged(broken, trust)
 
 
 @pytest.mark.parametrize("digest", ["cd" * 32, "zz" * 32])
-def test_another_digest_in_the_parameters_is_refused(
-    tmp_path: Path, key: Ed25519PrivateKey, digest: str
-) -> None:
+def test_another_digest_in_the_parameters_is_refused(trust: Trust, digest: str) -> None:
     octets = text(install_params=f'"sha256={digest}"')
     with pytest.raises(Refused, match=r"sha256|SHA-256"):
-        offers.judged(found(octets, key), trust(tmp_path))
+        offers.judged(found(octets, by_maker), trust)
 
 
 def test_medium_without_an_offer_is_none(tmp_path: Path) -> None:
@@ -201,3 +183,11 @@ def test_package_is_a_plain_file_of_the_offered_size(tmp_path: Path) -> None:
     package.unlink()
     package.write_bytes(bytes(100))
     offers.check_file(tmp_path, offer)
+
+
+def test_example_of_the_manual_is_an_offer() -> None:
+    manual = Path(__file__).resolve().parents[2] / "docs/waking.md"
+    _, _, rest = manual.read_text().partition("## Offers on removable media")
+    example = rest.partition("```toml\n")[2].partition("```")[0]
+    assert offers.read(example.encode()).server_id == "com.example.dm"
+    assert {key for key in offers.KEYS if f"\n{key} = " in f"\n{example}"} == set(offers.KEYS)
