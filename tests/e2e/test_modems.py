@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from scomod.lab import push
+from scomod.dmclient import seal
+from scomod.dmclient.seal import Method, Profile
+from scomod.lab import profile, push
+from tests.support.at_modem import IMSI
 from tests.support.kannel import Kannel, Network, may_have_networks
 from tests.support.modem_services import ModemManager, Ofonod
 from tests.support.rig import Rig
@@ -143,6 +146,20 @@ def test_ofono_is_heard_after_it_or_its_modem_or_we_were_away(over_ofono: Phone)
     with over_ofono.away():
         pass
     over_ofono.check_rings()
+
+
+@pytest.mark.spec("omadm 9.3")
+def test_document_sealed_with_the_imsi_of_the_modem_makes_an_account(over_ofono: Phone) -> None:
+    rig = over_ofono.rig
+    newcomer = rig.bench.register.add("device-2", server_id="second.example")
+    document = profile.profile_of(newcomer, rig.bench.dm_url).encode()
+    mac = seal.mac_of(seal.network_secret(IMSI), document)
+    over_ofono.send(push.sealed_push(document, Profile.CP, Method.NETWPIN, mac))
+
+    def is_made() -> bool:
+        return "second.example" in [each["server_id"] for each in rig.status()["servers"]]
+
+    rig.until(is_made, "the account")
 
 
 @pytest.mark.skipif(not may_have_networks(), reason="Kannel needs a network of its own: root")
