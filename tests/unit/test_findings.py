@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     Make = Callable[..., Phone]
 
 DAY_S = 86400.0
+NO_TOOLS = Settings(install=Install(backends=()))  # whose versions would be asked for each time
 SEEN: set[str] = set()  # the words that this module has produced
 BY_THE_CLIENT = {  # tests/integration/bus/test_doctor.py
     *("bus", "no daemon", "may steer", "may look", "configuration wrong"),
@@ -58,7 +59,9 @@ def device(tmp_path: Path) -> Iterator[Make]:
     made: list[Phone] = []
 
     def make(confirm: str = "silent", **sections: Any) -> Phone:
-        made.append(Phone(tmp_path, replace(settings_of(confirm), **sections)))
+        settings = replace(settings_of(confirm), **sections)
+        made.append(Phone(tmp_path, settings))
+        made[-1].settings = replace(settings, install=NO_TOOLS.install)
         return made[-1]
 
     yield make
@@ -83,7 +86,7 @@ def of(phone: Phone, **more: Any) -> dict[str, Record]:
 def seen(root: Path, settings: Settings | None = None, clock: FakeClock | None = None) -> Any:
     """Look without a daemon."""
     looked = Device(
-        settings=settings or Settings(), paths=Paths(root), clock=clock or FakeClock()
+        settings=settings or NO_TOOLS, paths=Paths(root), clock=clock or FakeClock()
     ).look()
     return found([each.record() for each in looked])
 
@@ -221,8 +224,11 @@ def test_damaged_database_is_found_while_it_is_open(device: Make) -> None:
 
 
 def test_disk_says_what_is_free_and_what_is_missing(tmp_path: Path) -> None:
-    assert seen(tmp_path, Settings(download=Download(reserve_bytes=0)))["disk"]["mark"] == "ok"
-    full = Settings(download=Download(reserve_bytes=1 << 40))
+    assert (
+        seen(tmp_path, replace(NO_TOOLS, download=Download(reserve_bytes=0)))["disk"]["mark"]
+        == "ok"
+    )
+    full = replace(NO_TOOLS, download=Download(reserve_bytes=1 << 40))
     assert "must stay free: nothing can be fetched" in seen(tmp_path, full)["disk full"]["text"]
 
 
@@ -265,7 +271,7 @@ def test_tools_of_backends_are_told_with_their_versions(tmp_path: Path) -> None:
 
 
 def test_helper_is_there_is_off_is_missing_or_is_something_else(tmp_path: Path) -> None:
-    assert "direct" in seen(tmp_path, Settings(install=Install(runner="direct")))
+    assert "direct" in seen(tmp_path, Settings(install=Install(runner="direct", backends=())))
     assert "helper elsewhere" in seen(tmp_path)
     units = tmp_path / "usr/lib/systemd/system"
     units.mkdir(parents=True)
