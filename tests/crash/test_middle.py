@@ -27,12 +27,12 @@ from tests.support.programs import bring_example
 from tests.support.rig import Rig
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from scomod.lab.devices import Order
     from scomod.lab.packages import Payload
     from tests.support.detour import Passage
+    from tests.support.nursery import Program
 
 pytestmark = pytest.mark.timeout(900)  # a dozen processes each; machines differ
 BIG_BYTES = 8 << 20
@@ -95,7 +95,7 @@ def tar_of(rig: Rig, name: str, size_bytes: int) -> Payload:
     return replace(rig.signed(pack_members(path, members), name), env_type="tarball")
 
 
-def revived(rig: Rig, daemon: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+def revived(rig: Rig, daemon: Program) -> Program:
     rig.kill(daemon)
     daemon = rig.start_daemon()
     rig.until_up()
@@ -175,7 +175,7 @@ def test_a_daemon_killed_wherever_it_waits_goes_on_there(tmp_path: Path) -> None
 # -- dpkg's run ------------------------------------------------------------------------
 
 
-def kill_installing(rig: Rig, helper: subprocess.Popen[bytes], wait_s: float) -> bool:
+def kill_installing(rig: Rig, helper: Program, wait_s: float) -> bool:
     """Kill helper and dpkg, some time after dpkg began; tells whether dpkg was hit."""
     group = await_dpkg(rig.root, timeout_s=100)
     assert group is not None, rig.logs()
@@ -210,7 +210,7 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_healed(tmp_path: Path) -> None:
 # -- a whole life --------------------------------------------------------------------------
 
 
-def kill_everything(rig: Rig, *processes: subprocess.Popen[bytes]) -> None:
+def kill_everything(rig: Rig, *processes: Program) -> None:
     """A power cut: all at once, also a package tool that is at work."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scomod.lab.devices import Order
+    from tests.support.nursery import Program
 
 HELLO = Deb(name="asked")
 DECLINED = "declined by the person at the device"
 UNANSWERED = "nobody answered in time"
 
 
-def started(rig: Rig, policy: str = "") -> subprocess.Popen[bytes]:
+def started(rig: Rig, policy: str = "") -> Program:
     """Bring up a device that asks; gives the daemon."""
     rig.write_config(confirm="ask")
     rig.override(f"[confirm]\n{policy}\n")

@@ -29,6 +29,7 @@ from scomod.lab import profile
 from scomod.lab.bench import Bench
 from scomod.lab.doorkeeper import Envelope
 from scomod.lab.packages import Recipe
+from tests.support import nursery
 from tests.support.private_bus import private_bus
 from tests.support.serverside import DEADLINE_S, ServerSide
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from scomod.lab.devices import Account
+    from tests.support.nursery import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -92,7 +94,7 @@ class Rig(ServerSide):
         }
         self._with_server_auth = with_server_auth
         self._stack = contextlib.ExitStack()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Program] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.bus_address = ""
@@ -159,25 +161,9 @@ class Rig(ServerSide):
         self, module: str, *arguments: str, within: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
         """Start `WITHIN python -m MODULE ARGUMENTS --root ROOT`, its log in the test's folder."""
-        return self._spawn(module, *arguments, "--root", str(self.root), within=within)
-
-    def start_agent(self, answer: str) -> subprocess.Popen[bytes]:
-        """Start a person who always says "yes" or "no", and wait until the daemon knows them."""
-        process = self._spawn("scomod.cli", "--root", str(self.root), "agent", "--answer", answer)
-        self.until(lambda: self.status()["agent"], "the agent")
-        return process
-
-    def start_watch(self) -> subprocess.Popen[bytes]:
-        """Start somebody who watches."""
-        return self._spawn("scomod.cli", "--root", str(self.root), "watch")
-
-    def _spawn(
-        self, module: str, *arguments: str, within: Sequence[str] = ()
-    ) -> subprocess.Popen[bytes]:
-        log = self.directory / f"{module.rpartition('.')[2]}.log"
-        with log.open("ab") as output:
+        with self._log_of(module).open("ab") as output:
             process = subprocess.Popen(
-                [*within, sys.executable, "-m", module, *arguments],
+                [*within, sys.executable, "-m", module, *arguments, "--root", str(self.root)],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -187,42 +173,66 @@ class Rig(ServerSide):
         self._processes.append(process)
         return process
 
-    def start_daemon(self, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        return self.start("scomod", "--resident", within=within)
+    def start_agent(self, answer: str) -> Program:
+        """Start a person who always says "yes" or "no", and wait until the daemon knows them."""
+        process = self._fork("scomod.cli", "--root", str(self.root), "agent", "--answer", answer)
+        self.until(lambda: self.status()["agent"], "the agent")
+        return process
 
-    def start_helper(self, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        return self.start("scomod.installers.helper", "--watch", within=within)
+    def start_watch(self) -> Program:
+        """Start somebody who watches."""
+        return self._fork("scomod.cli", "--root", str(self.root), "watch")
 
-    def start_dying(self, program: str, boundaries: Iterable[str]) -> subprocess.Popen[bytes]:
+    def _fork(self, module: str, *arguments: str) -> Program:
+        log = self._log_of(module)
+        env = self.environment()
+        process = nursery.start(module, arguments, env=env, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def _log_of(self, module: str) -> Path:
+        return self.directory / f"{module.rpartition('.')[2]}.log"
+
+    def start_daemon(self, within: Sequence[str] = ()) -> Program:
+        if within:
+            return self.start("scomod", "--resident", within=within)
+        return self._fork("scomod", "--resident", "--root", str(self.root))
+
+    def start_helper(self, within: Sequence[str] = ()) -> Program:
+        if within:
+            return self.start("scomod.installers.helper", "--watch", within=within)
+        return self._fork("scomod.installers.helper", "--watch", "--root", str(self.root))
+
+    def start_dying(self, program: str, boundaries: Iterable[str]) -> Program:
         """Start the daemon or the helper so that each boundary kills it once."""
         stay = "--resident" if program == "daemon" else "--watch"
         self.diary.touch()
         arguments = (program, str(self.diary), ",".join(boundaries), stay)
-        return self.start("tests.support.dying", *arguments)
+        return self._fork("tests.support.dying", *arguments, "--root", str(self.root))
 
     @property
     def diary(self) -> Path:
         """Where dying processes write down which boundary killed them."""
         return self.directory / "diary"
 
-    def stop(self, process: subprocess.Popen[bytes]) -> int:
+    def stop(self, process: Program) -> int:
         process.terminate()
         return process.wait(DEADLINE_S)
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: Program) -> None:
         process.kill()
         process.wait()
 
     def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of our programs to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", module, "--root", str(self.root), *arguments],
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
+        number = len(self._processes)
+        out, err = (self.directory / f"run-{number}.{name}" for name in ("stdout", "stderr"))
+        command = ["--root", str(self.root), *arguments]
+        process = nursery.start(module, command, env=self.environment(), stdout=out, stderr=err)
+        self._processes.append(process)
+        code = process.wait(DEADLINE_S)
+        return subprocess.CompletedProcess(
+            [module, *command], code, out.read_text(), err.read_text()
         )
 
     def scomoctl(self, *arguments: str, code: int | None = 0) -> Any:
@@ -275,9 +285,9 @@ class Rig(ServerSide):
         reply: bytes = self.in_bench(exchange())
         return reply
 
-    def start_session(self) -> subprocess.Popen[bytes]:
+    def start_session(self) -> Program:
         """Ask for a session and do not wait for its end."""
-        return self._spawn("scomod.cli", "--root", str(self.root), "session")
+        return self._fork("scomod.cli", "--root", str(self.root), "session")
 
     def until(
         self, condition: Callable[[], Any], what: str = "", seconds: float = DEADLINE_S
@@ -343,7 +353,8 @@ class Rig(ServerSide):
         return "\n".join(f"--- {p.name}\n{p.read_text()[-3000:]}" for p in found)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
+def _end(process: Program) -> None:
+    with contextlib.suppress(ProcessLookupError):  # a fork that has no session yet has no group
         os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
