@@ -345,7 +345,7 @@ class Daemon:
         self._is_leaving = True
         self._notifier.stopping()
         await bus.release()
-        await self._idling.until_quiet(0)
+        await self._idling.until_free()
         self._waking.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "next-start"
 LONGEST_S: Final = 365 * 86400
+LAST_WORK_S: Final = 60.0  # for what came at the very end; systemd waits 90 s
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +76,20 @@ class Idling:
             if wait_s == 0 and not has_rung and self._stays_s() == 0:
                 return
 
+    async def until_free(self) -> None:
+        """Return when nothing is at work any more, or when that takes too long."""
+        end_s = self._clock.monotonic_s() + LAST_WORK_S
+        self._alarm.silence()
+        while self._is_at_work() and (left_s := end_s - self._clock.monotonic_s()) > 0:
+            await self._alarm.sleep(left_s)
+            self._alarm.silence()
+
+    def _is_at_work(self) -> bool:
+        return self._works_count > 0 or self._is_held()
+
     def _stays_s(self) -> float | None:
         """Return how long it is worth to stay, None until something rings."""
-        if self._works_count or self._is_held():
+        if self._is_at_work():
             return None
         left_s = self.next_s()
         if left_s is None or left_s > self._policy.min_absence_s:

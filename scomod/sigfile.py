@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from scomod.errors import Reason, VerifyError
-from scomod.trust import Proof
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scomod.trust import Proof
 
 SUFFIX: Final = ".sig"
 _PEM: Final = b"-----BEGIN "
@@ -41,6 +42,8 @@ def written(proof: Proof) -> bytes:
 
 def read(octets: bytes) -> Proof:
     """Return what a file says; raises `VerifyError(SIGNATURE)` where that is no signature."""
+    from scomod.trust import Proof  # noqa: PLC0415 - who only names the file has no memory for it
+
     head, mark, tail = octets.partition(_PEM)
     text = b"".join(head.split())
     if _BASE64.fullmatch(text):

@@ -13,7 +13,6 @@ from scomod.installers.archive import Archives
 from scomod.installers.kinds import KINDS, Place
 from scomod.installers.stock import Stock, shown_by
 from scomod.settings import Paths
-from scomod.trust import trust_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +101,7 @@ def workshop(
     from scomod.installers.plan import Plans  # noqa: PLC0415 - as said
     from scomod.installers.planner import Planner, SignaturePolicy  # noqa: PLC0415 - as said
     from scomod.installers.work import Workshop  # noqa: PLC0415 - as said
+    from scomod.trust import trust_of  # noqa: PLC0415 - as said
 
     layout = Layout(paths.install_dir)
     archives = Archives(paths.install_dir, readers=_readers(settings, paths))

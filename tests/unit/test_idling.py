@@ -110,6 +110,21 @@ def test_it_stays_for_work_that_nobody_else_knows_of() -> None:
     asyncio.run(story())
 
 
+def test_at_the_very_end_it_waits_for_what_is_at_work_and_not_for_what_is_due() -> None:
+    async def story() -> None:
+        house = House(1.0)
+        await house.idling.until_free()
+        house.is_held = True
+        leaving = asyncio.create_task(house.idling.until_free())
+        await asyncio.sleep(0.05)
+        assert not leaving.done()
+        house.clock.advance(100)  # too long, whatever it is
+        house.idling.ring()
+        await leaving
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("dues_s", "text"),
     [
