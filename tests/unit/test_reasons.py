@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,20 +13,22 @@ import pytest
 from scomod.admission import Facts
 from scomod.causes import SENTENCES, Word
 from scomod.dmclient.client import SessionReport
-from scomod.facade import Unknown
+from scomod.facade import Unknown as NotKnown
+from scomod.findings import About
 from scomod.operation import Phase, StepKind, cancelled
 from scomod.quarantine import Quarantine
 from scomod.reasons import PAUSES, Reasons
+from scomod.risks import Risk, Unknown
 from scomod.settings import Admission, Download, Health, Reboot, Request, Scomo
 from scomod.turns import Turns
-from scomod.wishes import Wish
+from scomod.wishes import OPEN_KEY, Wish
 from tests.support.asking import MIDNIGHT_S, SERVER, Agent, Phone
 from tests.support.handset import settings_of
 from tests.support.shelf import package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from enum import StrEnum
 
     Make = Callable[..., Phone]
 
@@ -254,7 +258,7 @@ def test_operation_that_is_over_says_how_and_whether_the_server_knows(device: Ma
 
 
 def test_operation_that_does_not_exist_is_not_known(device: Make) -> None:
-    with pytest.raises(Unknown, match="no operation 7"):
+    with pytest.raises(NotKnown, match="no operation 7"):
         device().reasons(7)
 
 
@@ -266,6 +270,19 @@ def test_device_without_an_account_has_nobody_to_call(device: Make) -> None:
     phone.servers = []
     (found,) = phone.reasons()["device"]
     told({found["why"]: found["text"]}, "no account")
+
+
+def test_session_that_a_person_must_agree_to_is_told(device: Make) -> None:
+    phone = device()
+    waits = {
+        "server_id": SERVER, "session_id": "1234", "mode": "ask", "is_from_server": True,
+        "since_s": MIDNIGHT_S,
+    }  # fmt: skip
+    with phone.records.db.transaction():
+        phone.records.db.set_meta(OPEN_KEY, json.dumps({SERVER: waits}))
+    (found,) = phone.reasons()["device"]
+    told({found["why"]: found["text"]}, "summons")
+    assert (found["since"], found["until"]) == (MIDNIGHT_S, MIDNIGHT_S + DAY_S)
 
 
 def test_server_for_which_nothing_waits(device: Make) -> None:
@@ -318,6 +335,12 @@ def test_every_pause_of_a_download_or_an_admission_has_a_word() -> None:
     assert set(PAUSES.values()) <= set(Word)
 
 
+@pytest.mark.parametrize("words", [Word, Risk, Unknown, About], ids=lambda each: each.__name__)
+def test_every_word_stands_in_the_page(words: type[StrEnum]) -> None:
+    page = (Path(__file__).parents[2] / "docs/waking.md").read_text()
+    assert [word for word in words if f"`{word}`" not in page and f"| {word} |" not in page] == []
+
+
 def test_next_moments_are_told_soonest_first_in_wall_time(device: Make) -> None:
     phone = device(admission=Admission(windows=NIGHT), download=AT_ONCE)
     phone.order()
@@ -329,4 +352,5 @@ def test_next_moments_are_told_soonest_first_in_wall_time(device: Make) -> None:
 def test_every_cause_was_seen_here() -> None:
     """The last of the module: what it did not produce nobody has seen."""
     assert set(SENTENCES) == set(Word)
-    assert {str(word) for word in Word} == SEEN
+    elsewhere = {Word.DOCUMENT}  # tests/unit/test_doorstep.py
+    assert {str(word) for word in set(Word) - elsewhere} == SEEN
