@@ -53,6 +53,8 @@ class Word(StrEnum):
     NOTHING = "nothing"
     # of the device
     NO_ACCOUNT = "no account"
+    DOCUMENT = "document"
+    SUMMONS = "summons"
 
 
 # What is in braces is filled in; {since} and {until} are moments in local time.
@@ -97,6 +99,10 @@ SENTENCES: Final[Mapping[Word, str]] = {
     Word.NOTHING: "Nothing waits for it.",
     Word.NO_ACCOUNT: "There is no account, so there is no server to call:"
     " 'scomoctl bootstrap FILE' makes one.",
+    Word.DOCUMENT: "A bootstrap document from {sender} waits since {since} for {what}; it is"
+    " dropped at {until}.",
+    Word.SUMMONS: "{server} asks for a session since {since}, and a person must say yes first;"
+    " it is dropped at {until}.",
 }
 
 

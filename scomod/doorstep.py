@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from scomod.causes import Word, cause
 from scomod.codes import AlertCode
 from scomod.dmclient import seal
 from scomod.dmclient.bootstrap import NO_PIN, Bootstrap, Lack, NotTrusted, Parcel, WrongPin
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Iterator
 
+    from scomod.causes import Cause
     from scomod.clock import Clock
+    from scomod.db import Database
     from scomod.dmclient.bootstrap import Enrolled
     from scomod.dmclient.push import Push
     from scomod.enrolment import Enrolment
@@ -47,6 +50,10 @@ log = logging.getLogger(__name__)
 UNTIL: Final = {
     Lack.PIN: "the person enters the PIN",
     Lack.IMSI: "the IMSI is known: [bootstrap] imsi, or a modem tells it",
+}
+FOR: Final = {
+    Lack.PIN: "a person with its PIN, whom 'scomoctl agent' asks",
+    Lack.IMSI: "the IMSI: [bootstrap] imsi, or a modem",
 }
 TEXT: Final = (
     "{sender} sent this device the settings of a management server: {servers}. "
@@ -256,6 +263,20 @@ class Doorstep:
             self._drop(waiting, "the person declined it")
         else:
             log.warning("bootstrap document from %s waits: PIN %s", waiting.sender, verdict)
+
+
+def documents(db: Database, settings: Settings) -> Iterator[Cause]:
+    """Tell what waits, and for what."""
+    for each in Parcels(db, WAITING_KEY).waiting():
+        found = seal.read(each.parcel.sec, each.parcel.mac)
+        lack = Lack.PIN if found is not None and found.method.needs_pin else Lack.IMSI
+        yield cause(
+            Word.DOCUMENT,
+            since_s=each.since_s,
+            until_s=each.since_s + settings.bootstrap.max_waiting_s,
+            sender=each.sender,
+            what=FOR[lack],
+        )
 
 
 @contextmanager

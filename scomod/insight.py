@@ -15,6 +15,7 @@ from scomod.causes import Word, cause
 from scomod.checkdevice import Device
 from scomod.checkup import Checkup
 from scomod.download.spool import Spool
+from scomod.enrolment import WAITING_KEY
 from scomod.facade import Unknown
 from scomod.findings import in_order
 from scomod.forecast import Forecast
@@ -24,6 +25,7 @@ from scomod.installers.kinds import Place
 from scomod.quarantine import Quarantine
 from scomod.question import MEANING, name_of
 from scomod.reasons import Reasons
+from scomod.summons import summonses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +67,9 @@ class Insight:
         answer: Record = {"now": self.clock.wall_s(), "operations": operations}
         if not operation_id:
             servers = status["servers"]
-            answer["device"] = _told([] if servers else [cause(Word.NO_ACCOUNT)])
+            nothing = [] if servers else [cause(Word.NO_ACCOUNT)]
+            asked = summonses(self.store.db, self.settings.notification)
+            answer["device"] = _told([*nothing, *self._documents(), *asked])
             answer["servers"] = [self._why_server(each) for each in servers]
         return {**answer, "next": self._next(operation_id)}
 
@@ -122,6 +126,13 @@ class Insight:
     def _backends(self) -> Mapping[str, Backend]:
         place = Place(root=self.paths.root, settings=self.settings.install, clock=self.clock)
         return registry.backends(place)
+
+    def _documents(self) -> list[Cause]:
+        if not self.store.db.meta(WAITING_KEY):
+            return []
+        from scomod.doorstep import documents  # noqa: PLC0415 - brings the readers of XML
+
+        return list(documents(self.store.db, self.settings))
 
     def _asked(self) -> Reasons:
         return Reasons(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scomod.doorstep import documents
 from scomod.mo import dmacc
 from scomod.secret import Secret
 from scomod.settings import Session
@@ -352,6 +353,19 @@ def test_document_waits_until_the_imsi_is_known(
     device.modem_imsi = IMSI
     device.greet(person)
     assert device.servers() == {SERVER, "old.example"}
+
+
+def test_what_waits_can_be_asked_for(make: Make) -> None:
+    device = make(max_waiting_s=DAY_S)
+    device.push(BY_PIN, "sms:+1")
+    device.push(BY_NETWORK, "192.0.2.1:9200")
+    found = [each.record() for each in documents(device.records.db, device.settings)]
+    assert [(each["why"], each["since"], each["until"]) for each in found] == [
+        ("document", NOW_S, NOW_S + DAY_S)
+    ] * 2
+    assert found[0]["text"].startswith("A bootstrap document from sms:+1 waits since ")
+    assert "a person with its PIN" in found[0]["text"]
+    assert "for the IMSI: [bootstrap] imsi, or a modem; it is" in found[1]["text"]
 
 
 def test_configured_imsi_goes_before_that_of_the_modem(make: Make) -> None:
