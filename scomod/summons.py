@@ -17,6 +17,7 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from scomod.causes import Word, cause
 from scomod.codes import AlertCode
 from scomod.dmclient.notification import UiMode
 from scomod.dmclient.useralert import UserAlert, Verdict
@@ -26,9 +27,11 @@ from scomod.wishes import OPEN_KEY, Wish
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
+    from scomod.causes import Cause
     from scomod.clock import Clock
+    from scomod.db import Database
     from scomod.facade import Record
     from scomod.interview import Interview
     from scomod.records import Records
@@ -217,9 +220,21 @@ class Summonses:
         log.warning("notification of %s dropped: %s", summons.server_id, why)
 
     def _all(self) -> dict[str, Summons]:
-        kept = json.loads(self._db.meta(OPEN_KEY) or "{}")
-        return {server_id: Summons(**facts) for server_id, facts in kept.items()}
+        return _kept(self._db)
 
     def _write(self, known: Mapping[str, Summons]) -> None:
         facts = {server_id: asdict(each) for server_id, each in known.items()}
         self._db.set_meta(OPEN_KEY, json.dumps(facts) if facts else "")
+
+
+def summonses(db: Database, policy: Notification) -> Iterator[Cause]:
+    """Tell what waits for a person to say yes."""
+    for each in _kept(db).values():
+        if each.mode == ASK:
+            until_s = each.since_s + policy.keep_s
+            yield cause(Word.SUMMONS, since_s=each.since_s, until_s=until_s, server=each.server_id)
+
+
+def _kept(db: Database) -> dict[str, Summons]:
+    kept = json.loads(db.meta(OPEN_KEY) or "{}")
+    return {server_id: Summons(**facts) for server_id, facts in kept.items()}

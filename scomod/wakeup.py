@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from scomod.dmclient import notification
-from scomod.errors import RemoteProtocolError
+from scomod.errors import RemoteProtocolError, StoreError
 from scomod.mo import dmacc
 from scomod.summons import Summons
 from scomod.terms import Terms
@@ -62,6 +62,12 @@ class Doorbell:
         except RemoteProtocolError as error:
             log.info("push from %s dropped: %s", sender, error)
             return
+        try:
+            self._judge(found)
+        except StoreError as error:
+            log.error("notification of server %s is not taken: %s", found.server_id, error)
+
+    def _judge(self, found: Notification) -> None:
         account = dmacc.by_server(self._tree, found.server_id)
         if account is None:
             log.info("notification dropped: no account for server %s", found.server_id)

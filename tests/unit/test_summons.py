@@ -55,6 +55,14 @@ class Door:
         self._halls.append(Hall(self._device, self.clock, person))
         return self._halls[-1]
 
+    @contextmanager
+    def flash_that_takes_nothing(self) -> Iterator[None]:
+        """Let nothing be written for a while."""
+        assert self._device is not None
+        self._device.records.db.execute("PRAGMA query_only=1")
+        yield
+        self._device.records.db.execute("PRAGMA query_only=0")
+
     def forget_account(self) -> None:
         """Let the device lose the account of the server."""
         assert self._device is not None
@@ -295,6 +303,18 @@ def test_what_waits_counts_for_so_long(
     late = door.life()
     late.look()
     assert late.wishes == []
+
+
+def test_what_could_not_be_kept_may_be_sent_again(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    hall = door.life()
+    with door.flash_that_takes_nothing():
+        hall.hear(called(), zeros(2))
+    assert hall.wishes == []
+    assert "notification of server com.example.dm is not taken: " in caplog.text
+    hall.hear(called(), zeros(2))
+    assert hall.sessions == ["1234", "2"]
 
 
 # -- a server that lost its nonce --------------------------------------------------------------
