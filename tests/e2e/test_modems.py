@@ -17,7 +17,6 @@ from tests.support.rig import Rig
 from tests.support.short_messages import deliver_pdu, in_parts, text_pdu
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -35,7 +34,6 @@ class Phone:
         self._words = words
         self.service = service
         self.modem = service.modem
-        self.daemon: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
         with self.heard_again():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -50,7 +51,7 @@ class Ear:
 
 
 @contextlib.asynccontextmanager
-async def listening(address: str, **settings: object) -> AsyncIterator[Ear]:
+async def listening(address: str, **settings: Any) -> AsyncIterator[Ear]:
     heard: list[tuple[bytes, str]] = []
     settings.setdefault("answer_timeout_s", PATIENCE_S)
 
@@ -170,7 +171,7 @@ def test_services_come_and_go(bus: PrivateBus) -> None:
         async with listening(bus.address) as ear:
             for count in (1, 2):
                 async with running(OfonoStandIn, bus.address) as ofono:
-                    await ear.until(lambda ofono=ofono: ofono.called("RegisterAgent"))
+                    await ear.until(partial(ofono.called, "RegisterAgent"))
                     await give(ofono, ear, PUSH)
                 await ear.until(lambda: not ear.modems.imsi())
                 assert len(ear.heard) == count

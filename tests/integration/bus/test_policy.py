@@ -1,5 +1,6 @@
 """The bus policy file as a real dbus-daemon understands it: rights by user."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import pytest
 
 from scomod.busaddress import BUS_NAME, OBJECT_PATH, NameTaken
 from tests.support.fake_daemon import running_daemon
+from tests.support.modem_stand_ins import OfonoStandIn
 from tests.support.private_bus import private_bus
 
 POLICY = Path(__file__).parents[3] / "systemd/org.scomod1.conf"
+OFONO_POLICY = Path("/etc/dbus-1/system.d/ofono.conf")  # Debian's
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can act as two users")
@@ -19,10 +22,13 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can act as two us
 
 def call_as_nobody(address: str, interface: str, member: str, *arguments: str) -> str:
     """Call with a program every user can run; returns what it printed."""
+    return send_as_nobody(address, BUS_NAME, OBJECT_PATH, f"{interface}.{member}", *arguments)
+
+
+def send_as_nobody(address: str, name: str, path: str, *call: str) -> str:
     done = subprocess.run(
         ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-         "dbus-send", f"--bus={address}", "--print-reply", f"--dest={BUS_NAME}",
-         OBJECT_PATH, f"{interface}.{member}", *arguments],
+         "dbus-send", f"--bus={address}", "--print-reply", f"--dest={name}", path, *call],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     return done.stdout
@@ -102,3 +108,37 @@ def test_ordinary_user_is_told_that_the_policy_keeps_the_name() -> None:
         running_daemon(bus.address),
     ):
         pass
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("method", "is_allowed"),
+    [
+        ("org.ofono.Manager.GetModems", True),
+        ("org.ofono.SimManager.GetProperties", True),
+        ("org.ofono.PushNotification.RegisterAgent", True),
+        ("org.ofono.Modem.GetProperties", False),
+    ],
+)
+def test_ofono_gives_the_daemon_what_it_needs_and_no_more(
+    tmp_path: Path, method: str, is_allowed: bool
+) -> None:
+    ours = tmp_path / "ours.conf"
+    ours.write_text(POLICY.read_text().replace('user="scomod"', f'user="{NOBODY}"'))
+    both = tmp_path / "both.conf"
+    both.write_text(
+        f"<busconfig><include>{OFONO_POLICY}</include><include>{ours}</include></busconfig>"
+    )
+    tmp_path.chmod(0o755)
+
+    async def story(address: str) -> str:
+        ofono = await OfonoStandIn.start(address)
+        try:
+            return await asyncio.to_thread(send_as_nobody, address, "org.ofono", "/", method)
+        finally:
+            await ofono.close()
+
+    with private_bus(both) as bus:
+        said = asyncio.run(story(bus.address))
+    assert ("AccessDenied" in said) is not is_allowed, said
+    assert ("method return" in said) is is_allowed, said
