@@ -187,6 +187,7 @@ def test_nothing_imports_the_bench() -> None:
 OWNERS = (
     ("sqlite3", {"scomod.db"}),
     ("dbus_next", {"scomod.buswire"}),
+    ("pyudev", {"scomod.listeners.hotplug"}),
     ("subprocess", {"scomod.installers.proc"}),
     (
         "lxml",
