@@ -58,7 +58,7 @@ class Modem:
     hotplug: bool = False
     answer_timeout_s: float = within(30.0, 0.1, 600.0)
     max_modems_count: int = within(8, 1, 64)
-    max_messages_count: int = within(250, 1, 10000)
+    max_messages_count: int = within(100, 1, 10000)
 
 
 @section
