@@ -13,6 +13,7 @@ from scomod import config
 from scomod.clifmt import moment, size
 from scomod.download.part import free_bytes
 from scomod.errors import InstallerError, ScomodError
+from scomod.expiry import expiries
 from scomod.findings import Finding, finding
 from scomod.installers import jobfile, proc, registry
 from scomod.installers.kinds import Place
@@ -32,6 +33,7 @@ UNITS: Final = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/sys
 WANTED: Final = "etc/systemd/system/paths.target.wants"
 POLICIES: Final = ("etc/dbus-1/system.d", "usr/share/dbus-1/system.d")
 POLICY: Final = "org.scomod1.conf"
+ENDS: Final = {True: "certificate ends", False: "certificate ended"}
 PATH_UNIT: Final = "scomod-install.path"
 # backend: what says its version
 VERSIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,17 +58,18 @@ def _loose(settings: Settings) -> Iterator[tuple[str, str]]:
 
 @frozen
 class Device:
-    """Looks at one device; each of its looks gives findings."""
+    """Looks at one device; it cannot be earlier than `floor_s` (wall time)."""
 
     settings: Settings
     paths: Paths
     clock: Clock
+    floor_s: float
 
     def look(self) -> Iterator[Finding]:
         """Look at everything; works in files and runs tools, so belongs into a thread."""
         looks = (
-            *(self._configuration, self._disk, self._directories, self._tools),
-            *(self._helper, self._policy, self._put_aside),
+            *(self._configuration, self._disk, self._directories, self._certificates),
+            *(self._tools, self._helper, self._policy, self._put_aside),
         )
         for each in looks:
             yield from self._seen(each)
@@ -116,6 +119,20 @@ class Device:
                 mode = stat.S_IMODE(path.stat().st_mode)
                 words = {"path": path, "mode": f"{mode:04o}", "wanted": f"{mode & ~forbidden:04o}"}
                 yield finding("directory open" if mode & forbidden else "directory", **words)
+
+    def _certificates(self) -> Iterator[Finding]:
+        now_s = max(self.clock.wall_s(), self.floor_s)
+        found = expiries(self.settings, self.paths)
+        for each in found:
+            name = f"{each.file} ({each.what})"
+            if each.problem:
+                yield finding("certificate unreadable", name=name, how=each.problem)
+                continue
+            left_s = each.ends_s - now_s
+            word = "certificate" if left_s >= self.settings.time.warn_expiry_s else ENDS[left_s > 0]
+            yield finding(word, name=name, until=moment(each.ends_s))
+        if not found:
+            yield finding("no certificates")
 
     # -- what installs ---------------------------------------------------------------
 

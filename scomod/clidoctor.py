@@ -11,7 +11,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scomod import config
+from scomod import BUILT_S, config
 from scomod.busaddress import NotReachable, RemoteError, find_address
 from scomod.checkdevice import Device
 from scomod.clicall import EXIT_FAILED, EXIT_OK
@@ -80,7 +80,7 @@ def _alone(paths: Paths, why: str) -> Iterator[Finding]:
         settings = config.load(paths)
     except ConfigError:
         return
-    device = Device(settings=settings, paths=paths, clock=SystemClock())
+    device = Device(settings=settings, paths=paths, clock=SystemClock(), floor_s=BUILT_S)
     yield from device.look()
     try:
         octets = device.size_of_database()

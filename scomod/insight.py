@@ -90,14 +90,17 @@ class Insight:
 
     async def checkup(self, status: Record) -> list[Record]:
         """Look whether all is well."""
-        device = Device(settings=self.settings, paths=self.paths, clock=self.clock)
+        known = self.store.known_time
+        device = Device(
+            settings=self.settings, paths=self.paths, clock=self.clock, floor_s=known.floor_s()
+        )
         seen = await asyncio.to_thread(lambda: list(device.look()))
         checkup = Checkup(
             settings=self.settings,
             paths=self.paths,
             clock=self.clock,
             store=self.store,
-            known=self.store.known_time,
+            known=known,
             status=status,
             dues=self.dues,
             ways=self.ways(),

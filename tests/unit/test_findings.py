@@ -35,6 +35,7 @@ from tests.support.asking import SERVER, Phone
 from tests.support.clocks import FakeClock
 from tests.support.handset import settings_of
 from tests.support.shelf import package
+from tests.support.signers import DAY, NOW, party
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,10 @@ def of(phone: Phone, **more: Any) -> dict[str, Record]:
 def seen(root: Path, settings: Settings | None = None, clock: FakeClock | None = None) -> Any:
     """Look without a daemon."""
     looked = Device(
-        settings=settings or NO_TOOLS, paths=Paths(root), clock=clock or FakeClock()
+        settings=settings or NO_TOOLS,
+        paths=Paths(root),
+        clock=clock or FakeClock(),
+        floor_s=NOW.timestamp(),
     ).look()
     return found([each.record() for each in looked])
 
@@ -98,7 +102,7 @@ def test_findings_come_in_the_order_of_what_they_are_about(device: Make) -> None
     about = [each["about"] for each in device().findings()]
     order = [*About]
     assert about == sorted(about, key=order.index)
-    assert {*about} >= set(About) - {About.CERTIFICATES}
+    assert {*about} >= set(About)
 
 
 def test_next_moment_and_that_there_is_none(device: Make) -> None:
@@ -259,6 +263,25 @@ def test_damaged_database_that_lies_aside_is_told(tmp_path: Path) -> None:
     assert "scomod.db.damaged-1" in seen(tmp_path)["database aside"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("days", "word"), [(365, "certificate"), (30, "certificate ends"), (-1, "certificate ended")]
+)
+def test_certificate_that_ends_soon_is_a_problem(tmp_path: Path, days: int, word: str) -> None:
+    (tmp_path / "ca.pem").write_bytes(
+        party("authority", valid=(NOW - 9 * DAY, NOW + days * DAY), is_authority=True).pem
+    )
+    settings = replace(NO_TOOLS, transport=Transport(ca_file="ca.pem"))
+    told = seen(tmp_path, settings)[word]
+    assert told["text"].startswith(f"{tmp_path}/ca.pem (transport.ca_file)")
+    assert (told["mark"] == "ok") is (days == 365)
+
+
+def test_certificate_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    assert "no certificates" in seen(tmp_path)
+    settings = replace(NO_TOOLS, transport=Transport(ca_file="ca.pem"))
+    assert "No such file" in seen(tmp_path, settings)["certificate unreadable"]["text"]
+
+
 def test_tools_of_backends_are_told_with_their_versions(tmp_path: Path) -> None:
     told = seen(tmp_path, Settings(install=Install(backends=("dpkg",))))
     assert "dpkg: Debian" in told["backend"]["text"]
@@ -318,7 +341,7 @@ def test_configuration_says_from_where_it_is_and_what_takes_a_guard_away(tmp_pat
         log=Log(trace="full"),
         media=Media(offers=True),
     )
-    looked = Device(settings=loose, paths=Paths(tmp_path), clock=FakeClock()).look()
+    looked = Device(settings=loose, paths=Paths(tmp_path), clock=FakeClock(), floor_s=0.0).look()
     texts = [each.text for each in looked if each.word == "loose"]
     assert len(texts) == 5
     assert texts[0] == "Packages need not be signed (verify.signature)."
@@ -329,7 +352,5 @@ def test_configuration_says_from_where_it_is_and_what_takes_a_guard_away(tmp_pat
 
 def test_every_finding_was_seen_here_or_by_the_client() -> None:
     """The last of the module: what it did not produce nobody has seen."""
-    unseen = {word for word in ROWS if word.startswith(("certificate", "no certificate"))}
-    if os.geteuid() == 0:
-        unseen.add("not allowed")
+    unseen = {"not allowed"} if os.geteuid() == 0 else set()
     assert set(ROWS) - SEEN == BY_THE_CLIENT | unseen
