@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scomod.busaddress import RemoteError
 from scomod.dmclient.notification import UiMode
 from scomod.lab import push
 from scomod.lab.devices import Account
@@ -131,6 +132,28 @@ def test_a_flipped_bit_of_the_message_is_noticed(door: Door, offset: int) -> Non
     datagram = bytearray(door.fresh())
     datagram[HEADER_BYTES + offset if offset >= 0 else offset] ^= 1
     door.check_silent("dropped", bytes(datagram))
+
+
+def test_short_messages_of_another_program_are_put_together(door: Door) -> None:
+    datagram, before = door.fresh(), door.sessions()
+    ports = bytes.fromhex("05040b84c002")
+    parts = [
+        b"\x0b\x00\x03\x07\x02" + bytes((number,)) + ports + half
+        for number, half in ((2, datagram[20:]), (1, datagram[:20]))
+    ]
+    for part in parts:
+        door.rig.ask("push", "sms", part, "+4917012345")
+    door.rig.until(lambda: door.sessions() != before, "the session")
+    door.rig.until_reported()
+    for kind, octets, words in (
+        ("sms", b"\0x", "it is not taken: short message to port None, not 2948"),
+        ("sms", b"", "it is not taken: user data ends within its header"),
+        ("fax", b"", "fax is none of: push, sms"),
+    ):
+        with pytest.raises(RemoteError, match=words):
+            door.rig.ask("push", kind, octets, "")
+    door.rig.ask("push", "push", b"rubbish", "")
+    door.rig.until(lambda: "of user " in door.log(), "who brought the rubbish")
 
 
 def test_a_server_without_an_account_is_not_listened_to(door: Door) -> None:

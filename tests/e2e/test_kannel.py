@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scomod.dmclient.push import APPLICATION_ID_DM, CONTENT_TYPE_NOTIFICATION
 from scomod.lab import push
 from scomod.lab.devices import Account
 from scomod.secret import Secret
@@ -79,10 +80,17 @@ class Subscriber:
         self.rig.until_reported()
         assert self.sessions().count(session_id) == 1
 
-    def check_dropped(self, words: str, body: bytes, **how: str) -> None:
+    def check_dropped(
+        self,
+        words: str,
+        body: bytes,
+        *,
+        content_type: str = CONTENT_TYPE_NOTIFICATION,
+        application_id: str = APPLICATION_ID_DM,
+    ) -> None:
         """A push is dropped with these words, and brings no session."""
         before, mark = self.sessions(), len(self._log.read_text())
-        self.kannel.push(body, **how)
+        self.kannel.push(body, content_type=content_type, application_id=application_id)
         self.rig.until(lambda: words in self._log.read_text()[mark:], words)
         assert self.sessions() == before
 
