@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 DAY_S = 86400.0
 NO_TOOLS = Settings(install=Install(backends=()))  # whose versions would be asked for each time
 SEEN: set[str] = set()  # the words that this module has produced
-BY_THE_CLIENT = {  # tests/integration/bus/test_doctor.py
+BY_THE_CLIENT = {  # tests/integration/bus/test_doctor.py, and one test_policy.py
     *("bus", "no daemon", "may steer", "may look", "configuration wrong"),
     *("time unseen", "sessions unseen", "database unseen", "no database"),
 }

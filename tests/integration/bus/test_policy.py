@@ -1,6 +1,7 @@
 """The bus policy file as a real dbus-daemon understands it: rights by user."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,28 @@ def test_command_line_explains_what_the_policy_refuses(tmp_path: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 4
     assert "run it as root or in the group scomod" in done.stderr
+
+
+@needs_root
+def test_doctor_says_who_may_look_but_not_steer(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import os, sys\n"
+        "from scomod import busclient, cliactions, clidoctor\n"
+        "from scomod.cli import main\n"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        "sys.exit(main(['--root', '/nowhere', '--json', 'doctor']))\n"
+    )
+    with private_bus(POLICY) as bus, running_daemon(bus.address) as running:
+        done = subprocess.run(
+            [sys.executable, script],
+            env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": bus.address},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        words = [each["finding"] for each in json.loads(done.stdout)]
+        assert words == ["disk", "bus", "may look"]
+        assert not running.bus.is_present()
 
 
 @needs_root
