@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from scomod.lab.faultserver import DirectoryServer
 from scomod.net import Access
 from tests.support.fetching import fetch, request_for, some_octets
 from tests.support.proxy import Proxy
+from tests.support.small_disk import alone
 from tests.support.two_hosts import CABLE, NETWORK, Host, may_have_hosts, two_hosts
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ CONTENT = some_octets(600_000, seed=5)
 SOME_BYTES = 50_000
 PORT, PROXY_PORT = 8080, 3128
 PATIENCE_S = 60.0
+NAME = "packages.example"
+SILENT_NETWORK = "fd5c:6f6d:6f64::"
+SILENT = f"{SILENT_NETWORK}9"
+CONNECT_S = 4.0
 # the first answer is slow enough to be met in the middle: 160 KB a second
 PATH = "/drip=8000/first=1/p"
 
@@ -109,3 +116,29 @@ def test_the_proxy_dies_and_is_started_again(hosts: tuple[Host, Host], tmp_path:
     with met_in_the_middle(device, tmp_path / "1.part", f"http://127.0.0.1:{PROXY_PORT}"):
         device.kill(first)
         device.run(forward)
+
+
+def fetch_by_name(part: Path, names: Path) -> None:
+    """Fetch from a host whose first address is silent; the machine's own resolver says both."""
+    alone()
+    subprocess.run(["mount", "--bind", str(names), "/etc/hosts"], check=True)
+    found = socket.getaddrinfo(NAME, PORT, type=socket.SOCK_STREAM)
+    assert [where[0] for _, _, _, _, where in found] == [SILENT, f"{NETWORK}.2"]
+    begun_s = time.monotonic()
+    request = request_for(f"http://{NAME}:{PORT}/p", part, CONTENT, connect_timeout_s=CONNECT_S)
+    result = fetch(request)
+    assert result.fetched_bytes == len(CONTENT)
+    assert time.monotonic() - begun_s >= CONNECT_S / 2, "the silent address had its turn"
+
+
+def test_an_address_of_ipv6_that_is_silent_leaves_time_for_the_next(
+    hosts: tuple[Host, Host], tmp_path: Path
+) -> None:
+    device, _ = hosts
+    device.ip("address", "add", f"{SILENT_NETWORK}1/64", "dev", CABLE, "nodad")
+    # a neighbour that nobody has, so that nothing comes back, not even that nobody is there
+    device.ip("neighbour", "add", SILENT, "lladdr", "02:00:00:00:00:99", "dev", CABLE)
+    names = tmp_path / "hosts"
+    names.write_text(f"{SILENT} {NAME}\n{NETWORK}.2 {NAME}\n")
+    device.wait(device.run(lambda: fetch_by_name(tmp_path / "1.part", names)))
+    assert (tmp_path / "1.part").read_bytes() == CONTENT
