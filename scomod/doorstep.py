@@ -8,7 +8,7 @@
 
 A document is kept before anybody is asked; it is taken, and leaves what is kept, in one
 transaction.  Not here: what a document says (`dmclient.bootstrap`), what is kept
-(`parcels`), first sessions (`enrolment`).
+(`parcels`), how it is said (`parceltalk`), first sessions (`enrolment`).
 """
 
 from __future__ import annotations
@@ -16,28 +16,25 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from scomod.causes import Word, cause
-from scomod.codes import AlertCode
 from scomod.dmclient import seal
 from scomod.dmclient.bootstrap import NO_PIN, Bootstrap, Lack, NotTrusted, Parcel, WrongPin
-from scomod.dmclient.useralert import UserAlert, Verdict
+from scomod.dmclient.useralert import Verdict
 from scomod.enrolment import WAITING_KEY
 from scomod.errors import ScomodError, StoreError, StoreFull
 from scomod.log import Event, announce
 from scomod.mo.account import paths_of
-from scomod.mo.acl import EVERYONE
+from scomod.mo.acl import EVERYONE, is_server_id
 from scomod.parcels import Parcels, Waiting
+from scomod.parceltalk import UNTIL, named, question
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Iterator
 
-    from scomod.causes import Cause
     from scomod.clock import Clock
-    from scomod.db import Database
     from scomod.dmclient.bootstrap import Enrolled
     from scomod.dmclient.push import Push
     from scomod.enrolment import Enrolment
@@ -46,21 +43,6 @@ if TYPE_CHECKING:
     from scomod.settings import Settings
 
 log = logging.getLogger(__name__)
-
-UNTIL: Final = {
-    Lack.PIN: "the person enters the PIN",
-    Lack.IMSI: "the IMSI is known: [bootstrap] imsi, or a modem tells it",
-}
-FOR: Final = {
-    Lack.PIN: "a person with its PIN, whom 'scomoctl agent' asks",
-    Lack.IMSI: "the IMSI: [bootstrap] imsi, or a modem",
-}
-TEXT: Final = (
-    "{sender} sent this device the settings of a management server: {servers}. "
-    "Enter the PIN you were given for them. Tries left: {tries}. "
-    "Cancel if you did not expect that."
-)
-WRONG: Final = "That PIN was wrong. "
 
 
 class Doorstep:
@@ -161,6 +143,8 @@ class Doorstep:
         if self._parcels.is_taken(parcel):
             raise NotTrusted("it was taken before; a new one must differ, by its nonces at least")
         for server_id in self._servers(waiting):
+            if not is_server_id(server_id):
+                raise NotTrusted(f"not a server identifier: {named([server_id])!r}")
             if EVERYONE not in policy.push_servers and server_id not in policy.push_servers:
                 raise NotTrusted(f"{server_id} is none of [bootstrap] push_servers")
             if paths_of(self._tree, server_id) and not self._may_replace(parcel):
@@ -218,29 +202,19 @@ class Doorstep:
     async def _ask(self, parcel: Parcel) -> None:
         """Ask until the PIN is right, wrong too often, or not given."""
         while waiting := self._parcels.find(parcel):
+            servers = self._servers(waiting)
             answer = await self._interview.ask(
-                self._question(waiting),
-                server_id=", ".join(self._servers(waiting)),
+                question(waiting, servers, self._policy.pin_tries_count, self._max_pin_count),
+                server_id=named(servers),
                 server_name="",
                 longest_s=self._policy.pin_timeout_s,
             )
             if answer.verdict is not Verdict.DONE:
                 self._unanswered(waiting, answer.verdict)
                 return
+            if self._moved_on(waiting) is not Lack.PIN:
+                return  # the modem has gone meanwhile, or the server has an account
             self._try(waiting, Secret(answer.text))
-
-    def _question(self, waiting: Waiting) -> UserAlert:
-        text = TEXT.format(
-            sender=waiting.sender,
-            servers=", ".join(self._servers(waiting)),
-            tries=self._policy.pin_tries_count - waiting.wrong_count,
-        )
-        return UserAlert(
-            code=AlertCode.TEXT_INPUT,
-            text=WRONG + text if waiting.wrong_count else text,
-            max_count=self._max_pin_count,
-            is_hidden=True,
-        )
 
     def _try(self, waiting: Waiting, pin: Secret) -> None:
         """Take a document with what was entered; a wrong PIN is counted for good."""
@@ -263,20 +237,6 @@ class Doorstep:
             self._drop(waiting, "the person declined it")
         else:
             log.warning("bootstrap document from %s waits: PIN %s", waiting.sender, verdict)
-
-
-def documents(db: Database, settings: Settings) -> Iterator[Cause]:
-    """Tell what waits, and for what."""
-    for each in Parcels(db, WAITING_KEY).waiting():
-        found = seal.read(each.parcel.sec, each.parcel.mac)
-        lack = Lack.PIN if found is not None and found.method.needs_pin else Lack.IMSI
-        yield cause(
-            Word.DOCUMENT,
-            since_s=each.since_s,
-            until_s=each.since_s + settings.bootstrap.max_waiting_s,
-            sender=each.sender,
-            what=FOR[lack],
-        )
 
 
 @contextmanager

@@ -133,9 +133,9 @@ class Insight:
     def _documents(self) -> list[Cause]:
         if not self.store.db.meta(WAITING_KEY):
             return []
-        from scomod.doorstep import documents  # noqa: PLC0415 - brings the readers of XML
+        from scomod.parceltalk import documents  # noqa: PLC0415 - brings the readers of XML
 
-        return list(documents(self.store.db, self.settings))
+        return list(documents(self.store.db, WAITING_KEY, self.settings.bootstrap.max_waiting_s))
 
     def _asked(self) -> Reasons:
         return Reasons(

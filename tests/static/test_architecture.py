@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (3, r"scomod\.mo\."),
     (4, r"scomod\.dmclient\.(executor|treecommands|subtreecommands|transport|refusal|gate)$"),
     (4, r"scomod\.download\.|scomod\.installers\."),
-    (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$|scomod\.parcels$"),
+    (4, r"scomod\.dmclient\.(bootstrap|dmprofile)$|scomod\.parcel(s|talk)$"),
     (4, r"scomod\.(ledger|updaterequest|confirm|interview|alarm|trace|mirror|inquiry|baseline)$"),
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
     (5, r"scomod\.doorstep$"),

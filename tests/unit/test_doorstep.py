@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from scomod.doorstep import documents
+from scomod.enrolment import WAITING_KEY
 from scomod.mo import dmacc
+from scomod.parceltalk import documents
 from scomod.secret import Secret
 from scomod.settings import Session
 from tests.support.clocks import FakeClock
@@ -114,6 +115,25 @@ def test_person_reads_who_sent_it_for_which_server_and_how_many_tries_are_left(m
     assert device.servers() == {SERVER}
 
 
+def test_names_that_a_stranger_chose_do_not_fill_the_screen(make: Make) -> None:
+    device, person = make(), Person(None)
+    device.greet(person)
+    names = [f"{letter}" * 1000 for letter in "abcdef"]
+    device.push(pushed(document_of(*names), "1", b"1"))
+    assert person.asked[0]["server"] == f"{'a' * 64}, {'b' * 64}, {'c' * 64}, {'d' * 64} and 2 more"
+
+
+def document_of(*servers: str, name: str = "") -> bytes:
+    """A document for these servers."""
+    accounts = (
+        '<characteristic type="APPLICATION"><parm name="APPID" value="w7"/>'
+        f'<parm name="PROVIDER-ID" value="{each}"/><parm name="NAME" value="{name}"/>'
+        '<parm name="ADDR" value="https://dm.example"/></characteristic>'
+        for each in servers
+    )
+    return f"<wap-provisioningdoc>{''.join(accounts)}</wap-provisioningdoc>".encode()
+
+
 def test_nobody_can_read_the_pin_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     device = make()
@@ -158,9 +178,10 @@ def test_what_was_wrong_before_a_restart_is_counted(make: Make) -> None:
         (pushed(CP, "1"), "without a MAC"),
         (pushed(TWO.replace(b'"w7"', b'"w9"'), "1", b"1234"), "no APPLICATION with APPID w7"),
         (pushed(DM[:-9], "1", b"1234"), "is not taken"),
+        (pushed(TWO.replace(b"first.", b"fi st."), "1", b"1"), "not a server identifier: 'fi st."),
         (pushed(CP + bytes(4096), "1", b"1234"), "max_document_bytes"),
     ],
-    ids=["no seal", "MAC", "half a seal", "no account", "cut", "too large"],
+    ids=["no seal", "MAC", "half a seal", "no account", "cut", "name", "too large"],
 )
 def test_bad_document_is_dropped_and_nobody_is_asked(
     make: Make, caplog: pytest.LogCaptureFixture, datagram: bytes, said: str
@@ -355,11 +376,24 @@ def test_document_waits_until_the_imsi_is_known(
     assert device.servers() == {SERVER, "old.example"}
 
 
+def test_modem_that_goes_while_the_pin_is_asked_for_leaves_the_document(make: Make) -> None:
+    device, person = make(), Person("1234", "1234")
+    device.modem_imsi = IMSI
+    person.hear = lambda _: setattr(device, "modem_imsi", "")
+    device.greet(person)
+    device.push(pushed(CP, "2", IMSI_KEY + b"1234"))
+    assert (device.servers(), device.waiting()) == (set(), 1)
+    person.hear = lambda _: None
+    device.modem_imsi = IMSI
+    device.greet(person)
+    assert device.servers() == {SERVER}
+
+
 def test_what_waits_can_be_asked_for(make: Make) -> None:
     device = make(max_waiting_s=DAY_S)
     device.push(BY_PIN, "sms:+1")
     device.push(BY_NETWORK, "192.0.2.1:9200")
-    found = [each.record() for each in documents(device.records.db, device.settings)]
+    found = [each.record() for each in documents(device.records.db, WAITING_KEY, DAY_S)]
     assert [(each["why"], each["since"], each["until"]) for each in found] == [
         ("document", NOW_S, NOW_S + DAY_S)
     ] * 2
@@ -427,12 +461,7 @@ def test_account_that_is_there_is_replaced_as_policy_says(
 
 def given(device: PushedDevice) -> None:
     """The server has an account already, with what its sessions taught."""
-    document = (
-        '<wap-provisioningdoc><characteristic type="APPLICATION"><parm name="APPID" value="w7"/>'
-        f'<parm name="PROVIDER-ID" value="{SERVER}"/><parm name="NAME" value="given"/>'
-        '<parm name="ADDR" value="https://dm.example"/></characteristic></wap-provisioningdoc>'
-    )
-    device.enrolment.document(document.encode(), "", "", Secret(""))
+    device.enrolment.document(document_of(SERVER, name="given"), "", "", Secret(""))
     device.wanted.clear()
     with device.records.db.transaction():
         for key in ("pending-nonce", "nonce-resync", "auth-type"):
