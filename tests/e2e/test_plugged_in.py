@@ -40,6 +40,7 @@ signature = "required"
 HOLD = "import sys; sys.stdin.read()"  # a namespace, until its input ends
 LARGE_BYTES = 4 << 20
 RATE_BYTES = 1 << 20
+PAUSE_S = 0.2  # asking takes more of the processor than what is waited for
 
 
 class Station:
@@ -93,6 +94,7 @@ class Station:
         """Wait for the question about a package and answer it; gives its operation."""
 
         def open_prompt() -> Any:
+            time.sleep(PAUSE_S)
             return [each for each in self.rig.prompts() if each["name"] == name]
 
         (prompt,) = self.rig.until(open_prompt, f"the question about {name}")
@@ -103,6 +105,7 @@ class Station:
 
     def ended(self, number: int) -> Any:
         def over() -> Any:
+            time.sleep(PAUSE_S)
             operation = self.rig.ask("one_operation", number)
             return operation if operation["reported"] else None
 
