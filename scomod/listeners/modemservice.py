@@ -1,6 +1,6 @@
 """What services of modems have in common: calls to one life of them, and who listens to it.
 
-Not the services: `ofono`, `modemmanager`; nor when they are there: `modems`.
+Not the services: `ofono`, `modemmanager`; nor when they are there: `modems`, `modemlife`.
 """
 
 from __future__ import annotations
