@@ -29,6 +29,7 @@ package_of() {
     systemd-analyze) echo systemd ;;
     systemd-nspawn) echo systemd-container ;;
     ip) echo iproute2 ;;
+    btrfs) echo btrfs-progs ;;
     udevadm) echo udev ;;
     umockdev-wrapper) echo umockdev gir1.2-umockdev-1.0 python3-gi ;;
     mke2fs) echo e2fsprogs ;;

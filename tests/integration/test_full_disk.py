@@ -31,9 +31,11 @@ from tests.support.small_disk import (
     PAGE_BYTES,
     alone,
     make_read_only,
+    may_have_quotas,
     may_mount,
     mounted,
     resize,
+    under_quota,
     used_bytes,
 )
 
@@ -45,6 +47,7 @@ SUCCESS, NO_ROOM = 1200, int(FULL.result or 0)
 PARAMS = f"sha256={hashlib.sha256(CONTENT).hexdigest()}"
 ROOMY_BYTES = 16 << 20
 RESERVE_BYTES = 8 << 20
+QUOTA_BYTES = 2 << 20
 STEP = int(os.environ.get("SCOMOD_DISK_STEP", "3"))
 ROOT = Path(__file__).parents[2]
 # what system calls answer to one fetch after the other: the side file of the first cannot be
@@ -144,6 +147,23 @@ def test_the_reserve_is_kept_whatever_the_server_says_of_the_size(tmp_path: Path
                 fetch(request, look)
             check(RESERVE, error.value)
             assert request.part.stat().st_size == 0
+
+    in_a_child(play)
+
+
+@pytest.mark.skipif(not may_have_quotas(), reason="needs btrfs and loop devices")
+def test_a_quota_that_is_used_up_is_named_and_nothing_stays(tmp_path: Path) -> None:
+    def play() -> None:
+        content = some_octets(2 * QUOTA_BYTES, seed=4)
+        with PackageHost() as host, under_quota(tmp_path / "disk", QUOTA_BYTES) as folder:
+            request = request_for(host.put("/p", content), folder / "1.part")
+            assert free_bytes(folder) > len(content), "the disk is not what is full"
+            with pytest.raises(DownloadError, match=os.strerror(errno.EDQUOT)) as error:
+                fetch(request)
+            check(QUOTA, error.value)
+            assert list(folder.iterdir()) == []
+            host.put("/p", CONTENT)
+            assert fetch(request).size_bytes == len(CONTENT)
 
     in_a_child(play)
 

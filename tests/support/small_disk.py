@@ -14,13 +14,15 @@ import os
 import subprocess
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LOOPS = Path("/dev/loop-control")
+QUOTA_DISK_BYTES = 128 << 20  # about the least that btrfs takes; mostly a hole
 CLONE_NEWNS = 0x00020000  # linux/sched.h
 
 
@@ -29,6 +31,11 @@ def may_mount() -> bool:
     """Tell whether this user can make file systems of its own."""
     command = ["unshare", "-m", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def may_have_quotas() -> bool:
+    """Tell whether the kernel has what `under_quota` needs."""
+    return "\tbtrfs\n" in Path("/proc/filesystems").read_text() and LOOPS.exists()
 
 
 def alone() -> None:
@@ -49,6 +56,29 @@ def mounted(place: Path, size_bytes: int) -> Iterator[None]:
     finally:
         _run("umount", str(place))
         place.rmdir()
+
+
+@contextmanager
+def under_quota(place: Path, size_bytes: int) -> Iterator[Path]:
+    """Have a roomy disk; yields a folder there whose quota is of that size.
+
+    A quota of btrfs, for a folder: kernels without quota files (`CONFIG_QFMT_V2`) know none of
+    users, and whoever writes is answered the same.
+    """
+    disk = place.with_suffix(".btrfs")
+    with disk.open("wb") as file:
+        file.truncate(QUOTA_DISK_BYTES)
+    _run("mkfs.btrfs", "--quiet", str(disk))
+    place.mkdir()
+    _run("mount", "-o", "loop", str(disk), str(place))
+    folder = place / "limited"
+    try:
+        _run("btrfs", "quota", "enable", str(place))
+        _run("btrfs", "subvolume", "create", str(folder))
+        _run("btrfs", "qgroup", "limit", str(size_bytes), str(folder))
+        yield folder
+    finally:
+        _run("umount", str(place))
 
 
 def resize(place: Path, size_bytes: int) -> None:
