@@ -84,24 +84,20 @@ def test_closed_window_says_when_it_opens_and_until_when_that_is_waited_for(devi
     assert (record["name"], record["step"], record["phase"]) == ("Editor", "admit", "waiting")
 
 
-@pytest.mark.parametrize(
-    ("facts", "word", "text"),
-    [
-        (Facts(on_mains=False, on_unmetered=True), "mains power", "It waits for mains power."),
-        (Facts(on_mains=True, on_unmetered=False), "metered network", "The network is metered"),
-        (None, "news", "which have just been asked for"),
-    ],
-)
-def test_quiet_conditions_that_are_missing_are_named(
-    device: Make, facts: Facts | None, word: str, text: str
-) -> None:
+def test_quiet_conditions_that_are_missing_are_named(device: Make) -> None:
     policy = Admission(on_mains_power=True, on_unmetered_network=True, at_max_wait="proceed")
     phone = device(admission=policy)
-    phone.facts = facts
+    phone.facts = None
     phone.order()
-    first, most = told(phone.causes(), word, "admission")
-    assert text in first
-    assert most.endswith("then it begins all the same.")
+    cases = (
+        (None, "news", "which have just been asked for"),
+        (Facts(on_mains=False, on_unmetered=True), "mains power", "It waits for mains power."),
+        (Facts(on_mains=True, on_unmetered=False), "metered network", "The network is metered"),
+    )
+    for phone.facts, word, text in cases:
+        first, most = told(phone.causes(), word, "admission")
+        assert text in first
+        assert most.endswith("then it begins all the same.")
 
 
 def test_person_who_is_asked_is_waited_for_since_then_and_not_for_ever(device: Make) -> None:
@@ -114,12 +110,7 @@ def test_person_who_is_asked_is_waited_for_since_then_and_not_for_ever(device: M
         " declined at 2027-01-23 00:00:00."
     )
     assert "'scomoctl confirm 1'" in agent
-
-
-def test_agent_that_is_there_is_not_missed(device: Make) -> None:
-    phone = device("ask")
     phone.confirmations.agent = Agent()
-    phone.order()
     told(phone.causes(), "person")
 
 
@@ -157,16 +148,15 @@ def test_octets_of_the_day_that_are_used_up_say_how_many_and_until_when(device: 
     assert "2027-01-17 00:00:00" in day
 
 
-@pytest.mark.parametrize(("asked_s", "word"), [(0.0, "backing off"), (HOUR_S, "retry after")])
-def test_failed_try_says_how_it_failed_and_when_the_next_comes(
-    device: Make, asked_s: float, word: str
-) -> None:
+def test_failed_try_says_how_it_failed_and_when_the_next_comes(device: Make) -> None:
     phone = device(download=replace(AT_ONCE, retry_wait_s=60.0))
-    phone.shelf.is_closed, phone.shelf.retry_after_s = True, asked_s
-    phone.order()
-    again, _ = told(phone.causes(), word, "giving up")
-    assert "(503)" in again
-    assert "number 2, is at 2027-01-16 0" in again
+    phone.shelf.is_closed = True
+    for number, asked_s, word in ((1, 0.0, "backing off"), (2, HOUR_S, "retry after")):
+        phone.shelf.retry_after_s = asked_s
+        phone.order()
+        again, _ = told(phone.causes(number), word, "giving up")
+        assert "(503)" in again
+        assert "number 2, is at 2027-01-16 0" in again
 
 
 def test_operation_that_is_at_work_keeps_the_others(device: Make) -> None:
