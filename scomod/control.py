@@ -54,7 +54,7 @@ class Control:
         scheduler: Scheduler,
         confirmations: Confirmations,
         enrolment: Enrolment,
-        traces: Traces,
+        traces: Callable[[], Traces],
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
         push: Callable[[str, bytes, str], None],
@@ -293,11 +293,11 @@ class Control:
 
     def traces(self) -> list[Record]:
         """Give the sessions of which a trace is kept, oldest first."""
-        return self._traces.all()
+        return self._traces().all()
 
     def trace(self, number: int) -> Record:
         """Give one trace with its text."""
-        return self._traces.one(number)
+        return self._traces().one(number)
 
     def _node(self, uri: str) -> Any:
         node = self._tree.node(uris.as_typed(uri))

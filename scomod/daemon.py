@@ -35,7 +35,6 @@ from scomod.mo import dmacc
 from scomod.notify import Notifier
 from scomod.records import Records
 from scomod.scheduler import Scheduler
-from scomod.trace import Traces
 from scomod.turns import Turns
 from scomod.waking import Waking
 
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
     from scomod.telling import Telling
+    from scomod.trace import Traces
     from scomod.updaterequest import Requests
     from scomod.wishes import Wish
 
@@ -93,7 +93,6 @@ class Daemon:
             on_over=self._session_over,
             has_reports=self._has_reports,
         )
-        self._traces = Traces(paths.traces_dir, settings.log, self._clock)
         self._enrolment = Enrolment(
             store.db, store.tree, settings, lambda server_id: self.control.want_session(server_id)
         )
@@ -102,7 +101,7 @@ class Daemon:
             scheduler=self._scheduler,
             confirmations=self._confirmations,
             enrolment=self._enrolment,
-            traces=self._traces,
+            traces=lambda: self._traces,
             requests=lambda: self._requests,
             cancel=lambda number, by: self._engine.cancel(number, by),
             push=lambda *what: self._waking.brought(*what),
@@ -139,6 +138,12 @@ class Daemon:
     def _handover(self) -> Handover:
         boot = boot_id(self._paths.root)
         return Handover(self._store, self._clock, boot, self._scheduler, self._confirmations)
+
+    @cached_property
+    def _traces(self) -> Traces:
+        from scomod.trace import Traces  # noqa: PLC0415 - for sessions
+
+        return Traces(self._paths.traces_dir, self._settings.log, self._clock)
 
     @cached_property
     def _random(self) -> Random:
@@ -280,7 +285,7 @@ class Daemon:
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()
-        self._start(self._signs_of_life())
+        self._start(self._notifier.signs_of_life())
         await self._waking.open(bus.connection)
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
@@ -326,12 +331,6 @@ class Daemon:
         if self._store.journal.has_untold():
             parts.append(self._telling.dues)
         return agenda.in_order(self._waking.dues, *parts)
-
-    async def _signs_of_life(self) -> None:
-        """Tell the service manager that the loop turns, if it wants to know."""
-        while self._notifier.watchdog_s:
-            self._notifier.watchdog()
-            await asyncio.sleep(self._notifier.watchdog_s / 3)
 
     def _is_held(self) -> bool:
         """Tell whether something is at work, or heard by this very process only."""

@@ -7,7 +7,6 @@ import fcntl
 import logging
 from typing import TYPE_CHECKING
 
-from scomod import config
 from scomod.clock import SystemClock
 from scomod.db import Database
 from scomod.enrolment import Enrolment
@@ -160,6 +159,8 @@ def bootstrap_offline(paths: Paths, document: bytes, sec: str, mac: str, pin: Se
 
     Their first sessions are owed to the daemon's next start.  Raises as `Enrolment.document`.
     """
+    from scomod import config  # noqa: PLC0415 - the daemon has read it already
+
     settings = config.load(paths)
     with owner_lock(paths):
         store = Records(settings, paths)

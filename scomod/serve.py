@@ -14,7 +14,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from scomod import config
+from scomod import slim
 from scomod.busaddress import find_address
 from scomod.daemon import Daemon
 from scomod.errors import ScomodError
@@ -41,7 +41,10 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
 
     Raises `ScomodError` when it cannot start.
     """
-    settings = config.load(paths)
+    with slim.forgotten("scomod.config", "tomllib"):
+        from scomod import config  # noqa: PLC0415 - it is read once
+
+        settings = config.load(paths)
     set_up_log(settings.log.level, sys.stderr)
     address = find_address(os.environ, paths.root)
     code = 0

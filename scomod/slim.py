@@ -5,6 +5,7 @@ Nothing is taken away: what is left out comes when somebody needs it.
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -58,6 +59,24 @@ def postponed() -> Iterator[None]:
     finally:
         for stand_in in stand_ins.values():
             stand_in.step_aside()
+
+
+@contextmanager
+def forgotten(*names: str) -> Iterator[None]:
+    """Let go of modules that are first imported in this block, when it is left.
+
+    What follows then has their memory.  A later import runs them anew, so they must be such
+    as nobody keeps anything of.
+    """
+    known = set(sys.modules)
+    yield
+    for name in set(sys.modules) - known:
+        if name.partition(".")[0] in names or name in names:
+            parent, _, own = name.rpartition(".")
+            if parent in sys.modules and parent not in names:
+                delattr(sys.modules[parent], own)
+            del sys.modules[name]
+    gc.collect()
 
 
 class _StandIn(ModuleType):

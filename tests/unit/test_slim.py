@@ -75,3 +75,16 @@ def test_command_line_brings_nothing_heavy() -> None:
 def test_ssl_that_is_there_already_stays() -> None:
     code = f"import ssl\n{START}import asyncio\nprint(json.dumps(sys.modules['ssl'] is ssl))"
     assert answer_of(code) is True
+
+
+def test_what_is_forgotten_comes_anew_and_nothing_else_is_touched() -> None:
+    code = (
+        "import sys, json, tomllib\nfrom scomod import slim\nold = tomllib\n"
+        "with slim.forgotten('scomod.config', 'wave'):\n"
+        "    import colorsys, wave\n    from scomod import config\n"
+        "names = ('wave', 'scomod.config', 'colorsys', 'tomllib')\n"
+        "left = [name in sys.modules for name in names]\n"
+        "from scomod import config as again\n"
+        "print(json.dumps([left, again is config, tomllib is old]))"
+    )
+    assert answer_of(code) == [[False, False, True, True], False, True]
