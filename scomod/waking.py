@@ -7,6 +7,7 @@ first heard of: a waiting daemon has no memory for the rest (I16).  Nothing is d
 from __future__ import annotations
 
 import logging
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +85,7 @@ class Waking:
         self._hurry = hurry
         self._bus: PacedBus | None = None
         self._network: Network | None = None
+        self._hurried_s = -math.inf
         self._udp = UdpListener(self.push, clock, rest)
         self._modems: Modems | None = None
         self._plugged: Plugged | None = None
@@ -177,8 +179,12 @@ class Waking:
             self._network.watch(is_wanted=is_wanted)
 
     def _network_up(self) -> None:
-        self._polls.hurry()
-        self._hurry()
+        """Try again what failed; a network that comes and goes does not use up all tries."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._hurried_s >= self._settings.session.retry_wait_s:
+            self._hurried_s = now_s
+            self._polls.hurry()
+            self._hurry()
         self._rest()
 
     @property

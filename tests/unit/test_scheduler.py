@@ -226,6 +226,21 @@ def test_busy_server_is_left_alone_as_long_as_it_asks_but_not_for_ever(
     play(Bench(f"later {asked_s}"), story)
 
 
+@pytest.mark.parametrize(("outcome", "tries"), [("busy", 2), ("later 300", 1)])
+def test_what_failed_is_tried_at_once_when_the_network_comes_but_for_a_server_that_wants_rest(
+    outcome: str, tries: int
+) -> None:
+    async def story(bench: Bench) -> None:
+        bench.scheduler.want(Wish(server_id="a", is_kept=True))
+        await asyncio.sleep(0.01)
+        assert granted_to_a(bench) == 1
+        bench.scheduler.hurry()
+        await asyncio.sleep(0.01)
+        assert granted_to_a(bench) == tries
+
+    play(Bench(outcome), story)
+
+
 def test_wish_of_our_own_waits_for_a_busy_server_even_if_nothing_is_tried_again() -> None:
     async def story(bench: Bench) -> None:
         bench.scheduler.want(Wish(server_id="a"))
