@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ MIB: Final = 1 << 20
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 TYPE: Final = b"Content-Type: application/vnd.syncml.dm+wbxml\r\n"
 BLOCK: Final = b"x" * (64 << 10)
-ZEROS: Final = gzip.compress(bytes(64 * MIB))  # 64 KiB that become 64 MiB
 PATIENCE_COUNT: Final = 100_000  # blocks: more than anybody waits for
 
 
@@ -25,15 +25,21 @@ def fine(talk: Conversation) -> None:
     talk.message(talk.body)
 
 
+@cache
+def zeros() -> bytes:
+    """64 KiB that become 64 MiB; it takes a second, not each time this is imported."""
+    return gzip.compress(bytes(64 * MIB))
+
+
 def gzip_bomb(talk: Conversation) -> None:
     """Send a small body that becomes large when unpacked."""
-    talk.message(ZEROS, "Content-Encoding: gzip")
+    talk.message(zeros(), "Content-Encoding: gzip")
 
 
 def chunked_bomb(talk: Conversation) -> None:
     """The same as a transfer coding, which nobody offered to take."""
     talk.send(OK + TYPE + b"Transfer-Encoding: gzip, chunked\r\n\r\n")
-    endless_chunks_of(talk, ZEROS)
+    endless_chunks_of(talk, zeros())
 
 
 def endless_chunks_of(talk: Conversation, data: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 from scomod.errors import DownloadError, LimitExceeded, Reason
 from tests.support.exchanging import ending, exchange, failure, transport_with
 from tests.support.fetching import fetch, request_for
-from tests.support.hostile import ANSWERS, GREEDY, MIB, SLOW
+from tests.support.hostile import ANSWERS, GREEDY, MIB, SLOW, zeros
 from tests.support.raw_server import RawServer
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ SENTENCES = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RawServer]:
+    zeros()  # before anybody waits for it
     with RawServer(ANSWERS) as running:
         yield running
 
