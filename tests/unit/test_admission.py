@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +12,6 @@ from scomod.errors import OperationError, Reason
 from scomod.operation import Branch, Operation, Primitive, Subject
 from scomod.settings import Admission as Policy
 from tests.support.clocks import FakeClock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -31,14 +26,7 @@ ORDER = Operation(
     subject=Subject(pkg_id="editor"),
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def utc() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 class Surroundings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from tests.support.operations import an_operation
 from tests.support.patient import Network, patience_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HOUR_S = 3600.0
@@ -30,14 +28,7 @@ MIDNIGHT_S = 1_800_057_600.0  # a Saturday in UTC
 MIB = 1 << 20
 CUT = DownloadError(Reason.SERVER_UNAVAILABLE, "connection reset", is_retryable=True)
 
-
-@pytest.fixture(autouse=True, scope="module")
-def utc() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +37,7 @@ MIB = 1 << 20
 NIGHT = ("02:00-04:00",)
 AT_ONCE = Download(reserve_bytes=0, spread_s=0.0)  # windows open when they say so
 
-
-@pytest.fixture(autouse=True, scope="module")
-def utc() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 @pytest.fixture
