@@ -26,7 +26,7 @@ from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
 from scomod.facade import Unknown
 from scomod.handover import Handover, Reopening
-from scomod.herald import Herald
+from scomod.herald import Herald, signs_of_life
 from scomod.idling import Idling
 from scomod.installers.runner import open_runner
 from scomod.log import Event, announce, bound
@@ -285,7 +285,7 @@ class Daemon:
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()
-        self._start(self._notifier.signs_of_life())
+        self._start(signs_of_life(self._notifier))
         await self._waking.open(bus.connection)
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from scomod.bus import BusServer
     from scomod.facade import Record
+    from scomod.notify import Notifier
     from scomod.operation import Operation
 
 log = logging.getLogger(__name__)
@@ -68,3 +69,10 @@ class Herald:
         """Tell the person, if an agent is there."""
         if self.bus is not None and self.bus.is_present():
             self.bus.inform(prompt)
+
+
+async def signs_of_life(notifier: Notifier) -> None:
+    """Tell the service manager that the loop turns; returns if it does not want to know."""
+    while notifier.watchdog_s:
+        notifier.watchdog()
+        await asyncio.sleep(notifier.watchdog_s / 3)

@@ -6,7 +6,6 @@ lost: the service manager draws its own conclusions.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Final
@@ -36,12 +35,6 @@ class Notifier:
     def watchdog(self) -> None:
         """Say that we are alive; due well within every `watchdog_s` (None: not wanted)."""
         self._send("WATCHDOG=1")
-
-    async def signs_of_life(self) -> None:
-        """Say so for ever, as long as the loop turns; returns if nobody wants to know."""
-        while self.watchdog_s:
-            self.watchdog()
-            await asyncio.sleep(self.watchdog_s / 3)
 
     def stopping(self) -> None:
         """Shutting down has begun."""

@@ -85,11 +85,7 @@ def make_steps(
     ask_for_restart: Callable[[Mapping[str, Any]], None],
 ) -> Steps:
     """Put the steps of operations together; `surroundings` opens them for who hears their news."""
-    boot = partial(boot_id, paths.root)
-
-    def unset() -> UnsetClock | None:
-        return store.known_time.unset(settings.time, clock.wall_s())
-
+    boot, unset = partial(boot_id, paths.root), partial(_unset, settings, clock, store)
     around = surroundings(lambda: _look_again(steps, nudge))
     orders = Orders(
         paths=paths,
@@ -138,6 +134,10 @@ def make_fetcher(paths: Paths, clock: Clock, user_agent: str) -> Fetcher:
     from scomod.download.mirrors import open_fetcher  # noqa: PLC0415 - most fetch nothing now
 
     return open_fetcher(clock=clock, boot_id=boot_id(paths.root), user_agent=user_agent)
+
+
+def _unset(settings: Settings, clock: Clock, store: Records) -> UnsetClock | None:
+    return store.known_time.unset(settings.time, clock.wall_s())
 
 
 def _look_again(steps: Steps, nudge: Callable[[], None]) -> None:

@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scomod.idling import FILE, LONGEST_S
 from scomod.settings import Paths
 from tests.support.units import sections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 SCRIPT = SYSTEMD / "scomod-next-start"
@@ -96,11 +100,12 @@ def test_rubbish_arms_nothing_and_is_not_repeated(boot: Boot, content: str) -> N
 def test_links_pipes_and_folders_are_not_read(boot: Boot) -> None:
     secret = boot.run_dir / "secret"
     secret.write_text("5")
-    for make in (
+    makes: tuple[Callable[[], None], ...] = (
         lambda: boot.file.symlink_to(secret),
         lambda: boot.file.symlink_to("/nowhere"),
         lambda: os.mkfifo(boot.file),
-    ):
+    )
+    for make in makes:
         make()
         assert boot.script("arm").returncode == 1
         assert boot.called() == []
