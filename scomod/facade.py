@@ -46,7 +46,7 @@ class Facade(Protocol):
         """Why nothing happens now, of one operation or (0) of all; raises `Unknown`."""
 
     async def plan(self, operation_id: int) -> Record:
-        """What would happen next, of one operation or (0) of all; raises `Unknown`."""
+        """Say what would happen next, of one operation or (0) of all; raises `Unknown`."""
 
     async def checkup(self) -> list[Record]:
         """Whether all is well: a finding for each thing that was looked at."""

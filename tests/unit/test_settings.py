@@ -9,7 +9,8 @@ from scomod.config import Key
 from scomod.settings import Paths
 
 UNITS = ("_s", "_bytes", "_count", "_ratio")
-COUNTED_OTHERWISE = {"notification.udp_port", "notification.sms_port"}  # a number, but not of anything
+# a number, but not of anything
+COUNTED_OTHERWISE = {"notification.udp_port", "notification.sms_port"}
 
 
 @pytest.mark.parametrize("key", config.all_keys(), ids=lambda key: key.name)
