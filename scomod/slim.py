@@ -23,6 +23,8 @@ POSTPONED: Final = (
     "dbus_next.glib",  # dbus_next: another loop
     "inspect",  # asyncio, dataclasses and dbus_next: whether a callback is what it should be
     "linecache",  # traceback: lines of source
+    "locale",  # subprocess: the encoding of texts
+    "textwrap",  # traceback: lines of source again
 )
 # What it imports for annotations too, which are read with the module.
 ANNOTATING: Final = ("xml.etree.ElementTree",)  # dbus_next: descriptions of foreign objects

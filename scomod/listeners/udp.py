@@ -80,11 +80,20 @@ class UdpListener:
     async def try_open(self, settings: Notification) -> None:
         """Listen where that is wanted and possible; else the device still polls and reports."""
         if not settings.udp:
+            self._drop_what_is_passed()
             return
         try:
             await self.open(settings.udp_address, settings.udp_port)
         except OSError as error:
             log.error("no notifications: UDP port %d: %s", settings.udp_port, error)
+
+    def _drop_what_is_passed(self) -> None:
+        """Read what the service manager hears for us: left unread it starts us without end."""
+        self._socket = passed_socket(self._environ, os.getpid())
+        if self._socket is not None:
+            log.warning("scomod.socket is enabled, but notification.udp is not: all is dropped")
+            self._receive = _drop
+            self._look(self._socket)
 
     def close(self) -> None:
         """Stop listening; may be called again."""
@@ -161,10 +170,15 @@ class _Bucket:
         return True
 
 
+def _drop(_octets: bytes, _sender: str) -> None:
+    """Take a datagram that nobody wants."""
+
+
 def _bound(address: str, port: int) -> socket.socket:
     """Return a socket bound to an address; raises `OSError`."""
+    octets = address.encode()  # of a text Python would make an IDNA name, with all its tables
     family, kind, _, _, where = socket.getaddrinfo(
-        address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
+        octets, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
     )[0]
     bound = socket.socket(family, kind)
     try:

@@ -212,6 +212,45 @@ def test_socket_of_the_service_manager_is_used() -> None:
     assert json.loads(done.stdout) == {"port": port, "data": "waited", "inherited": False}
 
 
+DROPPING = """
+import asyncio, os, select
+from scomod.clock import SystemClock
+from scomod.listeners.udp import UdpListener
+from scomod.settings import Notification
+
+async def main():
+    environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+    quiet = asyncio.get_running_loop().create_future()
+    listener = UdpListener(
+        lambda *_: quiet.cancel(), SystemClock(), lambda: quiet.set_result(None), environ
+    )
+    await listener.try_open(Notification(udp=False))
+    await asyncio.wait_for(quiet, 30)
+    print(select.select([3], [], [], 0)[0])
+    listener.close()
+
+asyncio.run(main())
+"""
+
+
+def test_socket_of_the_service_manager_is_emptied_where_nobody_listens() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as passed,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        passed.bind((HOST, 0))
+        sender.sendto(b"starts us again", passed.getsockname())
+        shell = f'exec 3<&{passed.fileno()} && exec "$@"'
+        done = subprocess.run(
+            ["bash", "-c", shell, "bash", sys.executable, "-c", DROPPING],
+            pass_fds=(passed.fileno(),),
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
 @pytest.mark.parametrize(
     "environ",
     [
