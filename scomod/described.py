@@ -23,6 +23,7 @@ from scomod.operation import NOTIFY_URL, StepKind
 from scomod.package import (
     DESCRIBED_BYTES,
     DESCRIBED_TYPES,
+    ICON_URL,
     INFO_URL,
     NEXT_URL,
     VENDOR,
@@ -93,7 +94,12 @@ def described(
 
 def _facts(found: Descriptor) -> dict[str, object]:
     """Return what is kept with the operation, apart from its subject."""
-    said = {VENDOR: found.vendor, INFO_URL: found.info_url, NEXT_URL: found.next_url}
+    said = {
+        VENDOR: found.vendor,
+        INFO_URL: found.info_url,
+        ICON_URL: found.icon_uri,
+        NEXT_URL: found.next_url,
+    }
     known = {key: value for key, value in said.items() if value}
     return {DESCRIBED_BYTES: found.size_bytes, DESCRIBED_TYPES: found.types, **known}
 

@@ -44,6 +44,7 @@ def facts(operation: Operation) -> Record:
         "permissions": operation.data.get("permissions"),
         "vendor": operation.data.get("vendor"),
         "info_url": operation.data.get("info_url"),
+        "icon_url": operation.data.get("icon_url"),
         "next_url": operation.data.get("next_url"),
         "result_text": None if operation.result is None else result_text(operation.result),
         "reported_at": operation.reported_s,

@@ -29,6 +29,7 @@ DESCRIBED_TYPES: Final = "described_types"
 DELTA: Final = "delta"
 VENDOR: Final = "vendor"
 INFO_URL: Final = "info_url"
+ICON_URL: Final = "icon_url"
 NEXT_URL: Final = "next_url"
 
 

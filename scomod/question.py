@@ -13,6 +13,7 @@ from scomod.errors import Reason
 from scomod.operation import Branch, Operation, Phase, Primitive, StepKind
 from scomod.package import (
     DESCRIBED_BYTES,
+    ICON_URL,
     INFO_URL,
     VENDOR,
     announced_bytes,
@@ -194,6 +195,7 @@ def prompt_of(
         "permissions": list(permissions) or None,
         "vendor": operation.data.get(VENDOR),
         "info_url": operation.data.get(INFO_URL),
+        "icon_url": operation.data.get(ICON_URL),
     }
     return {**prompt, **DISCLOSED} if operation.step is StepKind.DISCLOSE else prompt
 

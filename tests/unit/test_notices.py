@@ -226,11 +226,12 @@ def answered(stage: Stage, *, is_accepted: bool) -> None:
 def test_who_was_asked_is_asked_again_with_what_the_descriptor_says(stage: Stage) -> None:
     asking(stage)
     words = "<name>An editor</name><vendor>Somebody</vendor><infoURL>/info</infoURL>"
-    stage.order(stage.shelf.describe(PACKAGE, words))
+    stage.order(stage.shelf.describe(PACKAGE, words + "<iconURI>/icon.png</iconURI>"))
     answered(stage, is_accepted=True)
     (prompt,) = stage.device.confirmations.prompts()
     assert (prompt["name"], prompt["vendor"]) == ("An editor", "Somebody")
     assert prompt["info_url"] == "https://packages.example/info"
+    assert prompt["icon_url"] == "https://packages.example/icon.png"
     assert prompt["size"] == len(PACKAGE)
     assert prompt["effect"].startswith("This was asked before")
     assert not (stage.root / f"var/lib/scomod/spool/{stage.last.id}.part").exists()

@@ -58,6 +58,7 @@ def test_prompt_says_what_it_implies() -> None:
         "permissions": None,
         "vendor": None,
         "info_url": None,
+        "icon_url": None,
     }
 
 
