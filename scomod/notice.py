@@ -38,6 +38,7 @@ STATUS: Final[Mapping[Reason, DdStatus]] = {
     Reason.UNREACHABLE: DdStatus.LOADER_ERROR,
     Reason.SERVER_ERROR: DdStatus.LOADER_ERROR,
     Reason.SERVER_UNAVAILABLE: DdStatus.LOSS_OF_SERVICE,
+    Reason.MEDIUM_GONE: DdStatus.LOADER_ERROR,
     Reason.UNAUTHORISED: DdStatus.LOADER_ERROR,
     Reason.REFUSED_BY_SERVER: DdStatus.LOADER_ERROR,
     Reason.NO_SPACE: DdStatus.INSUFFICIENT_MEMORY,
