@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from scomod import sigfetch
 from scomod.errors import DownloadError
 from scomod.fetchrequest import request_for
-from scomod.net import believed
+from scomod.knowntime import believed
 from scomod.package import DELTA
 from scomod.stepresult import Done
 from scomod.tries import KEY

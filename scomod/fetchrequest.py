@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod import net
 from scomod.download.job import FetchRequest
+from scomod.knowntime import believed
 from scomod.package import (
     addresses,
     announced_bytes,
@@ -34,7 +35,7 @@ def request_for(
     settings: Settings,
     paths: Paths,
     part: Path,
-    unset: Callable[[], UnsetClock | None] = net.believed,
+    unset: Callable[[], UnsetClock | None] = believed,
 ) -> FetchRequest:
     """Return the request for the package of an operation, to be fetched into `part`.
 

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from scomod.knowntime import believed
 from scomod.shapes import DIRECT
 
 if TYPE_CHECKING:
@@ -72,10 +73,6 @@ class Access:
     max_rate_bytes: int = 0
     max_header_bytes: int = MAX_HEADER_BYTES
     unset: UnsetClock | None = None
-
-
-def believed() -> None:
-    """Stand for a clock that is right."""
 
 
 def server_access(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from scomod import knowntime
 from scomod.errors import Reason, VerifyError
-from scomod.net import believed
 from scomod.value import frozen
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Trust:
     wall_s: Callable[[], float]
     max_certificate_bytes: int
     max_chain_count: int
-    unset: Callable[[], UnsetClock | None] = believed
+    unset: Callable[[], UnsetClock | None] = knowntime.believed
 
     def check(self, digest: str, proof: Proof) -> None:
         """Raise `VerifyError(SIGNATURE)` unless somebody trusted signed the digest (hex)."""

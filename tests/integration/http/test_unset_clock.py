@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scomod import settings, tls
+from scomod import certificates, settings, tls
 from scomod.dmclient.transport import HttpTransport
 from scomod.errors import DownloadError, Reason
 from scomod.knowntime import UnsetClock, in_utc
@@ -61,6 +61,15 @@ def transport(
     )
 
 
+def span(made: Certificates) -> tuple[float, float]:
+    """When a server's certificate begins and ends, wall time."""
+    first = certificates.read(made.server_file.read_bytes())[0]
+    return (
+        certificates.valid_from(first).timestamp(),
+        certificates.valid_until(first).timestamp(),
+    )
+
+
 def over(directory: Path) -> Certificates:
     """Make a server whose certificate ended yesterday."""
     return make_certificates(directory, valid_from=-3 * DAY, valid_until=-DAY)
@@ -88,7 +97,7 @@ def test_one_that_was_over_at_the_floor_is_told_from_a_clock_that_is_not_set(
         error = failure(transport(made, clock(NOW_S)), server.url("/", "localhost"))
         assert server.conversations == []
     assert not error.is_retryable
-    assert f"a certificate expired on {in_utc(NOW_S - DAY_S)}" in str(error)
+    assert f"a certificate expired on {in_utc(span(made)[1])}" in str(error)
     assert "the clock of this device is not set: it says 1970-01-01 00:10 UTC" in str(error)
 
 
@@ -98,7 +107,7 @@ def test_with_a_clock_that_is_set_it_says_when_the_certificate_expired(tmp_path:
         error = failure(transport(made, None), server.url("/", "localhost"))
         assert server.conversations == []
     assert not error.is_retryable
-    assert str(error).endswith(f"the certificate has expired on {in_utc(NOW_S - DAY_S)}")
+    assert str(error).endswith(f"the certificate has expired on {in_utc(span(made)[1])}")
 
 
 def test_and_from_when_on_one_is_valid_that_is_not_yet(tmp_path: Path) -> None:
@@ -106,7 +115,7 @@ def test_and_from_when_on_one_is_valid_that_is_not_yet(tmp_path: Path) -> None:
     with serve(made) as server:
         error = failure(transport(made, None), server.url("/", "localhost"))
     assert error.is_retryable
-    words = f"is valid only from {in_utc(NOW_S + DAY_S)} on; is the clock of this device right?"
+    words = f"is valid only from {in_utc(span(made)[0])} on; is the clock of this device right?"
     assert words in str(error)
 
 
@@ -147,7 +156,7 @@ def test_a_session_tells_the_time_that_its_server_says(tmp_path: Path) -> None:
         exchange(sender, server.url("/none", "localhost"))
         sender.close()
     assert told[0] == TOLD_S
-    assert told[1] == pytest.approx(NOW_S - DAY_S, abs=60)  # when the certificate began
+    assert told[1] == span(made)[0]
 
 
 def test_a_server_without_tls_tells_no_time() -> None:
@@ -221,5 +230,5 @@ def test_the_ends_of_certificates_met_are_told(tmp_path: Path) -> None:
         sender.close()
     names = [name for name, _ in met]
     assert names == ["a certificate of the server", f"our certificate {client}"]
-    assert met[0][1] == pytest.approx(NOW_S + DAY_S, abs=60)
+    assert met[0][1] == span(made)[1]
     assert met[1][1] > NOW_S
