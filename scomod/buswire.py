@@ -86,7 +86,7 @@ class PacedBus(MessageBus):
         return sent
 
     def _send_next(self) -> None:
-        self._is_sending = bool(self._outgoing)
+        self._is_sending = bool(self._outgoing) and not self._is_closed
         if self._is_sending:
             message, sent = self._outgoing.popleft()
             super().send(message).add_done_callback(lambda written: self._sent(written, sent))

@@ -102,12 +102,17 @@ class Ofono:
         self.imsi = ""
 
     async def _register(self, path: str) -> bool:
-        answer = await self._line.ask(path, f"{PUSH}.RegisterAgent", AGENT_PATH + path, takes="o")
-        if answer is None:
-            return False
-        self._agents.add(path)
-        log.info("modem %s gives its pushes to us", path)
-        return True
+        self._agents.add(path)  # at once: what takes it back may be heard before we go on
+        answer = None
+        try:
+            place = AGENT_PATH + path
+            answer = await self._line.ask(path, f"{PUSH}.RegisterAgent", place, takes="o")
+        finally:
+            if answer is None:
+                self._agents.discard(path)
+        if answer is not None:
+            log.info("modem %s gives its pushes to us", path)
+        return answer is not None
 
     def leave(self) -> None:
         """Take the agents back."""

@@ -3,7 +3,7 @@
 Commands are those of 3GPP TS 27.005 and 27.007.  A message comes as the program wants it
 (AT+CNMI): handed over at once, or kept in the memory of the modem and announced, the next
 when the one before was read, as a network brings them one by one.  News come in a silence:
-ModemManager 1.20 loses what follows an answer at once.
+ModemManager 1.20 loses what follows an answer at once.  They come again while nobody reads.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 IMSI = "246813579012345"
 MEMORY_COUNT = 20
+AGAIN_S = 3.0
 ANSWERS = {
     "+CGMI": "Sim", "+CGMM": "Sim", "+CGMR": "1", "+CGSN": "359999999999999", "+CIMI": IMSI,
     "+GMI": "Sim", "+GMM": "Sim", "+GMR": "1", "+GSN": "359999999999999", "+GCAP": "+GCAP: +CGSM",
@@ -93,15 +94,18 @@ class AtModem:
     def _announce(self) -> None:
         if self._unread and not self._is_announced and self._is_wanted:
             self._is_announced = True
-            news = f'+CMTI: "SM",{self._unread[0]}'
-            threading.Thread(target=self._tell, args=(news,), daemon=True).start()
+            what = self._programs[-1], self._unread[0]
+            threading.Thread(target=self._tell, args=what, daemon=True).start()
 
-    def _tell(self, news: str) -> None:
+    def _tell(self, program: socket.socket, place: int) -> None:
+        said_s = -AGAIN_S
         with contextlib.suppress(OSError):
-            while _waiting_bytes(self._programs[-1]):
+            while place in self._unread and program is self._programs[-1]:
+                if time.monotonic() - said_s >= AGAIN_S and not _waiting_bytes(program):
+                    with self._lock:
+                        self._write(f'+CMTI: "SM",{place}')
+                    said_s = time.monotonic()
                 time.sleep(0.02)
-            with self._lock:
-                self._write(news)
 
     def is_read(self) -> bool:
         """Tell whether the program has read all that was announced."""

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.busaddress import RemoteError
-from scomod.buswire import Variant, open_bus
+from scomod.buswire import Message, Variant, open_bus
 from scomod.dmclient import push as wsp
 from scomod.listeners.modems import Modems
+from scomod.listeners.modemservice import Line
+from scomod.listeners.ofono import Ofono
 from scomod.wakesettings import Modem
 from tests.support.modem_stand_ins import ModemManagerStandIn, OfonoStandIn, StandIn
 from tests.support.private_bus import PrivateBus, private_bus
@@ -144,6 +146,42 @@ def test_agent_is_registered_once_for_each_life_of_a_modem(bus: PrivateBus) -> N
             assert ear.modems.is_listening, "a modem that was there may come back"
 
     play(story)
+
+
+class HastyLine(Line):
+    """A line over which oFono takes an agent back before it is seen that it had it."""
+
+    def __init__(self) -> None:
+        self.registered = 0
+        self.ofono: Ofono | None = None
+
+    async def ask(
+        self, path: str, method: str, *body: str, takes: str = "", gives: str = ""
+    ) -> Any:
+        if not method.endswith("RegisterAgent"):
+            assert path == "/"
+            return [["/ril_0", {"Interfaces": ["org.ofono.PushNotification"]}]]
+        self.registered += 1
+        assert self.ofono is not None
+        if self.registered == 1:
+            assert self.ofono.hear(
+                Message(
+                    destination=":1.2", path=AGENT_PATH, interface=AGENT, member="Release", serial=1
+                )
+            )
+        return True
+
+
+def test_agent_that_is_taken_back_at_once_is_registered_anew() -> None:
+    async def story() -> None:
+        line = HastyLine()
+        line.ofono = ofono = Ofono(line, Modem(), lambda *_: True, lambda: None)
+        assert await ofono.look()
+        assert await ofono.look()
+        assert await ofono.look()
+        assert line.registered == 2
+
+    asyncio.run(story())
 
 
 def test_what_is_not_wanted_any_more_is_taken_back(bus: PrivateBus) -> None:
