@@ -155,9 +155,7 @@ class HastyLine(Line):
         self.registered = 0
         self.ofono: Ofono | None = None
 
-    async def ask(
-        self, path: str, method: str, *body: str, takes: str = "", gives: str = ""
-    ) -> Any:
+    async def ask(self, path: str, method: str, *_: str, **__: str) -> Any:
         if not method.endswith("RegisterAgent"):
             assert path == "/"
             return [["/ril_0", {"Interfaces": ["org.ofono.PushNotification"]}]]
