@@ -271,4 +271,5 @@ def _user_data(line: bytes) -> bytes:
     """Read what Kannel sends to its fake SMS centre: SENDER RECEIVER udh HEADER data TEXT."""
     found = re.fullmatch(rb"\S+ \S+ udh (\S+) data (\S*)\n", line)
     assert found is not None, line
-    return b"".join(unquote_to_bytes(part) for part in found.groups())
+    # a space is written as in forms
+    return b"".join(unquote_to_bytes(part.replace(b"+", b" ")) for part in found.groups())
