@@ -274,6 +274,7 @@ def two_servers(bed: Bed) -> None:
         assert [alert["correlator"] for alert in second.alerts()] == [theirs.correlator]
         assert bed.rig.reports(theirs) == []
         assert (bed.device("n10"), bed.device(name)) == ("i 1.0", "i 1.0")
+    bed.dpkg("--purge", name)  # other cases see no more than what is theirs
 
 
 # -- without an Exec ---------------------------------------------------------------------
