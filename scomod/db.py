@@ -151,9 +151,10 @@ class Database:
 
     def check(self) -> None:
         """Look once more whether the file is sound; raises `StoreError` that says what is not."""
-        verdict = self.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise StoreError(f"the database is damaged: {verdict}")
+        try:
+            _check(self)
+        except DamagedError as error:
+            raise StoreError(f"the database is damaged: {error}") from error
 
     def meta(self, key: str) -> str | None:
         """Return a small fact kept under `key`, or None."""
@@ -218,7 +219,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _check(connection: sqlite3.Connection | Database) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise DamagedError(verdict)

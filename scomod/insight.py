@@ -63,14 +63,22 @@ class Insight:
 
         Raises `Unknown`.
         """
-        operations = [self._why(each) for each in self._meant(operation_id)]
+        asked = self._asked()
+        unreported = {alert.operation_id for alert in self.store.outbox.waiting()}
+        operations = [
+            {
+                **_named(each),
+                "causes": _told(asked.of(each, is_reported=each.id not in unreported)),
+            }
+            for each in self._meant(operation_id)
+        ]
         answer: Record = {"now": self.clock.wall_s(), "operations": operations}
         if not operation_id:
             servers = status["servers"]
             nothing = [] if servers else [cause(Word.NO_ACCOUNT)]
-            asked = summonses(self.store.db, self.settings.notification)
-            answer["device"] = _told([*nothing, *self._documents(), *asked])
-            answer["servers"] = [self._why_server(each) for each in servers]
+            wanted = summonses(self.store.db, self.settings.notification)
+            answer["device"] = _told([*nothing, *self._documents(), *wanted])
+            answer["servers"] = [self._why_server(asked, each) for each in servers]
         return {**answer, "next": self._next(operation_id)}
 
     async def plan(self, operation_id: int, status: Record) -> Record:
@@ -156,16 +164,11 @@ class Insight:
             raise Unknown(f"no operation {operation_id}: see 'scomoctl operations'")
         return [operation]
 
-    def _why(self, operation: Operation) -> Record:
-        unreported = {alert.operation_id for alert in self.store.outbox.waiting()}
-        causes = self._asked().of(operation, is_reported=operation.id not in unreported)
-        return {**_named(operation), "causes": _told(causes)}
-
-    def _why_server(self, server: Record) -> Record:
+    def _why_server(self, asked: Reasons, server: Record) -> Record:
         server_id = server["server_id"]
         last: Record = server.get("last_session") or {}
         failure = "" if last.get("outcome") == "ok" else str(last.get("detail", ""))
-        causes = self._asked().of_server(
+        causes = asked.of_server(
             server_id,
             self.store.journal.last(server_id),
             self.store.outbox.waiting(server_id),

@@ -12,11 +12,12 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.busaddress import NotReachable, RemoteError
-from scomod.buswire import BUS, Message, MessageType, PacedBus, unpack
-from scomod.surroundings import PROPERTIES, READ_TIMEOUT_S, Source
+from scomod.busfacts import Source, hearing, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from scomod.buswire import PacedBus
 
 log = logging.getLogger(__name__)
 
@@ -67,23 +68,18 @@ class Network:
             self._start(self._follow())
 
     async def _follow(self) -> None:
-        rules = [rule for source in SOURCES for rule in source.rules()]
-        self._bus.add_message_handler(self._hear)
         try:
-            for rule in rules:
-                await self._bus.invoke_bus("AddMatch", rule)
-            while self._is_wanted:
-                self._news.clear()
-                self._learn(await self._read())
-                await self._news.wait()
+            with hearing(self._bus, SOURCES, self._news.set) as rules:
+                for rule in rules:
+                    await self._bus.invoke_bus("AddMatch", rule)
+                while self._is_wanted:
+                    self._news.clear()
+                    self._learn(await self._read())
+                    await self._news.wait()
         except (NotReachable, RemoteError) as error:
             log.warning("the network cannot be watched: %s", error)
         finally:
             self._is_following, self._level = False, None
-            self._bus.remove_message_handler(self._hear)
-            if self._bus.connected:
-                for rule in rules:
-                    self._bus.unmatch(rule)
 
     def _learn(self, level: int | None) -> None:
         before, self._level = self._level, level
@@ -91,23 +87,11 @@ class Network:
             log.info("the network came up: what failed is tried again")
             self._on_up()
 
-    def _hear(self, message: Message) -> None:
-        is_signal = message.message_type is MessageType.SIGNAL
-        if is_signal and (message.interface == PROPERTIES or message.sender == BUS):
-            self._news.set()
-
     async def _read(self) -> int | None:
         """Return how good the network is as an NMState, None where nobody knows."""
-        state, operational = await self._value(MANAGER), await self._value(NETWORKD)
+        state = await value_of(self._bus, MANAGER)
+        operational = await value_of(self._bus, NETWORKD)
         levels = [state] if isinstance(state, int) else []
         if isinstance(operational, str):
             levels.append(GLOBAL if operational == ROUTABLE else 0)
         return max(levels, default=None)
-
-    async def _value(self, source: Source) -> Any:
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                [value] = await self._bus.invoke(source.question())
-        except (RemoteError, TimeoutError, ValueError):
-            return None
-        return unpack(value)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.dmclient.bootstrap import Parcel
-from scomod.terms import CLOCK_IS_SET_S
+from scomod.terms import dated_s
 
 if TYPE_CHECKING:
     from scomod.db import Database
@@ -62,7 +62,7 @@ class Parcels:
 
         What came before the clock was set, or at a time that is still to come, came now.
         """
-        stamped = [replace(each, since_s=_began_s(each.since_s, now_s)) for each in self.waiting()]
+        stamped = [replace(each, since_s=dated_s(each.since_s, now_s)) for each in self.waiting()]
         late = [each for each in stamped if now_s - each.since_s >= longest_s]
         self._keep([each for each in stamped if each not in late])
         return late
@@ -88,11 +88,6 @@ class Parcels:
         text = json.dumps([_row(each) for each in waiting]) if waiting else ""
         if text != (self._db.meta(self._key) or ""):
             self._db.set_meta(self._key, text)
-
-
-def _began_s(since_s: float, now_s: float) -> float:
-    is_meant = since_s <= now_s and not since_s < CLOCK_IS_SET_S <= now_s
-    return since_s if is_meant else now_s
 
 
 def _mark(parcel: Parcel) -> str:

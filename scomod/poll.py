@@ -76,18 +76,20 @@ class Polls:
         self._store.db.on_transaction_end(self._alarm.ring)
         while True:
             self._alarm.silence()
-            self.call()
-            at_s = min((due.at_s for due in self.dues()), default=None)
+            at_s = min((due.at_s for due in self.call()), default=None)
             wait_s = None if at_s is None else max(0.0, at_s - self._clock.monotonic_s())
             await self._alarm.sleep(wait_s)
 
-    def call(self) -> None:
-        """Ask for the sessions that are due now."""
-        now_s = self._clock.monotonic_s()
+    def call(self) -> list[Due]:
+        """Ask for the sessions that are due now; returns those that are not."""
+        now_s, later = self._clock.monotonic_s(), []
         for due in list(self.dues()):
-            if due.at_s <= now_s:
-                self._asked.add(due.server_id)
-                self._ring(Wish(server_id=due.server_id, is_poll=True))
+            if due.at_s > now_s:
+                later.append(due)
+                continue
+            self._asked.add(due.server_id)
+            self._ring(Wish(server_id=due.server_id, is_poll=True))
+        return later
 
     def dues(self) -> Iterator[Due]:
         """Give when each server will be called, but those whose session is on its way."""

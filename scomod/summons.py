@@ -22,7 +22,7 @@ from scomod.codes import AlertCode
 from scomod.dmclient.notification import UiMode
 from scomod.dmclient.useralert import UserAlert, Verdict
 from scomod.mo import dmacc
-from scomod.terms import Terms
+from scomod.terms import Terms, dated_s
 from scomod.wishes import OPEN_KEY, Wish
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Summonses:
 
     def _dated(self, summons: Summons) -> Summons:
         """Date one anew that is from a clock which was not set, or was set back since."""
-        since_s = min(self._terms.began_s(summons.since_s), self._clock.wall_s())
+        since_s = dated_s(summons.since_s, self._clock.wall_s())
         if since_s != summons.since_s:
             summons = replace(summons, since_s=since_s)
             with self._db.transaction():

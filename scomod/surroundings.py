@@ -9,53 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.admission import Facts
 from scomod.busaddress import NotReachable, RemoteError
-from scomod.buswire import BUS, Message, MessageFlag, MessageType, PacedBus, owner_rule, unpack
+from scomod.busfacts import Source, hearing, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from scomod.buswire import PacedBus
+
 log = logging.getLogger(__name__)
-
-PROPERTIES: Final = "org.freedesktop.DBus.Properties"
-READ_TIMEOUT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a fact is; without `interface` that of the object has the name of the service."""
-
-    service: str
-    path: str
-    name: str
-    interface: str = ""
-
-    @property
-    def place(self) -> str:
-        """The interface that has the property."""
-        return self.interface or self.service
-
-    def rules(self) -> tuple[str, str]:
-        """Return the match rules for news of it."""
-        news = f"type='signal',sender='{self.service}',path='{self.path}',"
-        return owner_rule(self.service), f"{news}interface='{PROPERTIES}',arg0='{self.place}'"
-
-    def question(self) -> Message:
-        """Return the call that reads it."""
-        return Message(
-            destination=self.service,
-            path=self.path,
-            interface=PROPERTIES,
-            member="Get",
-            signature="ss",
-            body=[self.place, self.name],
-            flags=MessageFlag.NO_AUTOSTART,
-        )
-
 
 POWER: Final = Source("org.freedesktop.UPower", "/org/freedesktop/UPower", "OnBattery")
 NETWORK: Final = Source(
@@ -101,8 +66,13 @@ class BusSurroundings:
 
     async def _follow(self) -> None:
         """Read the facts whenever something may have changed, until nobody waits."""
-        rules = [rule for source in (POWER, NETWORK) for rule in source.rules()]
-        self._bus.add_message_handler(self._hear)
+        try:
+            with hearing(self._bus, (POWER, NETWORK), self._changed.set) as rules:
+                await self._watch(rules)
+        finally:
+            self._is_following = False
+
+    async def _watch(self, rules: list[str]) -> None:
         try:
             for rule in rules:
                 await self._bus.invoke_bus("AddMatch", rule)
@@ -112,12 +82,6 @@ class BusSurroundings:
             log.warning("the surroundings cannot be watched: %s", error)
             self._learn(Facts())
             await self._idle()
-        finally:
-            self._is_following = False
-            self._bus.remove_message_handler(self._hear)
-            if self._bus.connected:
-                for rule in rules:
-                    self._bus.unmatch(rule)
 
     async def _idle(self) -> None:
         """Leave it at what is known: trying again at once would not go better."""
@@ -134,25 +98,11 @@ class BusSurroundings:
         self._changed.clear()
         return bool(self._who)
 
-    def _hear(self, message: Message) -> None:
-        is_signal = message.message_type is MessageType.SIGNAL
-        if is_signal and (message.interface == PROPERTIES or message.sender == BUS):
-            self._changed.set()
-
     async def _read(self) -> Facts:
-        battery, metered = await self._value(POWER), await self._value(NETWORK)
+        battery, metered = await value_of(self._bus, POWER), await value_of(self._bus, NETWORK)
         on_mains = not battery if isinstance(battery, bool) else None
         is_known = metered in METERED or metered in UNMETERED
         return Facts(
             on_mains=on_mains,
             on_unmetered=metered in UNMETERED if is_known else None,
         )
-
-    async def _value(self, source: Source) -> Any:
-        """Return a property, None if nobody has it or gives it in time."""
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                [value] = await self._bus.invoke(source.question())
-        except (RemoteError, TimeoutError, ValueError):
-            return None
-        return unpack(value)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 CLOCK_IS_SET_S: Final = 1_577_836_800.0  # 2020: a device that says less has no time yet
 
 
+def dated_s(noted_s: float, now_s: float) -> float:
+    """Return when something began; by a clock that was not set, or was set back since: now."""
+    return now_s if noted_s < CLOCK_IS_SET_S <= now_s else min(noted_s, now_s)
+
+
 class Terms:
     """The terms of operations, by operation and name."""
 

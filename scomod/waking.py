@@ -96,7 +96,6 @@ class Waking:
         await self._udp.try_open(self._settings.notification)
         self._open_modems(bus)
         self._open_plugged()
-        self.look()
         if self._settings.calls_by_itself:
             self._start(self._polls.run())
         self._watch_network()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from scomod.busfacts import PROPERTIES
 from scomod.buswire import Message, MessageType, PacedBus, Variant, open_bus
-from scomod.surroundings import NETWORK, POWER, PROPERTIES
+from scomod.surroundings import NETWORK, POWER
 
 if TYPE_CHECKING:
-    from scomod.surroundings import Source
+    from scomod.busfacts import Source
 
 
 class QuietService:

@@ -16,7 +16,7 @@ from tests.support.quiet_services import QuietService
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from scomod.surroundings import Source
+    from scomod.busfacts import Source
 
 PATIENCE_S = 100.0
 
