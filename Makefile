@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Short names for the scripts; nothing is built here.
 
 VENV = .venv

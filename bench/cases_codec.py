@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The codec on one large message, beside libwbxml's tools and beside lxml's bare parse."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The daemon that does little: how soon it is up, how large, how quiet; what a check-in costs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A new version fetched as the difference to the one that is here, beside the whole."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching a large file: how fast beside curl, wget and sha256sum, and in how much memory."""
 
 from __future__ import annotations

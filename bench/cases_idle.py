@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The daemon that is not there: what that costs, a day with one call, and how soon it hears.
 
 What a service manager does is done here by hand: a socket that is passed, a start.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an inventory of many components costs: a look at it, and a server that reads it."""
 
 from __future__ import annotations

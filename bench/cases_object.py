@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Large objects in chunks: memory must not depend on their size."""
 
 from __future__ import annotations

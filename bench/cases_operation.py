@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole DownloadInstall, from the acceptance of the Exec to its report, beside bare dpkg."""
 
 from __future__ import annotations

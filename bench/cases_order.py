@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one order costs the installing side: time beside the bare tool, and its peak memory.
 
 An order is an upgrade, given as a file to a helper that starts for it and ends after it, as

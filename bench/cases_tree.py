@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Get of large sub-trees: time, peak memory, and whether both grow with the nodes only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program that fetches one file with the daemon's fetcher: `fetch URL FILE SHA256 CA`.
 
 Prints the seconds of the whole fetch, those of the processor, those of the flush to the

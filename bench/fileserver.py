@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program that serves a directory over HTTPS as fast as Python can: `fileserver DIR CERT`.
 
 It prints its port.  The same server for both sides of a comparison; nothing of

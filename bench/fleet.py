@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fleet that polls one server every day, and an hour in which that server is down.
 
 `python -m bench.fleet` plays it and draws the picture in docs; `script/bench --only fleet`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of a fleet's story: what arrives at the server, and how many wait for it.
 
 Drawn with matplotlib (extra `picture`); the bench itself does without.

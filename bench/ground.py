@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the bench measures: a scratch directory, a private D-Bus, the lab's server, devices.
 
 One daemon at a time owns the name on the bus, so devices are entered one after

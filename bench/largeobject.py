@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of its own: how much memory a large object costs that comes, or goes, in chunks.
 
     python -m bench.largeobject DIRECTORY MIB

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of its own: makes a large tree, or answers one Get of it and says what it cost.
 
 Two runs, as the memory of making the tree would hide that of reading it.

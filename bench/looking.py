@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of its own: a device with many packages is looked at, and its inventory read.
 
 Prints JSON: times in ms, each beside a `dpkg-query -W` of the same database measured in

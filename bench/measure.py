@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the kernel says of a process: memory, processor time, writes, wake-ups.
 
 All numbers come from /proc of the process itself and are of all its threads; what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`script/bench`: measures everything in one run, prints the table, judges the budgets."""
 
 from __future__ import annotations

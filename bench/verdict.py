@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows, budgets and what follows from them: the table, and whether each budget is kept.
 
 Nothing is measured here.

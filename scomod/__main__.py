@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomod`: the daemon's command line."""
 
 from __future__ import annotations

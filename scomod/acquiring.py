@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The acquire step: a package is fetched, and its signature; which failures are tried again.
 
 What is asked is `fetchrequest`, the signature `sigfetch`.  What lies at PkgURL may be a

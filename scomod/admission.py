@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The admit step: what was consented to begins in a maintenance window and under quiet conditions.
 
 The windows are local time of the wall clock.  The conditions are facts that others tell

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What will happen by itself, and when: the moments that a daemon which ends must be back for.
 
 Pure.  Each part that waits for a moment tells its own; nobody else decides by them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bell that ends a sleep: for workers that wait for work or for the next due moment."""
 
 from __future__ import annotations

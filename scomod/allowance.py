@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many octets all downloads of one day may fetch, and have.
 
 A day is one of the calendar, in local time.  While the clock is not set it is a day since

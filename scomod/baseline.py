@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The software build that the device left the factory with, and what has changed since (HLFR-9).
 
 Taken once, at the first start and before any operation: what os-release says and all

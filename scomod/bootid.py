@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which boot of the device this is: one name as long as it runs, another after a restart.
 
 A device in a directory says so in `run/scomod/boot-id`; else the kernel does.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The D-Bus service `org.scomod1`: exports a `Facade`, tells its news, reaches the agent.
 
 Not the daemon: it decides nothing.  Calls are served from one table by one

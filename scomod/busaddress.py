@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the daemon is found on D-Bus: which bus, which names; and why it may not be found.
 
 Not a connection: nothing here imports the D-Bus library, so that the command

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent on D-Bus: the program at the device that shows prompts and alerts to a person.
 
 Not the policy (`confirm.py`, `interview.py`): this registers, asks, tells, and notices

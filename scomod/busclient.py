@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Typed calls on a running daemon for the command line and the bench.
 
 Not the service (`bus.py`).  Values come and go as plain Python; the method

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent's desk: takes the daemon's calls on the interface `org.scomod1.Agent` in turn.
 
 Not the daemon's side (`busagent.py`) and not what a person sees: that is in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single facts that services of the system tell by a property, and news of them.
 
 Which facts, and what follows from them: `surroundings`, `network`.  Services that do not

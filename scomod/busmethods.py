@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `org.scomod1` exports: the table of its methods and signals, and its introspection document.
 
 Who serves a call and who hears a signal is `bus.py`.  Interfaces are split by right; the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The D-Bus library behind one file: a connection that survives full sockets, and values.
 
 Neither the service (`bus.py`) nor the client (`busclient.py`): what both stand

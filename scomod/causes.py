@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why something does not happen now: each cause is a word for programs and a sentence for people.
 
 Pure.  Who finds them is `reasons`; this is the table of what may be said, and how.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """X.509 certificates, read alike with every version of the library that devices have.
 
 Debian 12 has cryptography 38, without names for several things that newer versions call for, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """X.509: whether a certificate comes, link by link, from an authority that is trusted.
 
 The rules of RFC 5280 §6.1 as far as signing packages needs them: signatures, names, validity,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks at what of a device can be seen without its daemon: files, tools, configuration.
 
 Looks only, and opens no database: that is its daemon's.  What an ordinary user may not see

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks at what only a running daemon knows: sessions, moments to come, its database, its clock.
 
 Looks only.  What can be seen without a daemon is `checkdevice`, the sentences are in

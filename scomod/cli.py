@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl`: the command line of a running daemon; stateless, over D-Bus.
 
 This is the parser and what turns errors into exit codes; the commands are in

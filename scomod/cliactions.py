@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of `scomoctl`: the table, and those that ask once and end.
 
 The parser is `cli.py`, the commands that stay are `clilive.py`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User alerts of a server on the terminal: `scomoctl agent` shows them and reads answers.
 
 Whether a typed text is one that the server can take is judged by the daemon, which asks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl baseline`: the build that the device left the factory with, and what changed since."""
 
 from __future__ import annotations

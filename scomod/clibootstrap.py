@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl bootstrap`: a document for the daemon or, where none runs, for its database.
 
 A PIN that the document needs and that was not given is asked for on the terminal, where

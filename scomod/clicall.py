@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a command of `scomoctl` is called with, and how it may end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl doctor`: whether all is well with a device, with what to do where it is not.
 
 The daemon looks; where it does not answer, this looks at what can be seen without it.

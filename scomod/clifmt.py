@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text for people: tables, sizes, times, progress, trees, colour.  Pure but for `Style`, `moment`.
 
 Not the command line (`cli.py`).  Whatever comes from a server may hold control

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl operations show|cancel`, `history` and `request`: looking back, and asking ahead.
 
 What the records hold is `history.facts`; how a list of operations looks is `cliview`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of `scomoctl` that stay: `watch` lives on signals, `agent` answers the daemon."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl sign`: the text for InstallParams, and the file, that prove where a package comes from.
 
 Works alone: no daemon, no bus, no configuration; for whoever publishes packages.

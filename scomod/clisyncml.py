@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl syncml`: message files between WBXML and XML, and their outline.
 
 Works alone: no daemon, no bus, no configuration.  Nothing is hidden in what it shows,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures by a key on a token (PKCS#11), made by `pkcs11-tool` of OpenSC.
 
 The library that we sign with elsewhere speaks to no tokens.  What the tool made is proven

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl trace`: what was said in sessions, as the daemon kept it (`trace.py`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What records look like to people: from the daemon's records to lines of text.
 
 Pure; the records are those of `facade.py`.  Keys that a daemon of another

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl why` and `plan`: why nothing happens now, and what would happen next, for people."""
 
 from __future__ import annotations

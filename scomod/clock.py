@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time as a parameter: wall time is only shown or sent, monotonic time decides (I20)."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every OMA number the project uses, each once (invariant I9).
 
 Clauses: "omadm" and "scomo" are the reference sheets, by section.  No other

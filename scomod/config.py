@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration files: TOML fragments become the `Settings` of a device.
 
 Not the meaning of the keys (`settings`), and no defaults: a device without any

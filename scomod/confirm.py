@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Asking the person at the device: what policy says, then the conversation (ADC-1, USA-1 to USA-5).
 
 One prompt per operation covers its whole plan (ADC-2), unless the package turns out to ask

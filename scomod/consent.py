@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two questions: consent, before anything is fetched or changed, and disclosure after that.
 
 The second one is asked only where the package asks for what nobody could know before.

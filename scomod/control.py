@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the daemon answers to the edges: the `Facade`, over the parts it is given.
 
 Records hold only what JSON can carry; their keys are what `docs/dbus.md` lists.

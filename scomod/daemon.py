@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The composition root: the only module that constructs the others (design §3).
 
 Start-up is recovery: the engine resumes what the journal holds, the outbox

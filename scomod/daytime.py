@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Local time: when it is some minute of some day, maintenance windows, "tonight".
 
 The time now comes in; this asks no clock, only the rules of the time zone.  A time that

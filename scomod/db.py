@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one database: connection, transactions, migrations, check at open (design §10).
 
 It is not a store: SQL over a table lives in `mo/store.py`, `journal.py` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts a delta in the place of a package: what the server offers, what this device holds.
 
 The offers are read by `download.delta`, the fetching is `download.deltafetcher`, the tool is

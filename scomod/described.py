@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a download descriptor makes of an operation: the object it describes takes its place.
 
 What the server said itself comes before what its descriptor says (scomo §6.1, §6.4).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap documents that come by push: who may send them, and what they wait for (omadm §9).
 
     nothing is missing              taken at once

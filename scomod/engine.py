@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine: picks operations, walks their plans, journals every transition (design §7).
 
 Crash-only: `run` begins by resuming whatever the journal says is unfinished,

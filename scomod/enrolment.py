@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How servers come to a device: documents given to it, files it was made with, first sessions.
 
 What comes by push is `doorstep`'s, which has the same accounts made known here.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exception tree: types and reasons, no behaviour and no OMA numbers.
 
 What an error means to the DM server is decided in one place, `outcome.py`.

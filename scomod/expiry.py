@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When certificates end: those that the configuration names, and those met in sessions.
 
 It is announced long before (`time.warn_expiry_s`), by a line in the log on each day with a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A readable outline of messages: commands, numbers with their names, URIs, sizes, values.
 
 Pure; not a syntax of its own and not the place where messages are kept

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which extra steps an operation gets, from the configuration and from its package.
 
 Who takes the order asks once (`plan_for`); the plan is kept with the operation.

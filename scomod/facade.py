@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the edges (D-Bus, command line) may ask of a running daemon: the seam, no code.
 
 All values are what JSON can carry, so that D-Bus, `--json` and the documents

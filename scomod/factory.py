@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes the baseline at the first start, shows it in the tree, compares it when asked.
 
 `baseline.py` knows what a baseline is; here is when it is taken: before any operation,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked of a package server: from an operation and the configuration to a request.
 
 Decides nothing and fetches nothing; the step is `acquiring`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sections of the configuration that are about fetching packages, and their defaults.
 
 Part of `settings`, which all others import it from.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When packages are fetched: in windows, over links that are not metered, so much a day.
 
 Not how often a download is tried (`tries`), and not when whole operations begin

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a look at the device finds: how good it is, a sentence, and what to do about it.
 
 Pure: the table.  What can be seen from outside of a daemon finds `checkdevice`, what only the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What would happen next with an operation: its steps to come, with figures, and what may go wrong.
 
 Looks only, and says of what is not known yet that it is not.  What is told is made of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a daemon that ends in order leaves to its next life, beside all that is durable anyway.
 
 Which sessions are to be tried again and when, which servers want to be left alone, and

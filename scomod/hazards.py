@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds what may go wrong with an operation, and what nobody knows yet; the words are in `risks`.
 
 Looks only: at the package once it is here, at the configuration, and at what the backends

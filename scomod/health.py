@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looking after what became active: it must stay well for a while, and pass its check.
 
 Time counts within one boot, so that no jump of the wall clock shortens it; a restart of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the daemon tells over D-Bus by itself: what changed, how far something is, how it ended.
 
 A part of the composition root (`daemon.py`).  Nothing is told while there is no bus.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of an operation for those who look back: facts that billing can stand on.
 
 Pure: from a row of the journal to a record of what JSON can carry.  A fact that is not

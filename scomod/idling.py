@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a daemon that is not resident may leave, and what it says before it goes.
 
 Not who starts it again: the units in `systemd/` do, and any other manager of services may

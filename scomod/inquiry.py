@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers a session's questions: user alerts go to the person, a glance at the inventory to policy.
 
 Policy says whether a server may read the inventory: nobody is asked, the person is told

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put together for who asks: why nothing happens now, what would happen next, whether all is well.
 
 A part of the composition root (`daemon.py`), made anew for each question: a waiting daemon

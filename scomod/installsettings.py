@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings below [install], as `settings.py` has the others: data only.
 
 How each kind of package is dealt with, and the limits of what its tool may do and say.

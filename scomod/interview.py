@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts a server's user alerts to the person at the device, one after the other, in time.
 
 Also what the device itself must ask for as an alert would: the PIN of a document.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operation journal: rows of the table `operation`, nothing else.
 
 Every call stands inside the caller's transaction, together with the nodes and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the clock of the device can be right: a floor for the time, which only rises.
 
 A device without a battery begins in 1970, or wherever it was switched off.  The time is

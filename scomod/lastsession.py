@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the last session with each server went, and when: one small fact of the database for each.
 
 Written once after a session, with all that is to be remembered of it.  A moment is kept as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ends a running fetch before it is done, and what it has come to so far.
 
 Between the thread that fetches and the loop that decides: the thread only asks and tells,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One transaction for journal row, nodes and alert (I5): every transition goes through here.
 
 Nothing else writes an operation after its Exec.

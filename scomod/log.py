@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logging: records to the system journal with fields, or to stderr one line each.
 
 Modules use the standard `logging`; this says where it goes and what goes with it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast something comes and how long it will still take: for people to look at.
 
 Pure.  The rate is what came in the last seconds by the clock, not by the pieces: a stall

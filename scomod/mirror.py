@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks at the device and keeps Inventory/Deployed equal to it (scomo T12).
 
 Where nothing changed a look costs a few stats: no program, no thread, no write.  Else

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What went wrong between us and a web server, in words for a log and a person.
 
 Not who talks (`net`, `wire`) and not what follows from it: each client turns a

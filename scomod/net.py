@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the two HTTP clients share: where they may go, and what headers say.
 
 Not a client itself: `dmclient.transport` posts messages, `download.http` fetches

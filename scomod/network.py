@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the network came up: from NetworkManager or systemd-networkd, while somebody waits.
 
 Only while a session failed and is to be tried again; then signals are heard, and nothing is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the server of a download descriptor is told of the end of an operation (omadm §11.3).
 
 Pure: one table from reasons to the status codes of DLOTA, total over reasons, and their

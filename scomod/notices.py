@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notices for the servers of download descriptors, on flash (table `notice`).
 
 A row is written in the transaction that ends the operation it is about; it is sent until it

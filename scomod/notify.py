@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells the service manager how we are: the sd_notify protocol, and nothing else of systemd.
 
 Does nothing where nobody wants to know.  A message that cannot be delivered is

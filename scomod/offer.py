@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An offer: the file in the root of a removable medium that says what lies there for whom.
 
 Read from outside, so in this order: plain files only, of limited size; then the signature;

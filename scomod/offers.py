@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the offer of a medium to an operation of the server that it names, once.
 
 The device itself announces the package, in that server's name and with its rights: from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operations need, put together: imported when the first one is at work.
 
 A part of the composition root (`daemon.py`) in a room of its own, as a waiting daemon

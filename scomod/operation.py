@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations and their steps: values and tables, no I/O (design §7).
 
 An operation is what one Exec asked for.  Its plan is a row of `PLANS`; the

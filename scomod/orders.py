@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders to the installing side: which job a step means, and what its result means.
 
 The id of a job is that of its operation and step, so that asking again after a crash

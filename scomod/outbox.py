@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generic Alerts that wait for a Status of the server (table `alert`).
 
 A row is written in the transaction that ends an operation and leaves when the server

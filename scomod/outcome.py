@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one place that turns failures into OMA numbers (invariant I8).
 
 Two questions, two functions: what DM status does a failed command get

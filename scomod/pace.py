@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When to try again, and when in a while to begin: so that a fleet does not call at once.
 
 Pure: randomness comes in.  How often is enough is for those who ask here.

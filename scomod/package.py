@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an operation's package is, read from its subject: parameters, digest, size, kind, place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap documents that came by push: those that wait, and marks of those that were taken.
 
 They wait for a person with the PIN, or for the IMSI, and are kept in the database as they

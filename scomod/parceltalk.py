@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person is told of bootstrap documents that wait: the question, and why they do.
 
 Words only; who is asked when is `doorstep`'s.  All names in them were chosen by strangers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a device keeps its things; no I/O.  `settings.py` hands it on."""
 
 from __future__ import annotations

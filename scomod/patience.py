@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long a download is tried: whether now, later or no more, and until when it may go on.
 
 What the tries came to is in `tries`, when the next comes in `pace`, whether now is the time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a yes would allow: what software asks for that it may not do now (USA-4).
 
 Read from archives that are on the device, without privileges, and for what is kept from

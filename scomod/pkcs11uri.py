@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """URIs of keys on tokens (RFC 7512): `pkcs11:token=release;object=key?module-path=/usr/lib/x.so`.
 
 Only reading them; not the token (`clitoken`).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happens when something is plugged in, put together: a modem, a medium with an offer.
 
 A part of the composition root (`waking`), made where the configuration asks for it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who decides about an operation: the rules of `[confirm]`, the first that fits counts.
 
 Pure; asking is `confirm.py`.  A rule that refuses is not softened by anything; only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When the device calls its servers by itself, and that it does.
 
 How often is said by the server in its account (`Ext/Poll`), else by the configuration.  What

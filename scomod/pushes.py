@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to do with a push, whoever brought it: a datagram, a modem, another program.
 
 Told apart by content type and application: a notification, a bootstrap document, or

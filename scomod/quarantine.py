@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Versions that failed: left alone for a while that grows with every further failure.
 
 What the device wants by itself asks here first (`blocked_s`).  A server that orders the

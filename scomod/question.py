@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person is told of an operation: before it what it means, after it how it ended.
 
 Records for agents (docs/dbus.md), made of the operation alone; who is asked and when is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words for what some servers do or expect unlike the standard (scomo §9); data only.
 
 They stand in `[server."ID"] quirks`; docs/scomo.md says what each is good for.  What they

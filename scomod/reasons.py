@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why nothing happens now, of each operation and each server: asked of those who decide it.
 
 Looks only.  What keeps an operation says `turns`; what a step waits for stands in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The database of a device and what lives in it: all that works without a running daemon."""
 
 from __future__ import annotations

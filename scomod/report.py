@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server is told of a finished operation: its OperationComplete alert (scomo §4.1, §4.5).
 
 Pure: from an operation and the places of its results to a row of the outbox, which is

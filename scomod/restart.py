@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restarting the device as a step: ordered once, and over when the boot is another one.
 
 The boot is noted before the restart is ordered, so that however often this process ends

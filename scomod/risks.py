@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What may go wrong with what is planned, and what is not known: words and sentences.
 
 Pure: the table.  Who finds them is `hazards`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs DM sessions as they are wished for, one at a time; what is when is decided in `wishes`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A text that must not be seen: passwords and what is as good as one (I19).
 
 Not encryption: it only keeps a secret out of logs, tracebacks and dumps by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One life of a daemon as a process: its lock, its tasks, how it ends.
 
 `kill -9` is a normal way to stop, and so is this: nothing is waited for.

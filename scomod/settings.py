@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting, its type, its default and what it may be; data only.
 
 The names of sections and keys are what stands in `scomod.toml`.  Units are in

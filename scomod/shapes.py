@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How settings are declared: limits, words, and patterns with what they mean in words.
 
 Not the settings (`settings.py`) and not their check (`config.py`).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching a signature that lies beside a package, before the package itself.
 
 Without a proof nothing large is fetched.  Not whether the signature is right (`verify`).

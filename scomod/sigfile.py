@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The file that carries a package's signature beside it: `<package>.sig`.
 
 Base64 of the signature, in lines of any length, then, where a certificate proves the key, PEM

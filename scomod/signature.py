@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of key that may sign a package, and a signature by each of them.
 
 A signature is over the SHA-256 of the file, so that signing needs no access to the whole file:

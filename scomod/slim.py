@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps out of a process that mostly waits what its libraries import and it never uses.
 
 Nothing is taken away: what is left out comes when somebody needs it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a step came to: values that the engine matches on, nothing else.
 
 Failures are no results: they are raised as `OperationError`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The steps: which room does and undoes each, and how it survives a crash (design §7).
 
 Every `do` may be run twice: that is the whole recovery (I6).  Consent and disclose ask

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the steps of an operation are in words: while one is at work, and while it is yet to come.
 
 Pure.  What is planned of a single operation, with figures, is `forecast`.

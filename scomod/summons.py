@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions that servers asked for by notification: who at the device hears of it, and when.
 
     silent      the session begins

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Facts of the surroundings from D-Bus: mains power (UPower), metered network (NetworkManager).
 
 Not what follows from them (`admission.py`).  Nothing is read and no signal is wanted

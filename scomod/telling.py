@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells the servers of download descriptors how operations ended (installNotifyURI).
 
 What is to be told lies in the database (`notices`), so that no stop of any kind loses it;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line from the person at the terminal, without a thread, so that waiting can be ended.
 
 Not what is asked (`clilive.py`, `clialert.py`).  What was typed before a question does

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Terms: how long something agreed on in wall time is still to wait, by a clock that never jumps.
 
 A moment in wall time survives restarts; how far away it is is looked up once in a life

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whom a TLS connection trusts, and how we show who we are (omadm §4.6).
 
 Not a connection: `wire` makes those.  Chain and name are always checked; pins come

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Session traces: each DM session as one readable file, bounded and without secrets.
 
 Not the log: nothing here says what went wrong, it shows what was said.  The outline of

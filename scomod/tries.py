@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tries of one download came to, and when there may be no more: values only.
 
 Kept with the operation (`KEY`), written when a try ends, so that budgets and pauses outlive

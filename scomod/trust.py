@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose signature on a package counts: the keys and authorities in the device's folders.
 
 Each `*.pem` file of a folder holds a public key, or certificates.  A certificate of an authority

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose turn it is: which live operations may go on now, and when to look again.
 
 Not what they do (`engine.py`).  Software changes in one place at a time; a fetch only waits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the device asks of its servers by itself: requests for updates (scomo §4.6).
 
 A request is a row of the outbox behind which no operation stands: it waits there until

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frozen dataclasses of which a waiting daemon can have many.
 
 `dataclass` writes its methods anew for each class, and those that refuse changes keep a

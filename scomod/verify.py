@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digest, signature and policy of a payload: the same check for the daemon and the root helper.
 
 Not a parser of packages: the octets of an open file are judged, whatever they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a push to what a server asks for: package #0 checked against every account.
 
 What is wrong is dropped without an answer (omadm §10.2); the log says why.  What becomes

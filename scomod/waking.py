@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All by which a server reaches this device, put together, and when the device calls by itself.
 
 A part of the composition root (`daemon.py`).  What is heard of is imported when it is

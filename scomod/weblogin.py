@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our login at a web server that has packages: Basic (RFC 7617) or Digest (RFC 7616), as it asks.
 
 Not for DM servers, whose accounts say what they want (`dmclient.httpauth`), and not for

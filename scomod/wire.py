@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The connections below `requests`: what they trust, and how they are cut off.
 
 Not a client: those know what to say (`dmclient.transport`, `download.http`) and get

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The queue of wishes for DM sessions: which is next, and which comes again, and when.
 
 Decides only: no clock, no session, no loop; the worker is `scheduler`.  A wish is "a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts beside it (POSIX sh): finds or installs what they need.
 #
 # need TOOL...    system programs; missing ones are installed when we are root,

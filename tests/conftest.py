@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every test gets: signals as a terminal gives them; fixtures live beside the tests."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statuses as the standard wants them, and the commands they answer (omadm §2.4).
 
 What code a command deserves is decided elsewhere: `trust` and the executor.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proofs of identity in SyncML DM: Basic, MD5 and HMAC as values (omadm §4.1, §4.2).
 
 Not a conversation: who challenges whom is `credentials`.  A nonce is always the

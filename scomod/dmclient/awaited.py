@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What we sent and the server has yet to answer: our headers, and the alerts that must arrive.
 
 Other commands of ours need no answer: their Statuses are passed over, like those

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap: a document that makes accounts, whoever brings it (omadm §9).
 
     client provisioning (w7), XML or WBXML     provisioning

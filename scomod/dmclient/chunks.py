@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Large objects on their way to us: the rules by which chunks become one value (omadm §5).
 
 No I/O: octets go to a `Sink` that the caller opened.  One object is open at a time, for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives one DM session to its end: bytes out, bytes in, one transaction per message.
 
 Commit before reply (I3): what a message asked for is durable before its answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages to and from octets: picks the syntax by media type.
 
 Not the transport: it gets a content type and a body.  WBXML alone never loads

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is who in one session: our credentials, and the server's.
 
 Pure: nonces come in as values, fresh ones from a callable.  Rules: omadm §2.7,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap by a DM message: what it says of accounts and objects (omadm §9.4).
 
 The message is read like any other, but nobody is answered and nothing is executed:

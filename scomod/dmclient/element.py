@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A SyncML element without syntax: what the XML and the WBXML codec have in common.
 
 Not a general XML tree: no attributes, no mixed content, three name spaces.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a session starts from, and what it reports: values only.
 
 What becomes of an event is the driver's affair (`client.py`), inside the one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of an authenticated server: containers, alerts to the person, order of answers.
 
 Runs inside transactions that the caller opens (design §6); an Atomic is a savepoint

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comes before a server reads the inventory: a look at the device, and somebody's yes.
 
 Knows which commands read there, by whatever way, and whether this session may (ADC-1,

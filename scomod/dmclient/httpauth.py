@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How we prove ourselves to the web server, where an account says so (omadm §6.1, §8.3).
 
 That is AAuthLevel HTTP with HTTP-BASIC (RFC 7617) or HTTP-DIGEST (RFC 7616), and has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The credentials a session begins with, and what it teaches about them for the next one.
 
 They are kept in the account (`mo.dmacc`); what DMAcc has no place for is kept

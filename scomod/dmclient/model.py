@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SyncML DM messages as frozen values, without syntax (omadm §2).
 
 Field names follow the elements of the standard.  Numbers that a peer may send

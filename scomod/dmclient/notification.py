@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Package #0: the notification that asks for a session (omadm §10.1, §10.2).
 
 Pure octets in, a value out.  Not here: how it arrived (`push`), which account it

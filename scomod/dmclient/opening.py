@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a session begins with: account, device, waiting reports, limits, credentials.
 
 Reads the records once, before the first message.  How the session goes on is

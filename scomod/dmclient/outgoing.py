@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What we owe the server, and how it is packed into messages.
 
 Data, not control flow: commands wait here in order and leave as many as fit in

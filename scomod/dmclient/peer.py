@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the headers of a server's messages tell of it: session, version, sizes, address.
 
 Not its credentials: those are judged in `credentials`.  Nothing here waits or

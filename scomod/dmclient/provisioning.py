@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client provisioning documents: what an operator's bootstrap says of DM accounts.
 
 Reads `wap-provisioningdoc`, XML or WBXML, and maps applications of id w7 to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WBXML of client provisioning documents: octets to tags with attributes (omadm §9.2).
 
 Not the WBXML of SyncML: this vocabulary has no text, only attributes, and its

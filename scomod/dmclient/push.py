@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WAP push: the connectionless WSP datagram around a notification or a bootstrap document.
 
 Pure.  Takes what follows the ports: a UDP payload, or the user data of a push

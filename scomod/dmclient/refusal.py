@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers over HTTP that bring no DM message, each with its sentence (omadm §6.1).
 
 Not the failures of the network (`mishap`): here somebody answered.

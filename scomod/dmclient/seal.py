@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The MAC around a bootstrap document: who may have sent it (omadm §9.3, §9.4).
 
 Pure.  Four methods, told by the parameter SEC; the key comes from the network's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session machine of the DM client: no I/O, no clock, no randomness (I1).
 
 House rules: bytes come here only to be proven (`Envelope`), what is read are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User data of short messages with a header: ports, and parts of a longer message.
 
 Pure: octets in, values out; a clock comes in.  Not a codec of SMS: what a modem or a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of a server on whole sub-trees: "?list=" and TNDS (omadm §7.3, §7.6).
 
 Between the tree, which judges and knows no syntax, and `tnds`, which has no tree.

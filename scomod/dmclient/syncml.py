@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SyncML messages to and from `Element`, the same for both syntaxes (omadm §2).
 
 Reading is tolerant: any order of children, unknown children skipped, unknown

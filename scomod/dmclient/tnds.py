@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TNDS documents read into `TndsNode` lists (omadm §6.2, §7.8).
 
 Not the tree: paths stay relative, nobody's rights are known; and not the writing

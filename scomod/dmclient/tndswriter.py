@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TNDS documents written from `TndsNode`s, in both syntaxes (omadm §6.2, §7.8).
 
 One pass: a node is written when it comes, so that a document costs its own octets and

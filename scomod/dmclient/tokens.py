@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of SyncML in both syntaxes: WBXML code pages, document types, name spaces.
 
 Data only: `wbxml` and `xmltext` walk these tables.  Source: omadm §2.2, §6.2-6.5.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exchange of messages with the DM server: one POST, one answer (omadm §6.1).
 
 Not a parser: bodies are octets.  Not the connections: `wire` makes those.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands on items, carried out on the tree for one server.
 
 Not the containers and not the alerts (`executor.py`).  Each item is a savepoint, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server message means for both sides' proofs: may it be carried out, must we start over.
 
 Brings together who speaks (`credentials`), which version (`peer`) and how our own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A large object on its way to the server: one command, cut into chunks (omadm §5).
 
 Pure: octets come from a `Body`, sizes from whoever encodes.  Only commands with one

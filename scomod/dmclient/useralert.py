@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User interaction alerts 1100 to 1104: what a server wants shown, what a person may answer.
 
 Pure: nothing is shown here and nobody waits.  `parse` reads the alert, `problem`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WBXML octets to and from `Element` (omadm §6.2-6.5).
 
 Not a general WBXML codec: the code pages are those of SyncML DM, attributes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """XML text to and from `Element`: read by lxml, which is imported on first use.
 
 Not a general XML reader: attributes, comments and processing instructions are

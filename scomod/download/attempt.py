@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One try to get a file from one address into its part; goes on where an earlier one was cut.
 
 Not how octets come over a network: that is for a `Source`, one for each scheme.  The octets

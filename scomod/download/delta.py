@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server says of deltas in InstallParams, and which one is worth fetching; pure.
 
     delta=URL; delta_base=SHA256; delta_size=OCTETS; delta_sha256=SHA256

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetches a package as a delta to something that is here already, else as a whole.
 
 A fetcher around another one, for one package: it fetches the delta with it, has it applied

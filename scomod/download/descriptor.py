@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download descriptors of OMA Download OTA 1.0: octets to values, and what is wrong with them.
 
 Read tolerantly, as generators in the field write them (interop, "Download descriptors in the

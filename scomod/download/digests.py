@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The digests of octets that pass by, made beside the work of him who moves them.
 
 `hashlib` lets other threads run while it works on a long piece, so one thread of our own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What went wrong between us and a server, as the errors of fetching: two tables.
 
 Not the words for it (`mishap`), nor whether it is tried again (`patience`).

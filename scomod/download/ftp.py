@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fetcher for `ftp:` (RFC 959, addresses of RFC 1738) and `ftps:` (RFC 4217, AUTH TLS).
 
 Off by default.  A server of FTP gives no validator, so only a digest that is known allows to

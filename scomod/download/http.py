@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetches one file over HTTP(S) into a part file; goes on where an earlier fetch was cut.
 
 Not a scheduler: one call is one try, whether to try again is for the caller.  Not what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests and results of a fetch, and what a fetcher is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fetcher for `file:`: payloads on a medium of the device, a stick or a partition.
 
 Only below folders that the configuration names, and a link does not lead out of them.  Not a

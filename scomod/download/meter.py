@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long one fetch may go on, and how fast it may and must be.
 
 Counts the octets of bodies as they come.  Not a thread or timer: it looks when it is asked,

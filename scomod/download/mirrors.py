@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fetcher of the daemon: a file from the first of its addresses that gives it.
 
 Chooses the fetcher of a scheme, and says which failures are left for the next address.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of a multipart body, one after the other, while it comes (RFC 2046 §5.1).
 
 Not what the parts mean.  A part of any size passes through a bounded window: what is held

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part file of one fetch: octets on disk, their digest, and what allows to go on with them.
 
 Beside the file lies `<part>.state`, written once before the first octet: which

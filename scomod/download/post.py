@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Posts a few octets to a web server and looks at nothing of the answer but its head.
 
 Blocking, meant for a thread.  One call is one try; where it may go, whom it trusts and how

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where part files lie and where finished payloads go; not how they are fetched or checked.
 
 One part per operation, one payload per digest.  Links are never followed: what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells the page of a captive portal from a package; fetches nothing.
 
 A network that wants somebody to log in answers every request with a page and status 200:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a backend that is a program may answer: its JSON, held against grammar and limits; pure.
 
 A program is somebody else's and may say anything.  What is not of the right shape is an

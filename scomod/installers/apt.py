@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """apt-get, asked to bring what archives need and the device does not have; where that is wished.
 
 It works on the device below the root, by that device's own sources, keys and settings, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kept archives and their index: what makes a component able to be Inactive (design §6).
 
     store/<sha256>.<environment>   archives, owned by who installs, mode 0600 or 0640

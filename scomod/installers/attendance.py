@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders that change no software: starting, stopping and looking after a component."""
 
 from __future__ import annotations

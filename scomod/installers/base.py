@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an installer backend is: its protocol and the values it speaks in.
 
 Backends raise `InstallerError` with a reason, never an OMA number (I12).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bundle: one Delivery Package with several components (scomo §1.1, "all or nothing").
 
 An uncompressed tar (ustar) of regular files without paths.  The first is

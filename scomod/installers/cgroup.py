@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A control group for what the tools of one order start (cgroup v2).
 
 A process may leave its group and its session, not its control group: so at a deadline

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order of Debian versions, as dpkg has it; pure (deb-version(7)).
 
 For telling what became newer and what older, of many packages at once; whether an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dpkg backend: Debian packages on the device or in a scratch root.
 
 Success is never an exit code: it is the package database, read again, saying

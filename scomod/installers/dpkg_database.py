@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package database of dpkg, read by dpkg-query: of the device or of a scratch root.
 
 Reading needs no privilege and takes no lock.  What changes it is `dpkg`; what the tools

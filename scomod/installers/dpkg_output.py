@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dpkg, dpkg-query and dpkg-deb print, as values; pure functions, no I/O.
 
 Recorded from dpkg 1.21 (tests/vectors/tool_output/dpkg).  Everything a tool

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs of dpkg that change a root: its options, its lock, and what a failure means."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that survive a power cut, and files of others read with care.
 
 A durable write is: temporary file in the same directory, flush, rename, flush

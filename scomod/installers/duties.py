@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The duties of a backend as checks that run against one; the kit is `testkit.py`.
 
 Each check begins with the component absent, uses only what `Backend` has, and looks

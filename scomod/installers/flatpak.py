@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flatpak backend: bundles and .flatpakref files, in one named installation.
 
 What a file says is read by `flatpak_bundle` and `flatpak_ref`, what a remote has is

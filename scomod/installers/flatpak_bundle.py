@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a single-file flatpak bundle says of itself, read without installing it.
 
 A bundle is an OSTree static delta: its superblock is one GVariant of the type

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is deployed in a flatpak installation, and changing that; success is what is listed then.
 
 What a kill left deployed by half is not listed and cannot be replaced, uninstalled or

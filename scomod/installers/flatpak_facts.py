@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a flatpak's AppStream file says to people and servers; pure functions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting and stopping flatpak applications; what runs is what `flatpak ps` says when asked.
 
 An application runs as one person: the user named in [install.flatpak] run_as, or whoever

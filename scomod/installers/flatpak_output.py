@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What flatpak prints and what its metadata files say, as values; pure functions, no I/O.
 
 Recorded from flatpak 1.14 (tests/vectors/tool_output/flatpak).  Names and versions

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What flatpak software may do outside of its sandbox, in sentences for a person.
 
 Read from a metadata file (flatpak-metadata(5)): [Context], both bus policies and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which commit a .flatpakref meant when this device first fetched it: files, no program.
 
 A pin is a ref of OSTree below a name of our own: `refs/heads/scomod/<SHA-256 of the file>/

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a .flatpakref file says: a piece of software by its name, and the remote that has it.
 
 An ini file (flatpak-flatpakref(5)), small, so read whole; pure but for reading it.  Only

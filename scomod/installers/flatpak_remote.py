@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What .flatpakref files name, looked at and fetched from its remote; nothing is deployed here.
 
 A remote is found by its address among those that are configured, else it is added with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running flatpak for one installation, which every call names; and what is deployed there.
 
 What its words mean is `flatpak_output`.  Each run gets a home of its own: flatpak lists

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far an order is: from what a tool says of one run to a number that the daemon reads.
 
 A number only, for people to look at: nothing is decided by it.  The root helper writes it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomod-install`: the root program that installs (design §9).
 
 Short-lived, no network, no D-Bus, no database: it takes orders from the daemon's

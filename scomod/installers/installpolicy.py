@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the installing side allows by its own word, whatever the daemon orders.
 
 The word is `etc/scomod/install-policy.toml`, a file of root that the daemon cannot write; it is

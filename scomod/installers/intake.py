@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Taking orders out of the daemon's directory, and putting away what is none.
 
 An order is renamed into a private directory before anything else is done with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading an .ipk without unpacking it: control fields, scripts, files; no program is run.
 
 Two containers are in the field: `ar` (Yocto, as in a .deb) and a gzipped tar

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders and results as files, the only thing that crosses the privilege boundary.
 
 The daemon writes `jobs/<id>.json`, the installing side answers with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills the programs that a backend has started, at an instant; for the test kit only.
 
 It looks for processes that this one did not have before, so that the kit may run in a

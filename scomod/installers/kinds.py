@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of system package that scomod knows by itself: data, no tool and no backend.
 
 A kind says what servers call its packages, where the device notes that one of them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The directory of the installing side: what is where, and who may look.
 
 taken/    orders being worked on, how often each was begun   private

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bringing components to where a plan wants them, or back to where they were.
 
 Both ways ask first what is so already, run the tool only where it is needed, and

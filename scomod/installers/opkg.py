@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The opkg backend: .ipk packages, with Yocto's opkg or OpenWrt's.
 
 Success is rc 0, no complaint about files, the status file, read again, saying

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What opkg is configured with: what machines' packages it takes, and from which feeds.
 
 opkg itself finds out what a package needs besides and where that is; here is said

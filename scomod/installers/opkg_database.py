@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What opkg has on disk, and a note of ours of the changes that did not end.
 
 opkg's part: the status file, and the control file and list of files of each package.

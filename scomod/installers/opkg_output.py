@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What opkg prints and writes, as values; pure functions, no I/O.
 
 For both flavours in the field, Yocto's (0.6) and OpenWrt's (opkg-lede): the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose a component is, and who may change it (requirement ADC-3).
 
 The index knows who brought a component; what no order brought is the factory's,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The program's own files: an order may replace or remove them while it is carried out.
 
 What an order needs after its first tool is loaded before it, and a process whose files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the tool that makes a package out of an older one and a delta: `zstd --patch-from`.
 
 It works for the unprivileged daemon, under limits of memory, processor time and size that the

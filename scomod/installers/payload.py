@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Taking a payload over from the daemon, so that nobody can change it any more.
 
 Without writing it a second time where that is possible: rename into our

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an order changes: from which state of which components to which.
 
 A plan is on disk before the first tool runs and says what was before, so that

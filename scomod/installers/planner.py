@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an order to its plan: what it brings is taken over, checked and read; nothing changes yet.
 
 Whatever can be refused is refused here, before any tool runs: a payload that is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The only place that starts programs (I13).
 
 A program gets an argument list (no shell), a fixed environment and locale, a short

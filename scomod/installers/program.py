@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A backend that is a program: `NAME VERB ARGUMENTS`, one JSON object on standard output.
 
 Not the words of its answers (`answers.py`) nor where it is found (`thirdparty.py`).

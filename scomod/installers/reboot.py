@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restarting the device: what a package wants of it, and the restart itself.
 
 Debian's packages ask for a restart with a file in `run` (`reboot-required`, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which kinds of package a device knows, and how the parts of the installing side fit together.
 
 No backend is made before it is asked something, nor is its module imported.

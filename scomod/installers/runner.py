@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How orders reach a backend: in this process, or by files to the root helper.
 
 Both give the same result for the same id again until `forget`, so a step that

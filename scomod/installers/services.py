@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Services of a component: starting, stopping, and looking whether they are well.
 
 The truth is what systemd says of a unit when it is asked again, never an exit

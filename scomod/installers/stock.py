@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is on the device: what the backends report, joined with what is kept, as far as it is shown.
 
 A backend's word outranks the index: what it lists is active, whatever an entry

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The backend test kit: `python -m scomod.installers.testkit BACKEND --root DIR ...`.
 
 Says of one backend which duties it keeps, on a device below a directory of its own that

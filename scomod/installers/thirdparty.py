@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of packages that others bring: as a Python package, or as a program with a declaration.
 
 A name in [install] `backends` that is none of ours is looked for in two places: a program

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The work of one order: a plan, its changes one after the other, an answer.
 
 The plan is on disk before anything changes (`plan`), every change may be made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomod-lab`: the bench on the command line.
 
 `serve` runs it; `faults` runs a package server of its own.  The other commands talk to a

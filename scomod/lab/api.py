@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench's JSON interface: register devices, order things, push, read what they said.
 
 For this machine only: everybody else is refused.  Secrets leave through the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench put together: DM server, package server and admin interface on one HTTPS port.
 
     async with Bench(directory, clock=SystemClock(), random=secrets.token_bytes) as bench:

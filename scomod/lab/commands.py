@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of an order: DM commands, what came back for them, and how to read a device.
 
 Nothing here knows what SCOMO orders there are (`scomo.py`), nor of messages and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One DM session, seen from the server: a message in, a message out, no I/O.
 
 Rules: omadm §1.1 (packages), §1.2 (several messages), §2.4 (Status), §2.7.  It

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`script/demo`: a device and its server meet on this machine, everything real, in half a minute.
 
 Starts the stage (D-Bus, daemon, root helper), the bench in this process and a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Devices the bench knows: accounts, their queue of orders, and everything they ever said.
 
 One JSON file per account, replaced whole, so that a bench that was killed goes

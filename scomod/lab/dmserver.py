@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTTP side of the DM server: `POST /dm`, one message in, one message out.
 
 Speaks WBXML or XML, whichever the device speaks (omadm §6.1).  Keeps the running

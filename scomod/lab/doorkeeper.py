@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is who in one session, seen from the server: the device's credentials and our own.
 
 Rules: omadm §2.7, §4.2 to §4.5.  An account with md5 takes basic too, with basic or a

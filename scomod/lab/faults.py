@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be wrong with a package server: as values, and as words in a path.
 
     /reset-at=65536/first=1/hello.deb     the first answer is reset after 64 KiB

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package server that does wrong what it was told to do wrong (`faults`), in threads.
 
 Meant for the loopback of a desk.  `FaultServer` answers with what its `find` gives;

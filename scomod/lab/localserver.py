@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any handler of `http.server` on a port of its own, in threads, with TLS or without.
 
 Not for production: one thread for each connection.

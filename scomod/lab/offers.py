@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the bench has ready for devices that ask by themselves (scomo §4.6).
 
 An offer is an `install` order that waits for the device to want it; it is given

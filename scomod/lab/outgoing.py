@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packs the commands of a batch into messages of the size that the device takes.
 
 A command that does not fit alone is sent in chunks, its Size in the first one

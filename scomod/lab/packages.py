@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the demo's packages on the spot, and says what a device must be told of a package.
 
 Real archives made by dpkg-deb; no maintainer scripts, so that they install into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serves package files, with ranges and validators, and with faults on demand.
 
 `GET /packages/NAME`; NAME.dd is a download descriptor, and a POST to the same address takes

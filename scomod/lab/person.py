@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The person at the demo's device: answers the daemon's questions over D-Bus.
 
 Follows the script of the story, or the terminal with `--ask`.

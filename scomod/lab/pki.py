@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench's keys: an authority, the server certificate below it, the key that signs packages.
 
 Made once in a directory and kept.  Not a certificate authority for anything

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the bootstrap documents of an account: what a device is bootstrapped from.
 
 Client provisioning, application w7 (omadm §8.3, §9.2), in its XML form; or a DM message

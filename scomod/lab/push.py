@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sends pushes, each as one datagram to a device's push port: package #0, bootstrap documents.
 
 A notification is a WSP push with the short content type and application id (omadm §10.3)

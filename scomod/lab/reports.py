@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the alerts of a device: codes, correlators, results (omadm §1.3, §1.5, scomo §4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server wants of a device: orders, each a small generator of DM commands.
 
 An order yields a batch of commands and is sent what came back for each, in the

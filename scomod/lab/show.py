@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints the demo: a timeline of who tells what to whom, a progress bar, tables.
 
 Turns records of the bench and signals of the device into sentences; decides and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's stage: a scratch device and the real processes on it.
 
 A private D-Bus, the daemon, the root helper, each with a log file; all below one

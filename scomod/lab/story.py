@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's story, act by act, each with its checks.
 
 What is checked is what counts: files on the device against the package's own

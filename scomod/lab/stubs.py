@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a given package depends on, made to look installed on the scratch device.
 
 A scratch root is empty, so that any real package would fail on its dependencies.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Works through a device's orders: hands out batches of commands, takes what came back.
 
 Sits between the plans of `scomo.py` and the messages of `conversation.py`, and

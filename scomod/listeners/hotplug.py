@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What udev says of devices that come and go: modems, and media with a file system.
 
 The only room that knows pyudev, which is loaded where the configuration wants to know.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One life of a service that owns modems: from when its name has an owner until it has not.
 
 Not what it says (`ofono`, `modemmanager`): when it is looked at, by whom it is heard, and

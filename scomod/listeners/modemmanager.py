@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ModemManager: the short messages it keeps; ours are read, handed on and deleted.
 
 Others are never touched.  ModemManager says nothing of ports, so ours are told by their

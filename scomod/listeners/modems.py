@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The services that own modems, oFono and ModemManager: each is listened to while it is there.
 
 Not what is done with one (`modemlife`), which is imported once one of them is there: until

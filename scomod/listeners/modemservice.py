@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What services of modems have in common: calls to one life of them, and who listens to it.
 
 Not the services: `ofono`, `modemmanager`; nor when they are there: `modems`, `modemlife`.

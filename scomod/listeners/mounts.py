@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which file systems are mounted below some folders, now and from now on.
 
 The kernel says when the table of mounts changes (proc(5): POLLPRI of mountinfo); what it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """oFono: an agent of ours at every modem that can give pushes (org.ofono.PushNotification).
 
 Not a decoder: oFono puts messages of several parts together, and looks at the ports.

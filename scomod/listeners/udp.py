@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """UDP port of WAP push: octets of a datagram to whoever asked for them.
 
 Not a parser: `dmclient.push` reads what arrives.  The sender of a datagram is

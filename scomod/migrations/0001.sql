@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The first schema: tree, journal, outbox, small facts.  Never edited; changes come as 0002.sql.
 
 CREATE TABLE node (

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A report may have several items ([[target, data], ...]); an operation keeps what came when
 -- ([[seconds, phase, step], ...]), when its server took the report, and with which status.
 

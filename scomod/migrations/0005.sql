@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What Inventory/Deployed showed of each component when it was last written: an empty digest
 -- is none's, so that the next look writes what differs.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What the server of a download descriptor is to be told of an operation that ended (its
 -- installNotifyURI): `settled_s` and `outcome` say when and how that came to an end.
 

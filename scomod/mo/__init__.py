@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Management objects and the tree that holds them."""

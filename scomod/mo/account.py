@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accounts of DM servers as values, read from the tree in either layout (omadm §8.3).
 
 The layouts: ./DMAcc of OMA DM 1.2 and ./SyncML/DMAcc of SyncML DM 1.1.2.  What is not

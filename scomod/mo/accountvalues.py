@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the leaves of an account may hold (omadm §8.3): checks by name of the leaf.
 
 Pure.  A value that would cut the device off from its server is refused when it is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Access control lists: who may do what (omadm §7.4).
 
 Pure: texts in, decisions out.  Which node's right a command needs, and the walk up

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values too long for a row of the database: one file each, named by its SHA-256.
 
 Not a store of its own: a file counts only while a row of the table of nodes names

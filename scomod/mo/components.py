@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SQL over what Inventory/Deployed shows of each component: node, digest, ACL; nothing else.
 
 One query tells what 10,000 components looked like when they were written, so that a

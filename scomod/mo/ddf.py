@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is possible at which place of the tree: our own DDF files, read into rules (omadm §7.5).
 
 The XML in `definitions/` is the only truth: it is what a manufacturer publishes,

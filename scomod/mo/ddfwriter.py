@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the description of the tree as a manufacturer publishes it: one DDF document.
 
 The counterpart of `ddf.parse`; elements stand in the order of the DTD (omadm §7.8).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./DevDetail: what the device is made of and what its tree can hold (omadm §8.2).
 
 Stored nodes, written at start when they differ.  LrgObj is true: objects may come and

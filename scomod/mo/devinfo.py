@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./DevInfo: who the device is (omadm §8.1).
 
 Stored nodes, written at start from the configuration when they differ; servers read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./DMAcc and ./SyncML/DMAcc: accounts made, guarded and taken away (omadm §8.3).
 
 Accounts come from bootstrap, or from a server that the ACL lets add them, and are kept

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From an Exec to a row of the journal (scomo §3): preconditions, subject, plan.
 
 Nothing is done here (I4).  What is refused is refused now, with a status; what is

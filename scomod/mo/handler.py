@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a management object is to the tree.
 
 The tree stores; a handler computes a leaf, guards a change, reacts to a new

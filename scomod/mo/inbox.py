@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./Inbox: an address that takes management objects and keeps none (omadm §8.4).
 
 Who may send objects here is the ACL of ./Inbox.  Where each goes: `placing`.

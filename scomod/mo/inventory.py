@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inventory/Deployed, kept equal to what the backends report (scomo §1.2, T12).
 
 Here stands what differs and how it is written; who looks at the device, and when, is

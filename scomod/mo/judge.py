@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """May a server's command be done at a place: ACL, access type, format (omadm §7.4 to §7.6).
 
 Reads nodes and rules, changes nothing.  The order in which a command asks these

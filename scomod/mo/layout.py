@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where things stand in the SCOMO object (scomo §1.1): paths in, words out; no nodes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Status values that say "progressing" though nothing progresses (scomo §2.6).
 
 The journal, the tree and the reports change together, so that an operation in progress

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server sees of a sub-tree, node by node (omadm §7.3, "?list=").
 
 One pass in the order of the tree: the ACL in force and the place in the DDF go down

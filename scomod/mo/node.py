@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One node of the tree as a value, its formats and its properties (omadm §7.2).
 
 No storage and no rights.  Values are octets as the device means them: base64 is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes as they stand now, and the one way to write them (omadm §7.2).
 
 What the tree, the properties and whole sub-trees share: a new node looks as the DDF

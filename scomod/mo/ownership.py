@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose packages and components are: texts of ACLs, and what follows from the settings (ADC-3).
 
 What a server brings is its own; what nobody brought is the factory's, whose owner the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The nodes of packages and components, as far as the device makes them (scomo §1.2).
 
 Servers add what describes a package; the device adds what is in its own hands: Status,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts management objects that came as documents where they belong (omadm §8.4).
 
 Each object of a document goes where its identifier belongs, and values that refer to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tree shows of an operation: the other half of I5 (scomo §2.2 to §2.5).
 
 Tables from steps and primitives to Status values, and what becomes of the package node

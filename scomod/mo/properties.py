@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The properties of nodes: what a server may read of them and change (omadm §7.2, §7.4).
 
 Not the node's value.  No property can be made or deleted, and three can be changed:

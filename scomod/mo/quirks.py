@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How servers with habits of their own spell and read the SCOMO object (scomo §9).
 
 Pure tables and what walks them: a path as such a server writes it becomes ours, a leaf

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server reads: a value, the names of children, a property (omadm §7.3).
 
 One node at a time; sub-trees are `listing`'s.  The order of the questions is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which management objects this device has: their definitions and their handlers.
 
 Not the composition root: the daemon registers the handlers; this module only keeps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SCOMO management object: what servers may do with it, and what an Exec means (scomo §3).
 
 Exec copies what the operation needs into a `Subject`, writes a journal row and sets the

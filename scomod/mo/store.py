@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SQL over the table of nodes, and nothing else: no rights, no rules, no transactions.
 
 Paths are canonical (`uri.py`).  A subtree is a range of the primary key: what lies

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an operation takes along of its package or component (scomo §3.1).
 
 Read once, when the Exec comes.  What must be there and is not is 404 (scomo §3.3).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole sub-trees that a server adds or replaces at once (omadm §7.6, TNDS).
 
 Nothing is allowed here that would not be allowed node by node: each node is judged as

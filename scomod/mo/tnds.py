@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A serialised sub-tree (TNDS) as values: its nodes, and where a command puts them (omadm §7.8).
 
 Pure, and without syntax: `dmclient.tnds` reads and writes the documents.  Not here

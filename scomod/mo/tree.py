@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The management tree: what servers and the device itself may do with nodes (omadm §7).
 
 The one door to the nodes.  A server's command is judged in a fixed order: does the

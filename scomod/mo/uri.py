@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Node URIs: parsing, limits and path arithmetic (omadm §7.1).
 
 A canonical path is "." for the root and "./A/B" otherwise.  Every segment is

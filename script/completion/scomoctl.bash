@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # bash completion of scomoctl; a test compares the words with the parser
 
 _scomoctl() {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fresh device for every row."""
 
 from __future__ import annotations

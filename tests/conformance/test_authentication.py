@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of authentication: who proves what, when, with which nonce (omadm §2.7, §4)."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of what reaches a device from outside of sessions (omadm §9, §10)."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of large objects: many messages, one value (omadm §5)."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of commands: containers, Exec, questions to the person, reports (omadm §1, §2.6)."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download descriptors (omadm §11): each way to fail has its status, and its server is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects of several messages between a whole device and a server (omadm §5, T-32 to T-34)."""
 
 from __future__ import annotations

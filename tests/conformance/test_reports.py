@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports on the wire: several items, small messages, answers of every kind, requests.
 
 A whole device and a server that says what the scenario tells it (scomo §4.1 to §4.6).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of sessions: packages, messages, versions (omadm §1, §2)."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of whole sub-trees: lists, TNDS, Inbox (omadm §7.3, §7.8, §8.4)."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of the binding to HTTP and TLS, with a real web server (omadm §4.6, §6.1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformance of the tree: nodes, properties, rights, commands on one node (omadm §7)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills at instants, many of them: `script/crash [--seed N] [--count N] [--tool NAME]`.
 
 Each tool, deed (install, upgrade, remove) and victim (helper, tool, both) dies at `count`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of operation, killed at every boundary: it ends as if nothing had been (DESIGN I6).
 
 Each kind is played once undisturbed, which tells its boundaries; then again on fresh copies

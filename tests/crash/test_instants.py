@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`kill -9` of the helper, of the package tool, of both, at any instant of an order.
 
 The database of the tool is consistent then, the old or the new version is there as a whole,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`kill -9` at every step boundary: the same story ends the same way (DESIGN I6, §12).
 
 Real processes: in each operation the chosen boundaries kill the daemon or the helper once,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`kill -9` in the middle of a download, of dpkg's run, of a report, of a whole life.
 
 The matrix dies at named boundaries; here death comes at any instant, by seeds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device killed between seeing an offer on a medium and queueing it: one operation in the end."""
 
 from __future__ import annotations

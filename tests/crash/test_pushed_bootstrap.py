@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A document that was pushed, killed between every two things that happen to it: all or nothing.
 
 The life: it arrives, the person mistypes the PIN, then enters it, two accounts are made,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our codecs against libwbxml, an independent implementation, in both directions.
 
 Needs `xml2wbxml` and `wbxml2xml` (Debian: libwbxml2-utils); without them these

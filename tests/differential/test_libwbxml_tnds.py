@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our TNDS documents against libwbxml, in both directions and both syntaxes."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client provisioning documents, written as XML and encoded by libwbxml, read back the same."""
 
 from __future__ import annotations

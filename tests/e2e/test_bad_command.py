@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad commands over the wire: the Status that goes back, and a device that goes on (omadm §3)."""
 
 from __future__ import annotations

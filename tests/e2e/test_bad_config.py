@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A configuration that cannot be used: each program says file, key and what may be, and ends."""
 
 from __future__ import annotations

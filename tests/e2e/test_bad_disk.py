@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No room: while fetching (1404) and while installing (1406); room given back makes all well."""
 
 from __future__ import annotations

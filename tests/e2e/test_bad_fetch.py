@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package that cannot be fetched: one result per cause, and no trace (scomo §5, §8 N2)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package that may not or cannot be installed: one result, no trace (scomo §5, §8 N4, N5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The person is away, says no, leaves or says nothing: the operation waits or ends with 1401."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A DM server that answers rubbish: the session fails in words, and nothing is lost or done."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notifications that are old, forged or rubbish, and sessions that nobody can have."""
 
 from __future__ import annotations

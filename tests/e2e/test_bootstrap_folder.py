@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that was made with its bootstrap document: the first start leads to a session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A daemon that calls its server by itself, and goes on after it was killed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of scomo §8 and transitions without an Exec that need more than one row of a table.
 
 The other ids stand in the names of other tests: `docs/reference/requirements.md` lists all.

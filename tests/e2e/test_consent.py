@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Consent on a whole device: put off, asked again in another life, accepted; rules apart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real package inside the DM session, in chunks, to dpkg (scomo §6.3, P6)."""
 
 from __future__ import annotations

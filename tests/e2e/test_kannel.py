@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A push gateway that is not ours wakes the device: Kannel, UDP 2948, a session.
 
 Kannel and the port are in a network of their own; the daemon, which has the port from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a device keeps and what it asks for, on the real thing: bench, HTTPS, D-Bus, dpkg."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short messages through oFono and ModemManager of Debian become sessions with the bench."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One package's life on the real thing: server, HTTPS, D-Bus, dpkg."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Media that are plugged into a whole device: each offer's story, on one device.
 
 Real mounts, in a namespace that the daemon shares with a process that holds it; for root.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device without a server, one that pushes its documents, and a person at a terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restarts, health and second thoughts, on a device with dpkg: what was there comes back."""
 
 from __future__ import annotations

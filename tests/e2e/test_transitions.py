@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every transition of scomo §2.5, well and badly ended: tree, device, report.
 
 A row is an Exec on a package or component of its own name, written {x}.  `walk` is

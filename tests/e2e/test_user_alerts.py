@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server asks the person at the device: from its order through session and bus and back."""
 
 from __future__ import annotations

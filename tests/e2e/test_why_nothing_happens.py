@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why nothing happens, on the real thing: a daemon that waits, is killed, and waits on."""
 
 from __future__ import annotations

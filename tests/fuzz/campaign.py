@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fuzzes targets one after another: `script/fuzz [TARGET...] [--seconds N] [--keep DIR]`.
 
 Each target runs in a process of its own from a fresh corpus.  Its suspects are judged

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fuzzes one target in this process: `python -m tests.fuzz.engine TARGET WORK SECONDS`.
 
 With atheris (libFuzzer) where it can be had, which learns from the coverage; elsewhere

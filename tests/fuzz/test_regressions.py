@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs that once were faults, and all seeds, under the limits; and that faults are seen."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A slice of fuzzing for each target by `script/fuzz`; SCOMOD_FUZZ_SECONDS says how long."""
 
 import os

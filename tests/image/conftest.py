@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One booted device for all tests of a module, and what its systemd says when one fails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The daemon as systemd runs it: up, reachable, watched, and kept from what is not its own."""
 
 from __future__ import annotations

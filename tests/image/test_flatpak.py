@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A flatpak that the server starts runs as the user that the device names, in its sandbox."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The installing side as systemd runs it: orders of a server, carried out by a real dpkg."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A daemon that leaves when nothing is to do, and all by which systemd brings it back."""
 
 from __future__ import annotations

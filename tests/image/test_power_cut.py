@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole device is killed in the middle of an installation and boots again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scomod is upgraded by an order that scomod carries out: a package with the name scomod."""
 
 from __future__ import annotations

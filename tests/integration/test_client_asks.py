@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client while a person is asked: no transaction is open, what came before is durable.
 
 adr/0011.

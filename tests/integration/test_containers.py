@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sequence, Atomic and user alerts on a real tree: what is done, and every answer in its place.
 
 omadm §1.4 (No, Cancel), §2.4 (order of answers), §2.6 (containers), adr/0011.

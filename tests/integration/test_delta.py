@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package fetched as the difference to an older one: the real zstd, real archives, real HTTP."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The acquire step with offers of deltas: what counts as a base, what is told, what is tried."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole sessions of the real client with the bench's server: proofs, limits, and what is kept.
 
 Device and server share the codec only; between them go octets and headers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad commands on a real tree and database: the status of each, and what did not happen.
 
 Status codes: omadm §3, scomo §3.3; every row of `outcome.STATUS` that a server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sub-trees over the whole way: command, tree and database, answers (omadm §7.3, §7.6, §8.4)."""
 
 from collections.abc import Iterator

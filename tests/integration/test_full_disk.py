@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A disk that is full at any write of a download: a clear result, nothing left, and it goes on.
 
 Each size of a small file system, page by page, makes another write the first that fails: of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What udev tells of modems and media: mocked devices, a real udevd, real mounts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench over real HTTPS: packages with their faults, admin interface, command line, push."""
 
 from __future__ import annotations

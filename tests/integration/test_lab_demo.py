@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo as a person starts it: daemon, helper, D-Bus, dpkg and bench, all real."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """script/lib.sh: finds what is missing, installs it as root, else says what to run.
 
 The real shell on a machine made of stubs: only what stands in `bin` is installed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a large object costs in memory: nothing, whichever way it goes."""
 
 from __future__ import annotations

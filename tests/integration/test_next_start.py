@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What systemd runs as root to come back in time: one number of a file that is not trusted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our backends and the example of the documentation keep their duties, with real tools.
 
 In a usual run the example is looked at in full, ours at one duty each: they have tests of

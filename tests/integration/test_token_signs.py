@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl sign` with keys that stay on a token: a real SoftHSM, spoken to by the real tool."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two servers of one device: neither sees, changes or hears of anything of the other's (ADC-3).
 
 A whole device (`tests.support.handset`) with every kind of thing that belongs to the first

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The UDP listener on real sockets: what arrives, what is dropped, whose socket it is."""
 
 import asyncio

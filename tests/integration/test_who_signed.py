@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who signed a package, on a whole device: each wrong answer is 1407 with its own sentence."""
 
 from __future__ import annotations

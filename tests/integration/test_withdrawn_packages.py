@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What servers delete or send again while the device has it in hand, on a whole device (T10)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ACLs against a plain model: a set of (right, server) pairs."""
 
 from hypothesis import given

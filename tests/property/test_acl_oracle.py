@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tree's rights against an oracle that was written from the standard (omadm §7.4)."""
 
 import contextlib

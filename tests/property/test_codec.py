@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever message we can think of is the same after a way through either syntax."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A transfer that is cut anywhere ends intact, and hardly an octet crosses the network twice.
 
 The suite takes a few cuts of each kind; `make deliver` takes every boundary of 4 KiB, in one

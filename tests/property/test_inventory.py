@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reconciling from any state to any state gives exactly the items and writes only differences."""
 
 from __future__ import annotations

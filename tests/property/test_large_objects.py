@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any octets, cut anywhere, in both encodings, come out as they went in."""
 
 from __future__ import annotations

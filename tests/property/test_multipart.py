@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A multipart body gives the same parts however it is cut on its way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever servers, people, users of the device and power cuts do: it agrees with the model.
 
 After every event the world comes to rest; then the tree, the package tool and what waits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a server says, in whatever order: the session keeps its promises and ends.
 
 Seeded dice instead of drawn examples: a conversation is long, and each seed tells its own.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any tree as a document, and back: the same nodes, in both syntaxes, in another tree."""
 
 import contextlib

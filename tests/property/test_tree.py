@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tree against a plain dict of path and value: any sequence of commands agrees."""
 
 import tempfile

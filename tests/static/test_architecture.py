@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of the house, read from the source (DESIGN: layers, invariants I1 to I17)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conformance page says what the tests show, and every row is shown or owned up to."""
 
 import re

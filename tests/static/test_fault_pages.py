@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/delivery.md and docs/lab.md say of faults what the tables say."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What servers may call a package is said alike by the table and by the documentation."""
 
 from __future__ import annotations

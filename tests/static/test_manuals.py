@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Man pages and units agree with the programs."""
 
 from __future__ import annotations

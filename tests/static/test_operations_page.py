@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/operations.md says what the tables of the code say."""
 
 from tests.support.operations_page import PAGE, refreshed

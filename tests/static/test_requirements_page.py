@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/reference/requirements.md names tests that exist, for every label and every id."""
 
 import re

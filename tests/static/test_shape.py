@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How large things may get, and what they may be called."""
 
 import ast

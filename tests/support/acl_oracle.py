@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may do what, written from the text of omadm §7.4 alone; knows nothing of the product.
 
 A tree is a dict of path ("." is the root, "./A/B" below it) and own ACL text; which paths

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device in this process that can be asked why nothing happens, and what would happen.
 
 A `Handset` with the scheduler of the daemon, surroundings that are as they are told, and a

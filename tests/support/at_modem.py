@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A modem with a SIM, as far as oFono and ModemManager look at one: it takes AT commands.
 
 Commands are those of 3GPP TS 27.005 and 27.007.  A message comes as the program wants it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of ours at a terminal of its own: what it shows, and what is typed to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A polkit authority on a private bus: answers CheckAuthorization from a set of refused actions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An installer backend that keeps its system packages in one JSON file.
 
 It behaves like the real ones (idempotent verbs, states that outlive a process)

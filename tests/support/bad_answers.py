@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a broken or hostile DM server answers; each takes a passage and gives an answer.
 
 Those that need a real answer to spoil let the bench have the message first: the

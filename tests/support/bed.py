@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device on which many SCOMO orders are tried, one after the other, each with its own package.
 
 Real bench, D-Bus, daemon, helper and dpkg; a person who says yes unless told

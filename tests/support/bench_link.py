@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device's own DM client beside the bench's DM server, without a network between them.
 
 Every octet goes through the real codecs on both sides; what passes is kept, and may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles of several archives, well made or not."""
 
 from __future__ import annotations

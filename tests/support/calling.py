@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that calls its servers, without network and loop, on clocks that are moved by hand.
 
 Boots and processes come and go; what survives is the database.  Sessions take no time and go

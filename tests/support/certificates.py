@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A certificate authority, a server certificate and those of clients, made on the spot."""
 
 from __future__ import annotations

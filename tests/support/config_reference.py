@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of all configuration keys, from what the code knows and what the default file says."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes docs/reference/conformance.md: each row of the conformance list and what shows it.
 
 `python -m tests.support.conformance_report` refreshes the page; a test compares it.

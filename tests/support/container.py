@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Debian with a real systemd in a container that can be entered, killed and booted again.
 
 For script/image only, in whose namespaces everything here is mounted and started.  A

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small real Debian archives, built by the real dpkg-deb in about 10 ms each."""
 
 from __future__ import annotations

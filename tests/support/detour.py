@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A DM server that stands between a device and the bench: passes on, or answers in its own way.
 
     with Detour(rig.bench_reply, certificates) as detour:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Devices that are not there: a test bed of umockdev, which programs of a test take for real.
 
 The bed needs Debian's Python with GObject (`gir1.2-umockdev-1.0`); it is served by this file

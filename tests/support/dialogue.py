@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A scripted DM server for sessions in memory: builds the messages a server would send."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device to which bootstrap documents are pushed, and the person who knows a PIN, or does not.
 
 Records, enrolment, interview and doorstep are real, on real files; time stands still.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the real daemon or helper and ends it by SIGKILL when it comes to a boundary.
 
     python -m tests.support.dying daemon DIARY "install begun,settle begun" --root DIR --resident

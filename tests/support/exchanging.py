@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exchanges with a server over the real transport, and the error one ends with."""
 
 from __future__ import annotations

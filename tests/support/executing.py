@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands on a real tree and database, carried out as the client does: message by message.
 
 A person who answers from a list stands by; without one, an alert that asks is a failure.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must hold after an operation that failed, whatever it failed of."""
 
 from __future__ import annotations

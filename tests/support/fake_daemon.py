@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A daemon without a device: a `Facade` with memory that behaves, for tests of the edges.
 
 Sessions count, answers take their prompt away and move the operation on,

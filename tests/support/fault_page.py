@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the table of faults into docs/delivery.md, the words of the server into docs/lab.md.
 
 `python -m tests.support.fault_page` refreshes both pages between their markers; a test

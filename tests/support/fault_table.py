@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can go wrong with a fetch and what must become of it: the one table of it.
 
 `tests/integration/http/test_faults.py` holds the client against it, and docs/delivery.md

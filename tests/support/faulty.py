@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backends that break one duty each, so that the test kit is seen to find it.
 
 All keep their packages in a JSON file (`backends.FakeBackend`); what each does wrong is

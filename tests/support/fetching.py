@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetch requests for tests, with generous limits, and what a fetch reported."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device in a directory with the flatpak backend, and the bare flatpak beside it."""
 
 from __future__ import annotations

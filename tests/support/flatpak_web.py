@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A remote of flatpak over HTTP on this machine, which can do something when it is asked."""
 
 from __future__ import annotations

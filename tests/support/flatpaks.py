@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small real flatpak bundles, built by the real flatpak in about 0.1 s each, without network."""
 
 from __future__ import annotations

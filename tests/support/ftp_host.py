@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real FTP server on the loopback, in a thread: pyftpdlib, with TLS (AUTH TLS) or without."""
 
 from __future__ import annotations

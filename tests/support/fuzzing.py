@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a fuzz target is, what an input may cost, and how damage is made without a fuzzer.
 
 Not the fuzzer: `tests/fuzz/engine.py` runs one target, `tests/fuzz/campaign.py` many.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole device in this process: the parts of the daemon without its edges.
 
 Records, ledger, engine, steps, confirmations and the installing side are real, on real

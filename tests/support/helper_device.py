@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device with the installing program as a process of its own, or in this one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of web servers that mean harm, by path; and a program that counts what they cost."""
 
 from __future__ import annotations

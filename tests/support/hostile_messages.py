@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages of about 64 KiB that try to cost more than they are; run: what each one costs.
 
 As a program it decodes each in a process of its own, as memory is never given back, and

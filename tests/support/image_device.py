@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that is a booted container, and the bench it belongs to; see `tests/image`.
 
 What is plain in `Rig` is the same here: orders, sessions, reports, scomoctl.  Daemon and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An installing side that carries out nothing, and answers as it is told."""
 
 from __future__ import annotations

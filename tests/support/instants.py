@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An order, killed at an instant: the helper, its tool, or both; then started again.
 
 The helper is a fork of this process, so a case costs little more than the tool's own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small .ipk archives in both containers, made in this process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kannel, the WAP and SMS gateway, in a network of its own: a push gateway that is not ours.
 
     with Network() as network, Kannel(network, directory) as kannel:

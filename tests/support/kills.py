@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Killing a package tool while it works."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package server that wants a login: Basic, or Digest checked as RFC 7616 says."""
 
 from __future__ import annotations

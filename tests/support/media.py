@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Media with offers, as whoever hands them out makes them, and a device that takes them."""
 
 from __future__ import annotations

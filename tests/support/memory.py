@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this process has and had of memory, by the kernel's account.
 
 Not by `getrusage`: its `ru_maxrss` begins with what the parent had before the program

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ofonod and ModemManager of Debian on a private bus, each with a modem of ours.
 
     with Ofonod(bus_address, directory) as service:

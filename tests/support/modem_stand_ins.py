@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """oFono and ModemManager that behave as real ones never should: on a private bus, in a test."""
 
 from __future__ import annotations

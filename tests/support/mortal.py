@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lives in child processes that end by SIGKILL at a boundary: cheap, and as sudden as real ones.
 
 A child is a fork of the test: nothing is imported again.  What it did not write to a file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A person who is asked and says nothing: `python -m tests.support.mute_agent BUS FILE`.
 
 Registers as the agent; when it is asked it touches FILE and never answers.

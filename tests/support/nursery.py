@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts our programs as forks of a process that has imported them: for a tenth of a start's cost.
 
 Real processes, which are signalled, killed and awaited like any other.  What a program imports,

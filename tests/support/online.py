@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole device in this process that fetches by HTTP (`handset`), for orders to download."""
 
 from __future__ import annotations

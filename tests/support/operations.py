@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operations as the journal has them, for parts that look at one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the tables and diagrams of docs/operations.md from the tables of the code.
 
 `python -m tests.support.operations_page` refreshes the page between its markers; a

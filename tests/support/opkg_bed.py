@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A scratch root with an opkg of one flavour, its backend, and shorthand for both."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stand-in for opkg, run as a program by `opkg_bed` or called in a fork of a test.
 
 The flavour is "yocto" (0.6.1) or "lede" (OpenWrt's).  Debian has no opkg; exit codes,

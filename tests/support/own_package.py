@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scomod as a Debian package, no more than tests need: pip installs the checkout, dpkg-deb packs.
 
     python -m tests.support.own_package ROOT

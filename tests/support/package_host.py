@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A package server on the loopback, with faults: each path behaves as it was told.
 
     with PackageHost() as host:

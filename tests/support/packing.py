@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What we owe, packed into messages as a session does it, and read back as a server would."""
 
 from __future__ import annotations

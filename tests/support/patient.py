@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The patience of downloads, on a network that is as it is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program that says what `Hotplug` tells it, a line each, until its input ends."""
 
 from __future__ import annotations

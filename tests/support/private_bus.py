@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real dbus-daemon of our own, on a socket in a short temporary folder, without policy.
 
 With `policy` it is a system-like bus: everything denied but what dbus itself

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backends that are programs, written into a device's directory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Status nodes that promise work: which say so though nothing is at work there (scomo §2.6)."""
 
 from __future__ import annotations

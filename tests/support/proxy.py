@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small HTTP proxy with behaviour: CONNECT and plain forwarding, a login, refusals.
 
 Whatever comes through is noted in `asked`: the request line and the login that came

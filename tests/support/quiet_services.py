@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """UPower and NetworkManager as far as scomod asks them: one property each, on a real bus.
 
 They own their names, answer `Properties.Get` and tell changes, as the real ones do.

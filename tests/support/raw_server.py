@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server that answers with whatever octets a test wants, HTTP or not.
 
     def drip(conversation: Conversation) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small repositories of Debian packages in a directory, and devices that have them as sources."""
 
 from __future__ import annotations

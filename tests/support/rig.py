@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole device for tests: bench, bus, daemon and helper, all real processes but the bench.
 
 The bench runs in a thread of the test, so that a story is plain code: order,

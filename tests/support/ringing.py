@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The door of a device in this process: who rings, who is asked, what is wished for.
 
 Doorbell, summonses and interview are real, on a real database; the person is a fake who

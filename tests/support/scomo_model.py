@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What SCOMO means, small enough to be read: what each operation does to a device, no I/O.
 
 The device of the model never crashes; that the real one may, at any boundary, and still

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SCOMO object on a real tree and database, as servers meet it; one transaction around all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole device in a directory and a DM server that says what a scenario tells it to.
 
 The device is real: records, tree, client, codecs.  The server is a `Transport` with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small DM client for tests of the bench: a tree of texts, no state beyond one account.
 
 Built from model and codec only.  It does what it is told and remembers what it saw.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server does with a device, in plain calls: publish, order, hold a session, hear reports.
 
 `Rig` is the first server of its device; `SecondServer` another one, with a bench,

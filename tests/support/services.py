@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stand-in for systemctl that keeps units in files of the device, and units that misbehave.
 
 A unit is a file of properties below `run/units`; besides those of systemd:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packages that can be fetched without a network, and a fetcher that behaves like the real one."""
 
 from __future__ import annotations

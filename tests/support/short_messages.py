@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short messages as a network delivers them: SMS-DELIVER of 3GPP TS 23.040, 9.2.2.1."""
 
 from __future__ import annotations

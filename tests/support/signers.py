@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who signs packages in tests: keys of every kind, authorities, certificates of signers."""
 
 from __future__ import annotations

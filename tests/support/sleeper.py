@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The smallest program that runs until it is killed, for sandboxes that have nothing in them.
 
 A static ELF file made by hand: a sandbox without a C library or a shell runs it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """File systems of one test process, as small as wanted; for root.
 
     with mounted(place, 64 * PAGE_BYTES):

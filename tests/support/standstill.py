@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An event loop without a world: time is moved by hand, threads are none, idle means over."""
 
 from __future__ import annotations

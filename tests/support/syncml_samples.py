@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages that others wrote, and a form in which both syntaxes compare equal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis strategies for messages that both syntaxes can carry without loss."""
 
 from __future__ import annotations

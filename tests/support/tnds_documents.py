@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis strategies for TNDS documents: any nodes, and trees that the toy object takes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TNDS documents as a server writes them in XML (omadm §7.8)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A token in a directory: SoftHSM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device over its lives, packages with descriptors, and a server that is told how it ended."""
 
 from __future__ import annotations

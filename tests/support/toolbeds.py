@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package tools as a killed order meets them: archives of two versions, and the tool's word.
 
 What is there is asked of the tools and read from the files themselves; a mixture of two

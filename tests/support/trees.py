@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees to test with: a real database below a real directory, a clock that is moved by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two hosts and a cable between them: network namespaces of this machine; for root.
 
     with two_hosts() as (device, server):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A udevd of our own in namespaces of its own, with the rules that are shipped.
 
 Run by `unshare` as root (see `COMMAND`), it prints what happened as one JSON document.

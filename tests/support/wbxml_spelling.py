@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WBXML as others may write it: the same elements, spelled in every way the format has.
 
 Independent of our encoder but for the code pages.  Texts are cut into pieces, each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sees every value that a Status node ever had: what a server could have read at any instant.
 
 A trigger in the device's own database writes down each committed change, so that

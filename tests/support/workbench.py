@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device below a temporary root on which orders can be carried out."""
 
 from __future__ import annotations

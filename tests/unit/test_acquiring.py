@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching: which failures are tried again, after how long, and how a fetch is interrupted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows and quiet conditions: when an operation begins, and when it does not wait any longer."""
 
 from __future__ import annotations

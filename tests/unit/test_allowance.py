@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The octets of a day: of the calendar, or since the device was started while it has no clock."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The build that left the factory: when it is taken, what it holds, what is said of changes."""
 
 from __future__ import annotations

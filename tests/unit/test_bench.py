@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the bench says of its numbers; the numbers themselves are no matter for tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates are read alike with every version of the library."""
 
 from __future__ import annotations

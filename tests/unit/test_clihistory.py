@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the past looks like to people: lines, sentences, times."""
 
 from __future__ import annotations

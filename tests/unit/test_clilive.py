@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `scomoctl watch` shows of how far an operation is."""
 
 from __future__ import annotations

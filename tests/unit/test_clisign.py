@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl sign`: its text is what a device takes, and wrong keys are named."""
 
 from __future__ import annotations

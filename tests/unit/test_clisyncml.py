@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl syncml`: files in, files out, and what it says to the wrong ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configuration files: precedence, masks, refusals, and the delivered default file."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Policy and the conversation with agents that come and go."""
 
 from __future__ import annotations

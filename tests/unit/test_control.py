@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `Control` tells of operations and nodes, and that looking changes nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Local time in a zone with summer time: windows, "tonight", and what a person may say."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The database: transactions, migrations, damage, and what survives a kill or a full disk."""
 
 import resource

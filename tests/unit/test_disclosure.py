@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The second question: asked when what was fetched asks for what it may not do now, else not.
 
 A whole device in this process (`tests.support.handset`), its software in a sandbox.

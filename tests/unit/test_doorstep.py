@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap documents by push: who may come, who is asked for the PIN, and what waits."""
 
 import json

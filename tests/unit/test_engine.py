@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine against its table: real database, tree and ledger, steps that do as they are told."""
 
 from __future__ import annotations

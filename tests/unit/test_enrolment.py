@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Documents given to a device, the files it was made with, and the sessions that are owed."""
 
 import json

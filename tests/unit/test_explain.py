@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outline of messages: numbers have names, trees are trees, and no secret leaves."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which extra steps an operation gets, and where they stand in its plan."""
 
 from __future__ import annotations

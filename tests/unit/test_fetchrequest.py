@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked of package servers: from an order and the configuration to a request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether all is well: everything that can be found, each found on a device that has it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fleet whose server was down comes back spread out: a slice of the story of bench/fleet.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What would happen next: steps with figures, and every risk and every gap, each on a device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The health step: how long it watches, over lives and boots, and when it says no."""
 
 from __future__ import annotations

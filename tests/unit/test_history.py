@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of an operation, from the ledger's writes to the record that billing reads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a daemon leaves, what it says before, and what it leaves to its next life."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may read the inventory: policy, the person, and by which commands nobody gets around it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The floor for the time, and the ends of certificates told before they come."""
 
 from __future__ import annotations

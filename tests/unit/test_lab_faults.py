@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of the fault server: each is a behaviour, and what is no word is refused."""
 
 from __future__ import annotations

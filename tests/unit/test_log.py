@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Log records as lines and as datagrams of the journal."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rate and remaining time: smooth while it flows, honest about stalls."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a descriptor's server is told of an operation: which status, when, how often, until when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an offer on a medium may say, and which files it may be."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What becomes of an offer on a medium: an operation of the server that it names, once."""
 
 from __future__ import annotations

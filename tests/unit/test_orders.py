@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which jobs the installing side gets, and what its answers mean."""
 
 from __future__ import annotations

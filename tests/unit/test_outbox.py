@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alerts on flash: what lets them go, what stays of them, rows of an older version."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one table from failures to OMA numbers."""
 
 import itertools

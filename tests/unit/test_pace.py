@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Back-off with full jitter, and the moment of a device."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long a download is tried: over bad links, restarts, windows, metered networks and days."""
 
 from __future__ import annotations

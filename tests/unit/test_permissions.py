@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operations allow: read out of archives, of bundles one component after the other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who decides: the table of rules, and what holds for any rules."""
 
 from __future__ import annotations

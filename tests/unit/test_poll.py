@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a device calls by itself: weeks on clocks moved by hand, with real records."""
 
 from __future__ import annotations

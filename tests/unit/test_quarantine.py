@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Versions that failed: how long they are left alone, and what ends that."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person is told of every operation there is: before it, and after it."""
 
 from __future__ import annotations

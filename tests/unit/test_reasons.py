@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why nothing happens: every cause there is, each produced by a device that has it."""
 
 from __future__ import annotations

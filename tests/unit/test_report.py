@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server is told at the end: every primitive, every outcome (scomo §4.1, §4.5)."""
 
 from __future__ import annotations

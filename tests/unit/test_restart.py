@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reboot step: noted first, ordered then, over when the boot is another one."""
 
 from __future__ import annotations

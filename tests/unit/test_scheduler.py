@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When sessions run: one at a time, coalesced, failures backed off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the declared settings promise, and where a device keeps its things."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the waiting daemon has in memory, and that what it left out comes when it is needed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What servers ask for by notification: who at the device hears of it, and what outlives a life."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Traces of sessions: what is kept, how much of it, and that no secret is."""
 
 from __future__ import annotations

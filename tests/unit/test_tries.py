@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tries of a download came to, and when there may be no more."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose signature counts, and the sentence for each one that does not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which operation goes on while others fetch, change, wait or are not wanted any more."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SHA-512 beside SHA-256: looked at before a package is installed, however it came.
 
 The fetcher here knows SHA-256 only, as a delta and a large object do.

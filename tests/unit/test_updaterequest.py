@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the device asks of servers by itself: real records, a clock and chance that are told."""
 
 from __future__ import annotations

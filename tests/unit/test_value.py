@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values whose classes share their methods behave as frozen dataclasses do."""
 
 from __future__ import annotations

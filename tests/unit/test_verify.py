@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digest, signature, policy and install parameters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ACL texts: what is accepted prints as something equal, and decides alike."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client provisioning documents in WBXML."""
 
 from __future__ import annotations

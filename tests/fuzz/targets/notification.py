@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Package #0: what is well formed is judged, and what we write ourselves is read as written."""
 
 from __future__ import annotations

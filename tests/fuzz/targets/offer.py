@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offers of removable media: what is accepted names a file beside it, and goes into parameters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WSP push datagrams: any datagram is a push or a `DecodeError`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes along the structure of a message: elements are doubled, dropped, moved, refilled."""
 
 from __future__ import annotations

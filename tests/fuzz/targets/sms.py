@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short messages: any user data is read or refused, and parts of any kind stay within limits.
 
 An input is messages one after the other, each after the octet that says how long it is.

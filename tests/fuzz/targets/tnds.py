@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TNDS documents in either syntax: what can be read can be written and read again."""
 
 from __future__ import annotations

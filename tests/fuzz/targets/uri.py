@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Node URIs: what is accepted has one spelling, which is accepted again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DM messages in WBXML: what can be read can be written, in both syntaxes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent on a real bus: who is it, what reaches it, what happens when it goes."""
 
 import asyncio

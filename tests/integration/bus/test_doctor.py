@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl why`, `plan` and `doctor` on a real bus: a daemon that behaves, and none at all."""
 
 from __future__ import annotations

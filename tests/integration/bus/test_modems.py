@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Services of modems that come, go, keep silent, say nonsense or far too much."""
 
 from __future__ import annotations

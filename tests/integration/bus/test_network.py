@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """News of the network from services on a real bus, heard only while somebody waits for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bus policy file as a real dbus-daemon understands it: rights by user."""
 
 import asyncio

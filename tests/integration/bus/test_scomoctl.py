@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scomoctl as people and programs run it: a process, a real bus, a daemon that behaves."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The service on a real bus: every method, what errors look like, what a full socket does."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Facts of the surroundings from services on a real bus: read when wanted, again after news."""
 
 from __future__ import annotations

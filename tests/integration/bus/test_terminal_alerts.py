@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomoctl agent` at a real terminal: what a person sees of alerts and prompts and can type."""
 
 from __future__ import annotations

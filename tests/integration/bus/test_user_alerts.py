@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User alerts on a real bus: daemon's interview, agent's desk, and what a missing answer means.
 
 omadm §1.4; docs/dbus.md.

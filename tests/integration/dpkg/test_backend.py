@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dpkg backend against the real dpkg in a scratch root: the table of docs/backends.md."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles, updates and undo with the real dpkg, in long stories."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A dpkg killed at any instant: the same order again ends right."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mirror and real dpkg: what a person changes by hand is in the tree at the next look."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of flatpak share: a device with the runtime, and two states of a signed remote."""
 
 from __future__ import annotations

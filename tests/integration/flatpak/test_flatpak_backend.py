@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flatpak backend against the real flatpak in a scratch installation: docs/backends.md."""
 
 from __future__ import annotations

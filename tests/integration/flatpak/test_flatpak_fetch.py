@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching with flatpak: how far it is, killed on its way, no room, nothing new, no bus."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starting and stopping flatpak applications, which really run in their sandbox."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flatpak backend with .flatpakref files and a real signed remote: docs/backends.md."""
 
 from __future__ import annotations

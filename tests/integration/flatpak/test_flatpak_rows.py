@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every row of the table in docs/backends.md has a test against the real flatpak."""
 
 from __future__ import annotations

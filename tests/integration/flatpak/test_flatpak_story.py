@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One application's life as a server orders it and a person is asked: the real flatpak below.
 
 A whole device in this process (`tests.support.handset`); the application really runs.

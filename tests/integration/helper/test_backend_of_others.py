@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders for a backend that is somebody's program: the example of the documentation."""
 
 from __future__ import annotations

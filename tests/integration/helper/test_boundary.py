@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The daemon's side and the installing side, as two users where the test may be two."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a tool leaves running at its deadline: killed in its control group, wherever it hides.
 
 Against the kernel's own file system where this user may make a group in it; else against a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The installing program: every order is answered, and nothing makes it spin."""
 
 from __future__ import annotations

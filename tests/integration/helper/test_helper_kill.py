@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The installing program killed anywhere: run again, it answers and everything agrees."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both runners give the same answers."""
 
 from __future__ import annotations

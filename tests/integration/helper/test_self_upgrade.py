@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An order that replaces the very program that carries it out: answered all the same.
 
 The program runs from a copy of its package; a maintainer script does to it what the

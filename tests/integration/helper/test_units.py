@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The units of the installing side are sound and keep it off the network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of fetching share: a server of packages, and where a part goes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PkgURL may lead to a download descriptor: what it describes is fetched then (scomo §6.4)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The faults of the table met by operations: what the server is told, and an empty spool after."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`scomod-lab faults` as a person runs it, with another client than ours."""
 
 from __future__ import annotations

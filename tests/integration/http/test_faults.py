@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each fault of the table, met for real: how a try ends, what it leaves, and what is reported."""
 
 from __future__ import annotations

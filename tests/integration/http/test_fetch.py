@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching from a real server: what arrives, and the reason for each way to fail."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that mean harm: each ends in a named error, in bounded time and memory."""
 
 from __future__ import annotations

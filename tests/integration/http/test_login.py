@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logins towards the web server of an account: who gets them, and how often we try."""
 
 from __future__ import annotations

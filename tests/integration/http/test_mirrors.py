@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several addresses of one file: who is asked next, and whose octets are gone on with."""
 
 from __future__ import annotations

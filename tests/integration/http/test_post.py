@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Telling a server in one POST: what counts as told, what is tried again, where it never goes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way through an HTTP proxy: tunnels, logins, refusals, and what the server sees of it."""
 
 from __future__ import annotations

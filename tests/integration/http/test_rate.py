@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast a download may be, and how slow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Going on after a cut: only the rest is fetched, and never a mixture of two files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other ways than HTTP behind the same fetcher: FTP, and files of a medium."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signature beside a package comes over the same wire, with the same failures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What holds for one package server: login, certificate, pins, rate; and for no other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whom the fetcher trusts, and how it says that it does not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages to a real server and back: what is sent, and the sentence for each failure."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whom the transport trusts and as whom it comes: pins, versions, client certificates."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fetch between two hosts whose network fails in the middle: it goes on where it was."""
 
 from __future__ import annotations

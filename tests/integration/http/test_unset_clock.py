@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS on a device that does not know the time: what certificates are still held against.
 
 The clock of this process cannot be set, so certificates come from the past and the future.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The opkg backend against stand-ins of both flavours: the table of docs/backends.md.
 
 Debian has no opkg.  Where a real one is on the PATH, the stories at the end run with it.

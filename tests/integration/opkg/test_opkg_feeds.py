@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What opkg may take from its feeds besides the package it is given."""
 
 from __future__ import annotations

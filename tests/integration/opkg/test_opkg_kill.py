@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An opkg killed at each of its writes: what was in work is PARTIAL, and the next order repairs it.
 
 `noted` is what the backend writes down before it runs opkg; the fork of a stand-in is

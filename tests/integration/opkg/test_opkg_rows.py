@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows of opkg's table in docs/backends.md: each has a test; here those that need no story."""
 
 from __future__ import annotations

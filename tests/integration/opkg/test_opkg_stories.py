@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders for opkg through the whole installing side, and in one bundle with dpkg's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bootstrap documents of both profiles: who may send them, and what they make of the tree."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules by which chunks become one value, without tree and session (omadm §5)."""
 
 from __future__ import annotations

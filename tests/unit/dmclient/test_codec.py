@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choice of syntax, binary values in both, sizes, and what is not imported."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever 64 KiB hold, reading them takes one second and 64 MiB at most (I10)."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Basic and Digest towards a web server: the published examples, and what servers ask for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Package #0: octets of the standard's sample, of independent senders, and of nobody."""
 
 import tomllib

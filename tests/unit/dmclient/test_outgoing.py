@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How what is owed is packed: the work, not the rules (those: session and upload)."""
 
 import pytest

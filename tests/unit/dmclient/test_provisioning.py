@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Client provisioning documents in both syntaxes, good, incomplete and hostile."""
 
 from pathlib import Path

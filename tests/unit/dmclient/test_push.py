@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WAP push datagrams: recorded ones, the forms WSP allows, and broken ones."""
 
 import tomllib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The MAC around a bootstrap document: recorded vectors, names, and what must not pass."""
 
 from pathlib import Path

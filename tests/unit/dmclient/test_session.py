@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session machine, driven through whole conversations in memory."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way a session comes to its end, and what is refused on the way."""
 
 import dataclasses

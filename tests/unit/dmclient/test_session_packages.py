@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packages of several messages, their Final, and whose Status is taken for what."""
 
 import dataclasses

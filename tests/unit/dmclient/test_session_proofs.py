@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is who, message by message: MAC, nonces, kinds of credentials, challenges and their end."""
 
 import dataclasses

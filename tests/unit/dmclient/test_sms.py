@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User data of short messages: recorded ones, every element, and parts in any order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages: order written, disorder read, what is demanded and what is forgiven."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TNDS documents read in every form that is seen, and written (omadm §6.2, §7.8)."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The token tables against numbers spelled out in the standard."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Large objects on their way to the server: where they are cut, and what goes between."""
 
 from __future__ import annotations

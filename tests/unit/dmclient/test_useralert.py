@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """User interaction alerts: what is read from them and what may answer them (omadm §1.4)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WBXML: samples byte for byte, the quirks of real peers, and every limit."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """XML text: what real peers send, what is refused, every limit."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which offers of deltas count, and which of them is chosen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download descriptors: what is read, what is forgiven, what is refused (omadm §11.1)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long and how slow a fetch may be; time is what the test says."""
 
 from __future__ import annotations

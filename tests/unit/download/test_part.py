@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part file alone: what is written and hashed, and whose beginning may be gone on with."""
 
 from __future__ import annotations

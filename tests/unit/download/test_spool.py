@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The spool: part files, promotion, clean-up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What apt-get printed, recorded from a named version, and what it means."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kept archives and their index survive, and hold nothing else."""
 
 from __future__ import annotations

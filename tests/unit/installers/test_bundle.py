@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of contents of a bundle is read under limits, and only when it is exact."""
 
 from __future__ import annotations

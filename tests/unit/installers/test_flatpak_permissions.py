@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a metadata file lets software do, as a person is told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far an order is: once a second, within its part, and nothing but a number."""
 
 from __future__ import annotations

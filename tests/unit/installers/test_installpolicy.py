@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The policy of the installing side: what it forbids, and whose file it must be."""
 
 from __future__ import annotations

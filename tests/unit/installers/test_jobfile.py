@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders and results cross the boundary as files that trust nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders that are taken back before anybody took them, and downgrades by policy."""
 
 from __future__ import annotations

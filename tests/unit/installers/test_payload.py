@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A payload is taken over so that nobody can change it any more."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs are started with nothing but what they are given, and end when they must."""
 
 from __future__ import annotations

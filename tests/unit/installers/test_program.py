@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A backend that is a program: whatever it does wrong ends in a reason."""
 
 from __future__ import annotations

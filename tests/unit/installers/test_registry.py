@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which backend serves what a server said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Services are started, stopped and looked after by what systemd says, not by exit codes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inventory joins what the backends report with what is kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The test kit passes a sound backend, and each duty is failed by one that breaks it."""
 
 from __future__ import annotations

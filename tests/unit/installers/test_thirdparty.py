@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backends that others bring: found by name, read as data, refused with what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Neighbours in a plan that go through one run of their tool, and what gets ready only."""
 
 from __future__ import annotations

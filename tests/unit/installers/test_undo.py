@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several components are all or nothing, and what an order did can be taken back."""
 
 from __future__ import annotations

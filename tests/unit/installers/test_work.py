@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One order: what it leaves behind, and that a kill anywhere on the way is harmless."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bench's DM server against a scripted device, in memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders of a SCOMO server beyond the plain ones: what each sends, and when it does not."""
 
 from __future__ import annotations

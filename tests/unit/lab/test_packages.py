@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's packages and the bench's keys, with the real dpkg-deb."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dependencies that look installed: dpkg itself is the judge."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values in files: what is in memory, what on disk, and what goes when."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published description says what the tree is judged by, and follows the DTD."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DevInfo and DevDetail as a server reads them (omadm §8.1, §8.2)."""
 
 from collections.abc import Iterator

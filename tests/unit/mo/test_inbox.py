@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """./Inbox: objects go where they belong, by their identifier (omadm §8.4)."""
 
 from collections.abc import Iterator

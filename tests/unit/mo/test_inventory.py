@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inventory/Deployed: names, owners, what is written when, and pieces of a transaction."""
 
 from __future__ import annotations

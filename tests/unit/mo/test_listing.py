@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server sees of a sub-tree: rights, access types, order (omadm §7.3)."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SCOMO object: what servers may announce, start and see (scomo §1 to §3, §7.2)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packages that come inside the DM session (scomo §6.3, T6, T11, P6)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The object's nodes by version and setting: Reboot, Start and Stop, limits, fixed nodes."""
 
 from __future__ import annotations

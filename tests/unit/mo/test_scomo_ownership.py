@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose packages and components are: two servers and the factory (scomo ADC-3, §7.2)."""
 
 from __future__ import annotations

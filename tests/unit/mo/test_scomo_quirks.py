@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers with habits of their own (scomo §9): what each word changes, and for whom."""
 
 from __future__ import annotations

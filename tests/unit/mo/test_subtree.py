@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole sub-trees added and replaced: as node by node, or not at all (omadm §7.6)."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a document asks for and where its nodes go (omadm §7.3, §7.8): pure rules."""
 
 import pytest

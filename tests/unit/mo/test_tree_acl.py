@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rights in the tree (omadm §7.4): who may change an ACL, who owns what it added."""
 
 from collections.abc import Iterator

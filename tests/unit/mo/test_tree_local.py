@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device's own side of the tree: exempt from ACLs, bound by the DDF, sparing with writes."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server gets for its commands: rows of omadm §7.3, §7.5 and §7.6."""
 
 from collections.abc import Iterator
