@@ -18,7 +18,7 @@ crash:
 	script/crash
 
 image:
-	script/image
+	script/image-test
 
 deliver:
 	SCOMOD_CUTS=768 SCOMOD_DISK_STEP=1 script/test --timeout=7200 \

@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("scomod", deadline=None, max_examples=40)
 settings.load_profile("scomod")
 
-# A booted system is there only where script/image has made one.
+# A booted system is there only where script/image-test has made one.
 collect_ignore = [] if "SCOMOD_IMAGE_DIR" in os.environ else ["image"]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Debian with a real systemd in a container that can be entered, killed and booted again.
 
-For script/image only, in whose namespaces everything here is mounted and started.  A
+For script/image-test only, in whose namespaces everything here is mounted and started.  A
 container is a control group: killing that is a power cut, nothing in it gets a word.
 """
 

@@ -3,7 +3,7 @@
 
     python -m tests.support.own_package ROOT
 
-prepares what script/image boots: a layer over ROOT, made by mmdebstrap, in which
+prepares what script/image-test boots: a layer over ROOT, made by mmdebstrap, in which
 this package is installed.  The right package of a distribution is made elsewhere.
 """
 
