@@ -35,7 +35,7 @@ class Tap(Protocol):
     """Somebody who watches the messages."""
 
     def __call__(
-        self, *, is_ours: bool, message: Message, size_bytes: int, encoding: Encoding
+        self, *, is_ours: bool, message: Message, octets: bytes, encoding: Encoding
     ) -> None:
         """Take a message that was received, or is about to be sent (`is_ours`)."""
 
@@ -91,7 +91,7 @@ class DmServer:
         """
         body = envelope.body
         message = decode(body, encoding, LIMITS)
-        self._show(message, len(body), encoding, is_ours=False)
+        self._show(message, body, encoding, is_ours=False)
         key = message.header.source, message.header.session_id
         session = self._sessions.get(key)
         if session is not None and session.request == body:
@@ -106,7 +106,7 @@ class DmServer:
         session.octets += len(body) + len(octets)
         session.messages += 1
         session.seen_s = self._clock.monotonic_s()
-        self._show(answer, len(octets), encoding, is_ours=True)
+        self._show(answer, octets, encoding, is_ours=True)
         self._note_end(session)
         return session.reply
 
@@ -132,8 +132,6 @@ class DmServer:
         )
         self._register.save(account)
 
-    def _show(
-        self, message: Message, size_bytes: int, encoding: Encoding, *, is_ours: bool
-    ) -> None:
+    def _show(self, message: Message, octets: bytes, encoding: Encoding, *, is_ours: bool) -> None:
         for tap in self._taps:
-            tap(is_ours=is_ours, message=message, size_bytes=size_bytes, encoding=encoding)
+            tap(is_ours=is_ours, message=message, octets=octets, encoding=encoding)

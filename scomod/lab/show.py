@@ -144,14 +144,14 @@ class Show:
         self.line(f"{SERVER} ↔ {DEVICE}", text)
 
     def message(
-        self, *, is_ours: bool, message: Message, size_bytes: int, encoding: Encoding
+        self, *, is_ours: bool, message: Message, octets: bytes, encoding: Encoding
     ) -> None:
         """Print a decoded message (`--trace`) without secrets; long values are cut."""
         who = f"{SERVER} → {DEVICE}" if is_ours else f"{DEVICE} → {SERVER}"
         header = message.header
         final = "Final" if message.final else "more follows"
         text = f"message {header.msg_id} of session {header.session_id}"
-        self.line(who, f"{text}: {encoding.name}, {size_bytes} octets, {final}")
+        self.line(who, f"{text}: {encoding.name}, {len(octets)} octets, {final}")
         outline = Outline(max_characters=DATA_SHOWN)
         for command in message.commands:
             self.plain(*(f"  {line}" for line in outline.command(command)))

@@ -248,9 +248,9 @@ def test_a_package_larger_than_a_message_is_delivered_in_chunks(stand: Stand) ->
 def test_no_message_is_larger_than_the_device_takes(stand: Stand) -> None:
     sizes: list[int] = []
 
-    def note(*, is_ours: bool, message: Message, size_bytes: int, encoding: Encoding) -> None:
+    def note(*, is_ours: bool, message: Message, octets: bytes, encoding: Encoding) -> None:
         if is_ours:
-            sizes.append(size_bytes)
+            sizes.append(len(octets))
 
     stand.server.tap(note)
     stand.device.max_msg_size = 3000
