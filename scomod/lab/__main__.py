@@ -9,44 +9,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import secrets
-import shutil
 import signal
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
+from scomod.lab import clifault
+from scomod.lab.admin import URL_FILE, Admin, BenchError
 from scomod.lab.devices import AUTHS
-from scomod.lab.packages import delta_params, payload_of
 from scomod.lab.pki import Pki
 from scomod.lab.scomo import ORDERS
 
-URL_FILE: Final = "url"
-TIMEOUT_S: Final = 30.0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 SEALS: Final = ("netwpin", "userpin", "usernetwpin", "userpinmac")
-
-
-class BenchError(ScomodError):
-    """The bench cannot be reached or refuses; the text says what to do."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.action(arguments)
+        code: int | None = arguments.action(arguments)
     except (ScomodError, OSError) as error:
         print(f"scomod-lab: {error}", file=sys.stderr)
         return EXIT_FAILED
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--pin", default="", help="for userpin, usernetwpin and userpinmac")
     push.add_argument("--imsi", default="", help="for netwpin and usernetwpin")
     push.set_defaults(action=_push)
+    clifault.add(commands)
     return parser
 
 
@@ -148,20 +140,20 @@ def _serve_faults(arguments: argparse.Namespace) -> None:
 
 
 def _profile(arguments: argparse.Namespace) -> None:
-    known = {account["user"] for account in _call(arguments, "devices")}
+    known = {account["user"] for account in Admin(arguments.dir).call("devices")}
     if arguments.user not in known:
-        _call(arguments, "devices", {"user": arguments.user, "auth": arguments.auth})
-    print(_fetch(arguments, f"devices/{arguments.user}/profile").decode(), end="")
+        Admin(arguments.dir).call("devices", {"user": arguments.user, "auth": arguments.auth})
+    print(Admin(arguments.dir).fetch(f"devices/{arguments.user}/profile").decode(), end="")
 
 
 def _devices(arguments: argparse.Namespace) -> None:
     if arguments.name is None:
-        for account in _call(arguments, "devices"):
+        for account in Admin(arguments.dir).call("devices"):
             print(f"{account['user']:<20} {account['device_id'] or '(no device yet)'}")
         return
-    account = _call(arguments, f"devices/{arguments.name}")
-    account["orders"] = _call(arguments, f"devices/{arguments.name}/orders")
-    account["records"] = _call(arguments, f"devices/{arguments.name}/records")
+    account = Admin(arguments.dir).call(f"devices/{arguments.name}")
+    account["orders"] = Admin(arguments.dir).call(f"devices/{arguments.name}/orders")
+    account["records"] = Admin(arguments.dir).call(f"devices/{arguments.name}/records")
     print(json.dumps(account, indent=2, ensure_ascii=False))
 
 
@@ -172,36 +164,18 @@ def _order(arguments: argparse.Namespace) -> None:
     params = {key: value for key, _, value in pairs}
     if "file" in params:
         archive, older = Path(params.pop("file")), params.pop("delta_from", "")
-        params = _publish(arguments, archive, Path(older) if older else None) | params
-    order = _call(
-        arguments, f"devices/{arguments.name}/orders", {"kind": arguments.kind, "params": params}
+        params = Admin(arguments.dir).publish(archive, Path(older) if older else None) | params
+    order = Admin(arguments.dir).call(
+        f"devices/{arguments.name}/orders", {"kind": arguments.kind, "params": params}
     )
     print(f"order {order['id']} is queued, correlator {order['correlator']}")
 
 
 def _offer(arguments: argparse.Namespace) -> None:
-    params = _publish(arguments, arguments.file, arguments.delta_from)
+    params = Admin(arguments.dir).publish(arguments.file, arguments.delta_from)
     wanted = {"component": params["name"], "params": params}
-    _call(arguments, f"devices/{arguments.name}/offers", wanted)
+    Admin(arguments.dir).call(f"devices/{arguments.name}/offers", wanted)
     print(f"{params['pkg_id']} is ready for {arguments.name}")
-
-
-def _publish(
-    arguments: argparse.Namespace, archive: Path, older: Path | None = None
-) -> dict[str, str]:
-    """Copy a package to where it is served, and say what an order must tell of it.
-
-    With `older` a delta to it is served and offered too.
-    """
-    served, url = arguments.dir / "packages", f"{_base_url(arguments)}/packages"
-    target = served / archive.name
-    payload = payload_of(archive, Pki(arguments.dir / "pki"))
-    if not target.exists() or not target.samefile(archive):
-        shutil.copyfile(archive, target)
-    params = payload.order_params(f"{url}/{archive.name}")
-    if older is not None:
-        params["params"] += f";{delta_params(older, archive, served, url)}"
-    return params
 
 
 def _push(arguments: argparse.Namespace) -> None:
@@ -210,49 +184,16 @@ def _push(arguments: argparse.Namespace) -> None:
     if arguments.bootstrap:
         _bootstrap(arguments, wanted)
         return
-    answer = _call(arguments, f"devices/{arguments.name}/push", wanted)
+    answer = Admin(arguments.dir).call(f"devices/{arguments.name}/push", wanted)
     print(f"asked {arguments.address} for session {answer['session_id']:X}")
 
 
 def _bootstrap(arguments: argparse.Namespace, wanted: dict[str, Any]) -> None:
     texts = {"seal": arguments.bootstrap, "profile": arguments.profile}
     keys = {"pin": arguments.pin, "imsi": arguments.imsi}
-    answer = _call(arguments, f"devices/{arguments.name}/bootstrap", wanted | texts | keys)
+    answer = Admin(arguments.dir).call(f"devices/{arguments.name}/bootstrap", wanted | texts | keys)
     hint = f"; the person enters {answer['enter']}" if answer["enter"] else ""
     print(f"sent the profile of {arguments.name} to {arguments.address}{hint}")
-
-
-def _call(arguments: argparse.Namespace, path: str, body: Any = None) -> Any:
-    return json.loads(_fetch(arguments, path, body))
-
-
-def _fetch(arguments: argparse.Namespace, path: str, body: Any = None) -> bytes:
-    """Ask the running bench; raises `BenchError` if it is not there or refuses."""
-    request = urllib.request.Request(  # noqa: S310 - the URL is our own file's, https
-        f"{_base_url(arguments)}/api/{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    context = Pki(arguments.dir / "pki").client_context()
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=context) as response:  # noqa: S310
-            return bytes(response.read())
-    except urllib.error.HTTPError as error:
-        text = error.read().decode("utf-8", "replace")
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            text = json.loads(text)["error"]
-        raise BenchError(text) from error
-    except urllib.error.URLError as error:
-        raise BenchError(f"no bench at {request.full_url}: {error.reason}") from error
-
-
-def _base_url(arguments: argparse.Namespace) -> str:
-    try:
-        return str((arguments.dir / URL_FILE).read_text())
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"no bench runs in {arguments.dir}: start it with 'scomod-lab serve', or say --dir"
-        ) from error
 
 
 if __name__ == "__main__":

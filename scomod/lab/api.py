@@ -16,6 +16,8 @@ profile alone.
     GET  /api/devices/NAME/profile     the provisioning document (XML, with secrets)
     POST /api/packages/NAME/fault      {"fault": "404"|...|"none", "count"?}
     GET  /api/packages/told            what devices told the servers of descriptors
+    GET  /api/faults                   the switches of `switches` (`switchapi`)
+    POST /api/faults                   {"name", "value", "count"?}
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ class Api:
         return web.json_response([view(account) for account in self._register])
 
     async def _add(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, *REGISTER_KEYS)
+        wanted = await json_of(request, *REGISTER_KEYS)
         texts = {name: _text(wanted, name) for name in wanted}
         return web.json_response(view(self._register.add(texts.pop("user", ""), **texts)))
 
@@ -96,7 +98,7 @@ class Api:
         return web.json_response([asdict(order) for order in self._account(request).orders])
 
     async def _order(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, "kind", "params")
+        wanted = await json_of(request, "kind", "params")
         kind, texts = _text(wanted, "kind"), _texts(wanted, "params")
         scomo.check(kind, texts)
         return web.json_response(
@@ -104,7 +106,7 @@ class Api:
         )
 
     async def _offer(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, "component", "params")
+        wanted = await json_of(request, "component", "params")
         account, texts = self._account(request), _texts(wanted, "params")
         scomo.check("install", texts)
         account.offers[_text(wanted, "component")] = texts
@@ -112,7 +114,7 @@ class Api:
         return web.json_response(account.offers)
 
     async def _push(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, "host", "port", "ui_mode")
+        wanted = await json_of(request, "host", "port", "ui_mode")
         host, port = _text(wanted, "host"), wanted.get("port", push.PORT)
         mode = wanted.get("ui_mode", UiMode.BACKGROUND)
         if not isinstance(port, int) or mode not in list(UiMode):
@@ -125,7 +127,7 @@ class Api:
         return web.json_response({"session_id": session_id})
 
     async def _bootstrap(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, "host", "port", "seal", "profile", "pin", "imsi")
+        wanted = await json_of(request, "host", "port", "seal", "profile", "pin", "imsi")
         port, kind = wanted.pop("port", push.PORT), wanted.pop("profile", "cp")
         word = _text(wanted, "seal").upper()
         if not isinstance(port, int) or kind not in push.PROFILES or word not in list(Method):
@@ -151,7 +153,7 @@ class Api:
         return web.Response(text=text, content_type="text/vnd.wap.connectivity-xml")
 
     async def _fault(self, request: web.Request) -> web.Response:
-        wanted = await _json_of(request, "fault", "count")
+        wanted = await json_of(request, "fault", "count")
         name, count = _text(wanted, "fault"), wanted.get("count")
         if name not in (NO_FAULT, *Fault) or not isinstance(count, int | None):
             raise RequestError(f"fault must be one of {', '.join(Fault)}, none; count a number")
@@ -195,7 +197,7 @@ async def guard(
         return web.json_response({"error": str(error)}, status=400)
 
 
-async def _json_of(request: web.Request, *names: str) -> dict[str, Any]:
+async def json_of(request: web.Request, *names: str) -> dict[str, Any]:
     """Return the object in the body; raises `RequestError` for other names than these."""
     try:
         value = await request.json()

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
-from scomod.lab import api
+from scomod.lab import api, switchapi
 from scomod.lab.devices import Register
 from scomod.lab.dmserver import PATH, DmServer
 from scomod.lab.packageserver import PackageServer
 from scomod.lab.pki import Pki
+from scomod.lab.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,9 @@ class Bench:
     ) -> None:
         self.pki = Pki(directory / "pki")
         self.register = Register(directory / "devices", clock, random)
-        self.packages = PackageServer(directory / "packages")
-        self.dm = DmServer(self.register, clock)
+        self.switches = Switches()
+        self.packages = PackageServer(directory / "packages", self.switches)
+        self.dm = DmServer(self.register, clock, self.switches)
         self._host = host
         self._port = port
         self._name = name
@@ -72,6 +74,7 @@ class Bench:
         app.add_routes(self.dm.routes())
         app.add_routes(self.packages.routes())
         app.add_routes(api.Api(self.register, self.packages, lambda: self.base_url).routes())
+        app.add_routes(switchapi.routes(self.switches))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(

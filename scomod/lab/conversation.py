@@ -37,6 +37,7 @@ from scomod.lab.worker import Worker
 if TYPE_CHECKING:
     from scomod.lab.devices import Account, Register
     from scomod.lab.outgoing import Sendable
+    from scomod.lab.switches import Wrong
 
 MAX_MSG_BYTES: Final = 65536  # what we take, and send to a device that names no limit
 MAX_OBJ_BYTES: Final = 1 << 20
@@ -71,9 +72,13 @@ class Conversation:
         """Whose session this is, once its credentials were right."""
         return self._door.account if self._door.is_admitted else None
 
-    def receive(self, message: Message, envelope: Envelope) -> Message:
-        """Take one message of the device, as it came, and return the answer to it."""
+    def receive(self, message: Message, envelope: Envelope, wrong: Wrong) -> Message:
+        """Take one message of the device, as it came, and return the answer to it.
+
+        `wrong` is what is done wrong on demand.
+        """
         header = message.header
+        self._door.wrong = wrong
         self._msg_id += 1
         self._note_limits(header.meta)
         code, chal = self._judge(header, envelope)

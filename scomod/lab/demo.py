@@ -27,7 +27,8 @@ from scomod.errors import ScomodError
 from scomod.lab import packages, stubs
 from scomod.lab.bench import Bench
 from scomod.lab.person import Person
-from scomod.lab.show import LAB, Show
+from scomod.lab.sentences import LAB
+from scomod.lab.show import Show
 from scomod.lab.stage import START_S, Stage, StageError
 from scomod.lab.story import Cast, News, Story
 

@@ -16,13 +16,16 @@ from scomod.dmclient.auth import MAC_HEADER
 from scomod.dmclient.codec import Encoding, decode, encode, encoding_of
 from scomod.dmclient.wbxml import Limits
 from scomod.errors import RemoteProtocolError
+from scomod.lab import spoiling
 from scomod.lab.conversation import MAX_MSG_BYTES, Conversation
 from scomod.lab.doorkeeper import Envelope
+from scomod.lab.switches import DM, Switches
 
 if TYPE_CHECKING:
     from scomod.clock import Clock
     from scomod.dmclient.model import Message
     from scomod.lab.devices import Register
+    from scomod.lab.switches import Wrong
 
 PATH: Final = "/dm"
 LIMITS: Final = Limits(max_bytes=MAX_MSG_BYTES, max_depth=64, max_elements=20000)
@@ -55,8 +58,9 @@ class _Session:
 class DmServer:
     """All sessions of all devices."""
 
-    def __init__(self, register: Register, clock: Clock) -> None:
+    def __init__(self, register: Register, clock: Clock, switches: Switches | None = None) -> None:
         self._register = register
+        self._switches = switches or Switches()
         self._clock = clock
         self._sessions: dict[tuple[str, str], _Session] = {}
         self._taps: list[Tap] = []
@@ -69,7 +73,11 @@ class DmServer:
         """Have every message shown to somebody."""
         self._taps.append(tap)
 
-    async def _post(self, request: web.Request) -> web.Response:
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        wrong = self._switches.taken(DM)
+        refusal = spoiling.in_place(wrong)
+        if refusal is not None:
+            return refusal
         try:
             encoding = encoding_of(request.headers.get("Content-Type", ""))
         except RemoteProtocolError as error:
@@ -77,17 +85,21 @@ class DmServer:
         body = await request.read()
         try:
             envelope = Envelope(body, request.headers.get(MAC_HEADER, ""))
-            reply = self.exchange(envelope, encoding, str(request.url))
+            reply = self.exchange(envelope, encoding, str(request.url), wrong)
         except RemoteProtocolError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         headers = {"Content-Type": encoding.value, "Cache-Control": "private, no-store"}
         headers |= {MAC_HEADER: reply.seal} if reply.seal else {}
-        return web.Response(body=reply.body, headers=headers)
+        response = web.Response(body=reply.body, headers=headers)
+        return await spoiling.answer(request, response, wrong)
 
-    def exchange(self, envelope: Envelope, encoding: Encoding, uri: str) -> Envelope:
+    def exchange(
+        self, envelope: Envelope, encoding: Encoding, uri: str, wrong: Wrong | None = None
+    ) -> Envelope:
         """Answer one message; raises `RemoteProtocolError` for what is none.
 
         A message that comes twice gets the same answer twice: its answer was lost.
+        `wrong` is what shall be done wrong.
         """
         body = envelope.body
         message = decode(body, encoding, LIMITS)
@@ -99,7 +111,8 @@ class DmServer:
         is_first = message.header.msg_id == FIRST_MESSAGE
         if session is None or session.conversation.is_over or is_first:
             session = self._sessions[key] = self._begin(message, encoding, uri)
-        answer = session.conversation.receive(message, envelope)
+        before = session.reply
+        answer = session.conversation.receive(message, envelope, wrong or {})
         octets = encode(answer, encoding)
         session.request = body
         session.reply = Envelope(octets, session.conversation.seal(octets))
@@ -108,7 +121,7 @@ class DmServer:
         session.seen_s = self._clock.monotonic_s()
         self._show(answer, octets, encoding, is_ours=True)
         self._note_end(session)
-        return session.reply
+        return before if wrong and "repeat" in wrong and before.body else session.reply
 
     def _begin(self, message: Message, encoding: Encoding, uri: str) -> _Session:
         """Begin a session, and forget those that nobody will go on with."""

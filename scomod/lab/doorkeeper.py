@@ -15,12 +15,16 @@ from scomod.codes import DmStatus
 from scomod.dmclient import auth
 from scomod.dmclient.auth import AuthType, MacHeader
 from scomod.dmclient.model import Cred, Meta
+from scomod.secret import Secret
 
 if TYPE_CHECKING:
     from scomod.dmclient.model import SyncHdr
     from scomod.lab.devices import Account, Register
+    from scomod.lab.switches import Wrong
 
 REFUSAL_LIMIT: Final = 2  # omadm §1.2: per side, then give up
+WRONG_PASSWORD: Final = Secret("a wrong password")
+WRONG_NONCE: Final = b"a wrong nonce"
 CHALLENGES: Final = (DmStatus.INVALID_CREDENTIALS, DmStatus.MISSING_CREDENTIALS)
 TYPES: Final = {"md5": AuthType.MD5, "basic": AuthType.BASIC, "mac": AuthType.MAC}
 TAKEN: Final = {
@@ -45,6 +49,7 @@ class Doorkeeper:
         self._register = register
         self._challenge = b""
         self._own_type: AuthType | None = None  # that of the account, until the device objects
+        self.wrong: Wrong = {}  # what we do wrong on demand with this message (`switches`)
         self.is_accepted = False
         self.account: Account | None = None
         self.is_admitted = False
@@ -85,9 +90,9 @@ class Doorkeeper:
         if account is None or self.is_accepted or kind is AuthType.MAC:
             return None
         if kind is AuthType.BASIC:
-            data = auth.basic(account.server_id, account.server_password)
+            data = auth.basic(account.server_id, self._password(account))
         else:
-            data = auth.md5(account.server_id, account.server_password, account.server_nonce)
+            data = auth.md5(account.server_id, self._password(account), self._nonce(account))
         return Cred(type=kind.value, data=data)
 
     def seal(self, body: bytes) -> str:
@@ -95,7 +100,7 @@ class Doorkeeper:
         account = self.account
         if account is None or self._type() is not AuthType.MAC:
             return ""
-        secret, nonce = account.server_password, account.server_nonce
+        secret, nonce = self._password(account), self._nonce(account)
         mac = auth.mac(account.server_id, secret, nonce, body)
         return auth.write_mac_header(MacHeader(user=account.server_id, mac=mac))
 
@@ -110,6 +115,12 @@ class Doorkeeper:
             return True
         self.is_accepted = code == DmStatus.AUTHENTICATION_ACCEPTED
         return False
+
+    def _password(self, account: Account) -> Secret:
+        return WRONG_PASSWORD if "password" in self.wrong else account.server_password
+
+    def _nonce(self, account: Account) -> bytes:
+        return WRONG_NONCE if "nonce" in self.wrong else account.server_nonce
 
     def _demanded(self) -> AuthType:
         return AuthType.MD5 if self.account is None else TYPES[self.account.auth]
@@ -131,7 +142,7 @@ class Doorkeeper:
     def _proves(
         self, account: Account, header: SyncHdr, seal: MacHeader | None, body: bytes
     ) -> bool:
-        if account.device_id not in ("", header.source):
+        if "refuse" in self.wrong or account.device_id not in ("", header.source):
             return False
         nonces = tuple(nonce for nonce in (self._challenge, account.client_nonce) if nonce)
         user, password, demanded = account.user, account.password, TYPES[account.auth]

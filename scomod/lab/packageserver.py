@@ -13,22 +13,22 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from scomod.errors import ScomodError
+from scomod.lab import spoiling
+from scomod.lab.switches import PACKAGES, Switches
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from scomod.lab.switches import Wrong
+
 DESCRIPTOR_TYPE: Final = "application/vnd.oma.dd+xml"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]{0,200}")
-STALL_S: Final = 3600.0
-RETRY_AFTER_S: Final = 1
-SLOW_BYTES: Final = 64 << 10
-SLOW_S: Final = 0.05
+SLOW_BYTES_PER_S: Final = 5 << 18
 TOLD_BYTES: Final = 1024
 TOLD_COUNT: Final = 100
 
@@ -49,13 +49,6 @@ class Fault(StrEnum):
     SLOW = "slow"  # all of it, at 1.25 MiB/s
 
 
-STATUS: Final = {
-    Fault.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    Fault.UNAUTHORISED: HTTPStatus.UNAUTHORIZED,
-    Fault.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-
 @dataclass(slots=True)
 class _Switch:
     fault: Fault
@@ -65,9 +58,10 @@ class _Switch:
 class PackageServer:
     """The files of one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, switches: Switches | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self._all = switches or Switches()
         self._switches: dict[str, _Switch] = {}
         self.requests: list[tuple[str, str]] = []  # (name, Range header or "")
         self.told: deque[tuple[str, str]] = deque(maxlen=TOLD_COUNT)  # (name, what was posted)
@@ -94,14 +88,14 @@ class PackageServer:
         except FaultError as error:
             raise web.HTTPNotFound(text=f"{error}\n") from error
         self.requests.append((name, request.headers.get("Range", "")))
-        fault = self._fault_of(name)
-        if fault is None:
+        wrong = self._all.taken(PACKAGES) | _wrong(self._fault_of(name), path.stat().st_size)
+        if not wrong:
             kind = {"Content-Type": DESCRIPTOR_TYPE} if path.suffix == ".dd" else None
             return web.FileResponse(path, headers=kind)
-        if fault in STATUS:
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            return web.Response(status=STATUS[fault], headers=headers)
-        return await _spoil(request, await asyncio.to_thread(path.read_bytes), fault)
+        refusal = spoiling.in_place(wrong)
+        if refusal is not None:
+            return refusal
+        return await spoiling.file(request, await asyncio.to_thread(path.read_bytes), wrong)
 
     async def _hear(self, request: web.Request) -> web.Response:
         words = await request.content.read(TOLD_BYTES)
@@ -126,20 +120,17 @@ class PackageServer:
         return switch.fault
 
 
-async def _spoil(request: web.Request, content: bytes, fault: Fault) -> web.StreamResponse:
-    """Send the file as the fault has it; ranges are not looked at."""
-    if fault is Fault.WRONG:
-        return web.Response(body=content[:-1] + bytes([content[-1] ^ 1]))
-    response = web.StreamResponse(headers={"Content-Length": str(len(content))})
-    await response.prepare(request)
-    if fault is Fault.SLOW:
-        for start in range(0, len(content), SLOW_BYTES):
-            await response.write(content[start : start + SLOW_BYTES])
-            await asyncio.sleep(SLOW_S)
-        return response
-    await response.write(content[: len(content) // 2])
-    if fault is Fault.STALL:
-        await asyncio.sleep(STALL_S)
-    if request.transport is not None:
-        request.transport.close()
-    return response
+def _wrong(fault: Fault | None, size_bytes: int) -> Wrong:
+    """Return what a fault of one file means in the words of the switches."""
+    match fault:
+        case None:
+            return {}
+        case Fault.STALL:
+            return {"stall": size_bytes // 2}
+        case Fault.TRUNCATE:
+            return {"cut": size_bytes // 2}
+        case Fault.WRONG:
+            return {"wrong": 1}
+        case Fault.SLOW:
+            return {"slow": SLOW_BYTES_PER_S}
+    return {"status": int(fault)}

@@ -10,7 +10,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.lab.show import DEVICE, PERSON, prompt_text
+from scomod.lab.sentences import DEVICE, PERSON
+from scomod.lab.show import prompt_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,16 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from scomod import clifmt
-from scomod.codes import AlertCode, ComponentState, DmStatus, ResultCode
-from scomod.explain import Outline, code_name
+from scomod.codes import ComponentState
+from scomod.explain import Outline
+from scomod.lab.sentences import (
+    DEVICE,
+    LAB,
+    TELLERS,
+    TO_DEVICE,
+    TO_SERVER,
+    sentence_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +30,7 @@ if TYPE_CHECKING:
     from scomod.dmclient.model import Message
     from scomod.lab.devices import Account, Record
 
-SERVER: Final = "server"
-DEVICE: Final = "device"
-PERSON: Final = "person"
-LAB: Final = "bench"
+QUIET: Final = ("results", "bootstrap")  # the demo shows values as tables
 ACTOR_WIDTH: Final = 16
 DATA_SHOWN: Final = 60
 COLUMNS: Final = ("ID", "Version", "State", "Status", "PkgIDRef", "node")
@@ -95,59 +100,16 @@ class Show:
     def record(self, account: Account, record: Record) -> None:
         """Print a record of the bench, if it is one that people want to see."""
         del account
-        teller = getattr(self, f"_tell_{record['what'].replace(' ', '_')}", None)
-        if teller is not None:
-            teller(record)
-
-    def _tell_push(self, record: Record) -> None:
-        where = f"{record['host']}:{record['port']}"
-        text = f"package #0 by UDP to {where}, asks for session {record['session']}"
-        self.line(f"{SERVER} → {DEVICE}", text)
-
-    def _tell_challenged(self, record: Record) -> None:
-        self.line(f"{SERVER} → {DEVICE}", code_name(record["code"], DmStatus) + ", challenge")
-
-    def _tell_admitted(self, record: Record) -> None:
-        text = f"session {record['session']} in {record['encoding']}: {record['auth']}"
-        self.line(f"{DEVICE} → {SERVER}", f"{text}, answered {code_name(record['code'], DmStatus)}")
-
-    def _tell_start(self, record: Record) -> None:
-        self.line(f"{DEVICE} → {SERVER}", f"Alert {code_name(record['code'], AlertCode)}")
-
-    def _tell_judged_us(self, record: Record) -> None:
-        text = f"the server proves itself: {code_name(record['code'], DmStatus)}"
-        self.line(f"{DEVICE} → {SERVER}", text)
-
-    def _tell_status(self, record: Record) -> None:
-        if record["command"] != "Get":
-            text = f"{record['command']} {record['uri']}: {code_name(record['code'], DmStatus)}"
-            self.line(f"{SERVER} → {DEVICE}", text)
-
-    def _tell_order(self, record: Record) -> None:
-        if record["kind"] == "read" or record["phase"] == "failed":
-            self.line(f"{SERVER} → {DEVICE}", f"{record['kind']}: {record['detail']}")
-
-    def _tell_alert(self, record: Record) -> None:
-        result = record["result"]
-        told = "" if result is None else f"result {code_name(result, ResultCode)}"
-        text = f"Alert {code_name(record['code'], AlertCode)}: {told}"
-        self.line(f"{DEVICE} → {SERVER}", f"{text}, answered {code_name(DmStatus.OK, DmStatus)}")
-        self.plain(f"correlator {record['correlator']}", f"source     {record['source']}")
-        self.plain(f"target     {record['target']}")
-
-    def _tell_abort(self, record: Record) -> None:
-        self.line(f"{DEVICE} → {SERVER}", f"session {record['session']} aborted")
-
-    def _tell_end(self, record: Record) -> None:
-        trips = f"{record['messages']} round trips" if record["messages"] > 1 else "1 round trip"
-        text = f"session {record['session']} is over: {trips}, {clifmt.size(record['octets'])}"
-        self.line(f"{SERVER} ↔ {DEVICE}", text)
+        if _is_for_people(record):
+            said = sentence_of(record)
+            self.line(said.actors, said.text)
+            self.plain(*said.more)
 
     def message(
         self, *, is_ours: bool, message: Message, octets: bytes, encoding: Encoding
     ) -> None:
         """Print a decoded message (`--trace`) without secrets; long values are cut."""
-        who = f"{SERVER} → {DEVICE}" if is_ours else f"{DEVICE} → {SERVER}"
+        who = TO_DEVICE if is_ours else TO_SERVER
         header = message.header
         final = "Final" if message.final else "more follows"
         text = f"message {header.msg_id} of session {header.session_id}"
@@ -160,6 +122,19 @@ class Show:
         if self._has_bar:
             print(file=self._out)
             self._has_bar = False
+
+
+def _is_for_people(record: Record) -> bool:
+    """Tell what belongs into the timeline: no Gets and, but for reading, no orders that went well.
+
+    What they did shows by itself.
+    """
+    what = record["what"]
+    if what == "status":
+        return bool(record["command"] != "Get")
+    if what == "order":
+        return record["kind"] == "read" or record["phase"] == "failed"
+    return what in TELLERS and what not in QUIET
 
 
 def _cell(name: str, value: str) -> str:

@@ -19,7 +19,7 @@ from scomod.lab import packages, profile, push
 from scomod.lab.commands import ROOT, Value, components
 from scomod.lab.devices import Phase
 from scomod.lab.packageserver import Fault
-from scomod.lab.show import DEVICE, LAB
+from scomod.lab.sentences import DEVICE, LAB
 from scomod.lab.stage import LOOPBACK, StageError
 
 if TYPE_CHECKING:
