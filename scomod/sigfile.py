@@ -9,7 +9,6 @@ Not whose signature counts (`trust`), and not how the file gets here.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,12 +37,16 @@ def path_of(path: Path) -> Path:
 
 def written(proof: Proof) -> bytes:
     """Return the content of the file; `proof.certificate` must be base64 of PEM."""
+    from base64 import b64decode  # noqa: PLC0415 - who only names the file has no memory for it
+
     return proof.signature.encode() + b"\n" + b64decode(proof.certificate)
 
 
 def read(octets: bytes) -> Proof:
     """Return what a file says; raises `VerifyError(SIGNATURE)` where that is no signature."""
-    from scomod.trust import Proof  # noqa: PLC0415 - who only names the file has no memory for it
+    from base64 import b64encode  # noqa: PLC0415 - the same
+
+    from scomod.trust import Proof  # noqa: PLC0415 - the same
 
     head, mark, tail = octets.partition(_PEM)
     text = b"".join(head.split())

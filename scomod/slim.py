@@ -28,7 +28,12 @@ POSTPONED: Final = (
     "textwrap",  # traceback: lines of source again
 )
 # What it imports for annotations too, which are read with the module.
-ANNOTATING: Final = ("xml.etree.ElementTree",)  # dbus_next: descriptions of foreign objects
+ANNOTATING: Final = (
+    "dbus_next.aio.proxy_object",  # objects made of foreign descriptions: we make none
+    "dbus_next.introspection",  # such a description
+    "dbus_next.proxy_object",  # the same objects
+    "xml.etree.ElementTree",  # that description as text
+)
 
 
 def import_asyncio() -> None:

@@ -7,7 +7,6 @@ way to carry `bin` in XML and is gone before a node is made.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from dataclasses import dataclass, field
@@ -169,7 +168,9 @@ def decoded_bytes(text_bytes: int) -> int:
 
 def decode_base64(value: bytes) -> bytes:
     """Decode base64 text, white space allowed; raises `BadFormat`."""
+    from base64 import b64decode  # noqa: PLC0415 - no node of a waiting daemon has it
+
     try:
-        return base64.b64decode(b"".join(value.split()), validate=True)
+        return b64decode(b"".join(value.split()), validate=True)
     except binascii.Error as error:
         raise BadFormat("not base64") from error

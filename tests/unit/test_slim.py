@@ -10,8 +10,9 @@ from typing import Any
 
 # each is 0.1 to 4 MiB, or brings such a thing along
 HEAVY = (
-    "_hashlib", "argparse", "ast", "asyncio.sslproto", "cryptography", "dbus_next.glib",
-    "email", "hashlib", "hmac", "http.client", "importlib.resources", "inspect", "linecache",
+    "_hashlib", "argparse", "ast", "asyncio.sslproto", "base64", "cryptography",
+    "dbus_next.glib", "dbus_next.introspection", "dbus_next.proxy_object", "email", "hashlib",
+    "hmac", "http.client", "importlib.resources", "inspect", "linecache",
     "lxml", "pyudev", "random", "requests", "scomod.dmclient.client", "scomod.dmclient.codec",
     "scomod.dmclient.model", "scomod.download.http", "scomod.interview", "scomod.mo.listing",
     "scomod.mo.tnds", "secrets", "shutil", "ssl", "tempfile", "urllib.request", "urllib3",
