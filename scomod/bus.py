@@ -35,9 +35,11 @@ from scomod.buswire import (
     MessageType,
     PacedBus,
     clean,
+    close_files,
     open_bus,
     owner_change,
     pack,
+    take_files,
 )
 from scomod.errors import ScomodError
 from scomod.facade import Refused, Unknown, WrongPin
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL_S: Final = 1.0
-REGISTER: Final = "RegisterAgent"
+REGISTER: Final = ("RegisterAgent", "RegisterAgentIn")
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _PEER: Final = "org.freedesktop.DBus.Peer"
 _ERROR: Final = "org.freedesktop.DBus.Error."
@@ -70,16 +72,19 @@ class BusServer:
     `tasks` is the daemon's task group: each call is served by a task in it.
     `on_agent_change` are called after an agent came, left or was replaced, `on_rest`
     after a call was served or a question was answered.  While `is_open` is not set, only
-    agents are let in.
+    agents are let in.  `language` is that of the device.
     """
 
-    def __init__(self, facade: Facade, tasks: asyncio.TaskGroup, clock: Clock) -> None:
+    def __init__(
+        self, facade: Facade, tasks: asyncio.TaskGroup, clock: Clock, language: str = ""
+    ) -> None:
         self.facade = facade
         self.on_agent_change: list[Callable[[], None]] = []
         self._tasks = tasks
         self._clock = clock
         self._bus: PacedBus | None = None
-        self.agents = Agents(tasks, self._agent_changed)
+        self.agents = Agents(tasks, self._agent_changed, language)
+        self._language = language
         self._progress_s: dict[int, float] = {}
         self.on_rest: Callable[[], None] = lambda: None
         self.is_open = asyncio.Event()
@@ -146,9 +151,15 @@ class BusServer:
                 STATUS_INTERFACE,
                 event,
                 "".join(kind for _, kind in signature),
-                _signal_body(event, record),
+                _signal_body(event, self.spoken(record) if event == "PromptChanged" else record),
             )
         )
+
+    def spoken(self, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a prompt as everybody reads it: in the language of the device."""
+        from scomod.language import spoken  # noqa: PLC0415 - when something is shown
+
+        return spoken(prompt, self._language)
 
     def _is_progress_due(self, operation_id: int) -> bool:
         now_s = self._clock.monotonic_s()
@@ -186,23 +197,27 @@ class BusServer:
         if call.signature != export.signature:
             text = f"{call.member} takes ({export.signature}), not ({call.signature})"
             return _error(call, f"{_ERROR}InvalidArgs", text)
-        return self._spawn(call, self._serve(call, export))
+        files = take_files(call) if export.takes_files else []
+        return self._spawn(call, self._serve(call, export, files), files)
 
-    def _spawn(self, call: Message, work: Coroutine[Any, Any, None]) -> Message | None:
+    def _spawn(
+        self, call: Message, work: Coroutine[Any, Any, None], files: list[int]
+    ) -> Message | None:
         try:
             self._tasks.create_task(work)
             self._calls_count += 1
         except RuntimeError:  # the group is on its way down
             work.close()
+            close_files(files)
             return _error(call, ERROR_FAILED, "scomod is stopping: try again in a moment")
         return None
 
-    async def _serve(self, call: Message, export: Export) -> None:
+    async def _serve(self, call: Message, export: Export, files: list[int]) -> None:
         """Serve one call: the wrapper through which no exception text or traceback leaves."""
         try:
-            if call.member != REGISTER:
+            if call.member not in REGISTER:
                 await self.is_open.wait()
-            result = export.serve(self, call.sender, *call.body)
+            result = export.serve(self, call.sender, *export.arguments(call.body, files))
             if isinstance(result, Awaitable):
                 result = await result
             kinds = "".join(kind for _, kind in export.gives)
@@ -210,6 +225,7 @@ class BusServer:
         except Exception as error:  # noqa: BLE001 - the D-Bus seam (design §15.7)
             self._send(call, _failure(call, error))
         finally:
+            close_files(files)
             self._calls_count -= 1
             self.on_rest()
 

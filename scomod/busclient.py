@@ -37,12 +37,13 @@ from scomod.buswire import (
     open_bus,
     owner_change,
     owner_rule,
+    pack,
     unpack,
 )
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from scomod.facade import Record
 
@@ -164,6 +165,14 @@ class Client:
         """`Facade.push`."""
         await self._call(CONTROL_INTERFACE, "Push", "says", kind, octets, sender)
 
+    async def install(self, file: int, signature: bytes, what: Record) -> int:
+        """`Facade.install`; returns when the file is copied and judged, however long it takes."""
+        body = (0, signature, pack(what))  # the number of the file among those that come along
+        call = self._call(
+            CONTROL_INTERFACE, "Install", "haya{sv}", *body, timeout_s=None, files=[file]
+        )
+        return int(await call)
+
     async def tree_children(self, uri: str) -> list[str]:
         """`Facade.tree_children`."""
         return list(await self._call(TREE_INTERFACE, "Children", "s", uri))
@@ -180,21 +189,24 @@ class Client:
         """`Facade.trace`."""
         return dict(await self._call(TRACE_INTERFACE, "Read", "t", number))
 
-    async def subscribe(self) -> AsyncIterator[tuple[str, Record]]:
+    async def subscribe(self, came: str = "") -> AsyncIterator[tuple[str, Record]]:
         """Return an iterator over (signal name, record) from this moment on.
 
-        It survives restarts of the daemon and raises `NotReachable` when the bus goes.
+        It survives restarts of the daemon, which are events `came`, if that is said, with an
+        empty record, and raises `NotReachable` when the bus goes.
         """
         events: asyncio.Queue[Any] = asyncio.Queue()
-        await self._follow_owner(lambda _: None)
+        await self._follow_owner(lambda owner: events.put_nowait(came) if owner and came else None)
         self._on_message(MessageType.SIGNAL, STATUS_INTERFACE, events.put_nowait)
         self._bus.on_gone(lambda: events.put_nowait(None))
         await self._bus.invoke_bus("AddMatch", _SIGNAL_RULE)
-        return self._records(events)
+        return self._records(events, came)
 
-    async def _records(self, events: asyncio.Queue[Any]) -> AsyncIterator[tuple[str, Record]]:
+    async def _records(
+        self, events: asyncio.Queue[Any], came: str
+    ) -> AsyncIterator[tuple[str, Record]]:
         while (message := await events.get()) is not None:
-            yield message.member, _record_of(message)
+            yield (message, {}) if message == came else (message.member, _record_of(message))
         raise no_bus(self._address, "it went away")
 
     async def serve_agent(
@@ -204,12 +216,17 @@ class Client:
         ready: Callable[[], None],
         show: Callable[[str, Record], Awaitable[Any]] = shows_nothing,
         completed: Callable[[Record], None] = lambda _: None,
+        *,
+        language: str = "",
+        start: Callable[[Coroutine[Any, Any, None]], object] | None = None,
     ) -> None:
         """Be the agent until cancelled; raises `NotReachable`, or `RemoteError` if refused.
 
         `ask` answers one prompt at a time or raises `AgentGone` or `Deferred`; `inform`
         tells, `completed` how it ended; `show` puts a user alert to the person
         (`AlertPort.show`).  `ask` and `show` may be cancelled while they wait.
+        Prompts are in `language` (as `$LANGUAGE`, "" for that of the device).  With `start`
+        questions do not wait for one another, each is answered in a task that it starts.
         Whenever the daemon comes (back) the agent is registered and `ready` called; to be
         asked what waits the daemon is started once, and never for the agent's sake again.
         """
@@ -230,19 +247,27 @@ class Client:
         self._bus.on_gone(lambda: turns.put_nowait(None))
         self._on_message(MessageType.METHOD_CALL, AGENT_INTERFACE, take)
         await self._follow_owner(moved)
-        await self._register(ready)
+        await self._register(ready, language)
         while (turn := await turns.get()) is not None:
             if turn is _DAEMON_CAME:
                 with contextlib.suppress(NotReachable):  # gone again: it will be back
-                    await self._register(ready, MessageFlag.NO_AUTOSTART)
+                    await self._register(ready, language, MessageFlag.NO_AUTOSTART)
+            elif start is not None:
+                start(self._reply(desk, turn))
             else:
-                self._bus.send(await desk.answer(turn))
+                await self._reply(desk, turn)
         raise no_bus(self._address, "it went away")
 
+    async def _reply(self, desk: Desk, call: Message) -> None:
+        answer = await desk.answer(call)
+        if self._bus.connected:
+            self._bus.send(answer)
+
     async def _register(
-        self, ready: Callable[[], None], flags: MessageFlag = MessageFlag.NONE
+        self, ready: Callable[[], None], language: str, flags: MessageFlag = MessageFlag.NONE
     ) -> None:
-        await self._call(CONTROL_INTERFACE, "RegisterAgent", "o", AGENT_PATH, flags=flags)
+        body = (AGENT_PATH, language)
+        await self._call(CONTROL_INTERFACE, "RegisterAgentIn", "os", *body, flags=flags)
         ready()
 
     async def _follow_owner(self, changed: Callable[[str], None]) -> None:
@@ -280,6 +305,7 @@ class Client:
         *body: Any,
         timeout_s: float | None = CALL_TIMEOUT_S,
         flags: MessageFlag = MessageFlag.NONE,
+        files: list[int] | None = None,
     ) -> Any:
         message = Message(
             destination=BUS_NAME,
@@ -289,6 +315,7 @@ class Client:
             signature=signature,
             body=[clean(value) if isinstance(value, str) else value for value in body],
             flags=flags,
+            unix_fds=files or [],
         )
         try:
             async with asyncio.timeout(timeout_s):

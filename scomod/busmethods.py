@@ -17,11 +17,12 @@ from scomod.busaddress import (
     TRACE_INTERFACE,
     TREE_INTERFACE,
 )
-from scomod.buswire import clean, pack
+from scomod.buswire import clean, pack, unpack
+from scomod.facade import Refused
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from scomod.bus import BusServer
 
@@ -44,6 +45,27 @@ class Export:
         """The D-Bus signature of the arguments."""
         return "".join(kind for _, kind in self.takes)
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether open files come along."""
+        return "h" in self.signature
+
+    def arguments(self, body: Sequence[Any], files: Sequence[int]) -> list[Any]:
+        """Return what is served: the body, with files in the place of their numbers in it.
+
+        Raises `Refused` for a number without a file.
+        """
+        return [
+            _file(files, value) if kind == "h" else value
+            for (_, kind), value in zip(self.takes, body, strict=True)
+        ]
+
+
+def _file(files: Sequence[int], number: int) -> int:
+    if number >= len(files):
+        raise Refused("no open file came with the call")
+    return files[number]
+
 
 async def _run_session(bus: BusServer, _: str, server_id: str) -> Any:
     return pack(await bus.facade.run_session(server_id))
@@ -65,6 +87,10 @@ async def _request(bus: BusServer, _: str, kind: str, component: str, server: st
     return pack(await bus.facade.request(kind, component, server))
 
 
+def _prompts(bus: BusServer, _: str) -> Any:
+    return [pack(bus.spoken(prompt)) for prompt in bus.facade.prompts()]
+
+
 async def _answer(bus: BusServer, sender: str, operation_id: int, is_accepted: bool) -> None:
     bus.facade.answer(operation_id, is_accepted=is_accepted, by=await bus.who(sender))
 
@@ -75,6 +101,13 @@ async def _defer(bus: BusServer, sender: str, operation_id: int, when: str) -> f
 
 async def _cancel(bus: BusServer, sender: str, operation_id: int) -> str:
     return bus.facade.cancel(operation_id, by=await bus.who(sender))
+
+
+async def _install(
+    bus: BusServer, caller: str, file: int, signature: bytes, what: dict[str, Any]
+) -> int:
+    by = await bus.who(caller)
+    return await bus.facade.install(file, bytes(signature), unpack(what), by=by)
 
 
 async def _push(bus: BusServer, caller: str, kind: str, octets: bytes, sender: str) -> None:
@@ -111,9 +144,7 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     ),
     (STATUS_INTERFACE, "GetPlan"): Export((("id", "t"),), (("plan", "a{sv}"),), _plan),
     (STATUS_INTERFACE, "GetCheckup"): Export((), (("findings", "aa{sv}"),), _checkup),
-    (STATUS_INTERFACE, "GetPrompts"): Export(
-        (), (("prompts", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.prompts()]
-    ),
+    (STATUS_INTERFACE, "GetPrompts"): Export((), (("prompts", "aa{sv}"),), _prompts),
     (CONTROL_INTERFACE, "RunSession"): Export(
         (("server", "s"),), (("session", "a{sv}"),), _run_session
     ),
@@ -135,8 +166,18 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     (CONTROL_INTERFACE, "Push"): Export(
         (("kind", "s"), ("octets", "ay"), ("sender", "s")), (), _push
     ),
+    (CONTROL_INTERFACE, "Install"): Export(
+        (("file", "h"), ("signature", "ay"), ("what", "a{sv}")),
+        (("operation", "t"),),
+        _install,
+    ),
     (CONTROL_INTERFACE, "RegisterAgent"): Export(
         (("agent", "o"),), (), lambda bus, sender, path: bus.agents.register(sender, path)
+    ),
+    (CONTROL_INTERFACE, "RegisterAgentIn"): Export(
+        (("agent", "o"), ("language", "s")),
+        (),
+        lambda bus, sender, path, language: bus.agents.register(sender, path, language),
     ),
     (CONTROL_INTERFACE, "UnregisterAgent"): Export(
         (("agent", "o"),), (), lambda bus, sender, path: bus.agents.unregister(sender, path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -33,10 +34,12 @@ __all__ = [
     "Variant",
     "bus_message",
     "clean",
+    "close_files",
     "open_bus",
     "owner_change",
     "owner_rule",
     "pack",
+    "take_files",
     "unpack",
 ]
 
@@ -54,7 +57,8 @@ class PacedBus(MessageBus):
     connection when the socket is full in between (EAGAIN).  With one message in
     flight it never meets a full socket.  When `WAITING_COUNT` messages wait
     because the bus stands still, the oldest signal is dropped: signals tell the
-    newest state.  Also closes its socket, which the library leaves open.
+    newest state.  Also closes its socket, which the library leaves open, and the files that
+    come with messages, but for those that somebody took (`take_files`).
     """
 
     def __init__(self, address: str) -> None:
@@ -63,7 +67,7 @@ class PacedBus(MessageBus):
         self._is_sending = False
         self._is_closed = False
         try:
-            super().__init__(bus_address=address)
+            super().__init__(bus_address=address, negotiate_unix_fd=True)
         except (OSError, ValueError):
             self._release()
             raise
@@ -106,6 +110,12 @@ class PacedBus(MessageBus):
                 del self._outgoing[index]
                 sent.cancel()
                 return
+
+    def _on_message(self, message: Message) -> None:
+        try:
+            super()._on_message(message)
+        finally:
+            close_files(take_files(message))
 
     def add_message_handler(self, handler: Callable[[Message], Message | bool | None]) -> None:
         """Have `handler` see every message, before those that are there already.
@@ -198,6 +208,18 @@ class PacedBus(MessageBus):
                 raise EOFError("hung up during authentication")
             line += octet
         return line[:-2].decode()
+
+
+def take_files(message: Message) -> list[int]:
+    """Return the open files that came with a message: whoever takes them closes them."""
+    files, message.unix_fds = list(message.unix_fds), []
+    return files
+
+
+def close_files(files: list[int]) -> None:
+    """Close what was taken."""
+    for file in files:
+        os.close(file)
 
 
 def bus_message(member: str, signature: str, body: list[Any]) -> Message:

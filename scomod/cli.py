@@ -167,6 +167,28 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             Argument("--pin", "the PIN, instead of being asked for it", (("metavar", "PIN"),)),
         ),
     ),
+    "install": (
+        "install a signed package file of this device, and wait for the end",
+        (
+            Argument("file", "the package", (("metavar", "FILE"),)),
+            Argument(
+                "--signature",
+                "its signature, if not in FILE.sig (see 'scomoctl sign --output')",
+                (("default", ""), ("metavar", "SIG")),
+            ),
+            Argument(
+                "--kind",
+                "what it is, if its name does not end so: deb, ipk, flatpak, bundle",
+                (("default", ""), ("metavar", "KIND")),
+            ),
+            Argument(
+                "--server",
+                "server it belongs to; may be left out if there is one account",
+                (("default", ""), ("metavar", "SERVER")),
+            ),
+            Argument("--no-wait", "hand it over and end", (_FLAG,)),
+        ),
+    ),
     "notify": (
         "hand over a push that another program received",
         (

@@ -93,6 +93,12 @@ async def _session(call: Call) -> int:
     return EXIT_FAILED
 
 
+async def _install(call: Call) -> int:
+    from scomod.cliinstall import install  # noqa: PLC0415 - only this command needs it
+
+    return await install(call)
+
+
 def _octets(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
@@ -179,6 +185,7 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "history": clihistory.history,
     "request": clihistory.request,
     "session": _session,
+    "install": _install,
     "notify": _notify,
     "tree": _tree,
     "get": _get,

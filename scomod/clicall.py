@@ -44,6 +44,11 @@ class Screen:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         return cls(arguments.json, Style.of(sys.stdout, os.environ), width)
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether something may move: a person looks at a terminal that can do that."""
+        return self.width is not None and not self.is_json
+
     def show(self, document: Any, lines: Iterable[str]) -> None:
         """Print the document or the lines."""
         self.write([json.dumps(document, indent=2)] if self.is_json else lines)

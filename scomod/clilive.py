@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scomod import clialert, cliview, daytime
-from scomod.clialert import WORDS
+from scomod import clialert, cliview, daytime, promptview
 from scomod.clicall import EXIT_OK, UsageError
 from scomod.clifmt import progress, speed
 from scomod.facade import Deferred, Refused
+from scomod.language import Tongue, of_environment
 from scomod.meter import Meters
 from scomod.operation import CHANGES
 from scomod.terminal import read_line
+from scomod.wording import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     from scomod.clicall import Call, Screen
     from scomod.facade import Record
 
+ACCEPTED: Final = say("accepted")
+DECLINED: Final = say("declined")
+READY: Final = say("waiting for prompts; Ctrl-C ends")
+ALLOW: Final = say("Allow it? [y/N]")
+ALLOW_OR_LATER: Final = say("Allow it? [y/N, or later: 1h, tonight, 22:00]")
+# Translators: what a person may type for "tonight", as it stands in the question before.
+TONIGHT: Final = say("tonight")
 CLEAR_LINE: Final = "\r\x1b[K"
 
 
@@ -48,7 +57,7 @@ class Board:
     def __init__(self, screen: Screen, now: Callable[[], float] = time.monotonic) -> None:
         self._screen = screen
         self._meters = Meters(now)
-        self._has_bar = screen.width is not None and not screen.is_json
+        self._has_bar = screen.has_bar
         self._names: dict[int, str] = {}
         self._changing: set[int] = set()
 
@@ -96,53 +105,56 @@ async def agent(call: Call) -> int:
     fixed = call.arguments.answer
     if fixed is None and not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on: use --answer yes or --answer no")
-    screen = call.screen
+    screen, languages = call.screen, of_environment(os.environ)
+    tongue = Tongue(languages)
 
     async def ask(prompt: Record) -> bool:
-        _show_prompt(screen, "ask", prompt)
+        _show_prompt(screen, tongue, "ask", prompt)
         try:
-            is_accepted = fixed == "yes" if fixed else await _ask_person(prompt)
+            is_accepted = fixed == "yes" if fixed else await _ask_person(prompt, tongue)
         except asyncio.CancelledError:
-            screen.write([] if screen.is_json else ["", "  This is not asked any longer."])
+            screen.write([] if screen.is_json else ["", f"  {tongue(promptview.NOT_ASKED)}"])
             raise
-        screen.write([] if screen.is_json else ["accepted" if is_accepted else "declined"])
+        screen.write([] if screen.is_json else [tongue(ACCEPTED if is_accepted else DECLINED)])
         return is_accepted
 
     def inform(prompt: Record) -> None:
-        _show_prompt(screen, "inform", prompt)
+        _show_prompt(screen, tongue, "inform", prompt)
 
     def completed(operation: Record) -> None:
         document = json.dumps({"event": "completed", **operation})
-        line = document if screen.is_json else cliview.completion(operation, screen.style)
+        line = document if screen.is_json else promptview.completion(operation, screen.style)
         screen.write([line])
 
     def ready() -> None:
-        screen.write([] if screen.is_json else ["waiting for prompts; Ctrl-C ends"])
+        screen.write([] if screen.is_json else [tongue(READY)])
 
-    show = partial(clialert.show, screen, fixed)
-    await call.client.serve_agent(ask, inform, ready, show, completed)
+    show = partial(clialert.show, screen, tongue, fixed)
+    await call.client.serve_agent(ask, inform, ready, show, completed, language=languages)
     return EXIT_OK
 
 
-def _show_prompt(screen: Screen, kind: str, prompt: Record) -> None:
+def _show_prompt(screen: Screen, tongue: Tongue, kind: str, prompt: Record) -> None:
     if screen.is_json:
         screen.write([json.dumps({"event": kind, **prompt})])
     else:
-        note = [] if kind == "ask" else ["  For your information; no answer is needed."]
-        screen.write([*cliview.prompt(prompt, screen.style), *note])
+        note = [] if kind == "ask" else [f"  {tongue(promptview.FOR_INFORMATION)}"]
+        screen.write([*promptview.prompt(prompt, screen.style, tongue), *note])
 
 
-async def _ask_person(prompt: Record) -> bool:
+async def _ask_person(prompt: Record, tongue: Tongue) -> bool:
     """Ask on the terminal; anything but y or yes, or a time where one may defer, is no.
 
     Raises `Deferred` with what was typed.
     """
     may_defer = bool(prompt.get("deferrals_left"))
-    hint = ", or later: 1h, tonight, 22:00" if may_defer else ""
+    question = f"{tongue(ALLOW_OR_LATER if may_defer else ALLOW)} "
+    words = clialert.answers(tongue)
     while True:
-        word = (await read_line(f"Allow it? [y/N{hint}] ") or "").strip().lower()
-        if not may_defer or word in WORDS or not word:
-            return WORDS.get(word, False)
+        word = (await read_line(question) or "").strip().lower()
+        if not may_defer or word in words or not word:
+            return words.get(word, False)
+        word = "tonight" if word == tongue(TONIGHT).lower() else word
         try:
             daytime.until_s(word, time.time(), prompt["tonight"])
         except Refused as problem:

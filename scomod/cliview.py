@@ -123,7 +123,7 @@ def operations(records: list[Record], style: Style, width: int | None) -> Iterat
     if not records:
         yield "no operations yet"
         return
-    rows = [{**r, "what": _subject(r), "why": _why(r)} for r in records]
+    rows = [{**r, "what": _subject(r), "why": cause(r)} for r in records]
     heading, *lines = _table(OPERATIONS, rows, width)
     yield style.paint("head", heading)
     for row, line in zip(rows, lines, strict=True):
@@ -135,7 +135,7 @@ def operation(record: Record) -> str:
     """Show one change of an operation as a sentence."""
     step = f" ({record['step']})" if record.get("step") else ""
     result = f", result {record['result']}" if record.get("result") else ""
-    why = f": {_why(record)}" if _why(record) else ""
+    why = f": {cause(record)}" if cause(record) else ""
     what = f"operation {record.get('id')} {record.get('primitive')} {_subject(record)}"
     return printable(f"{what}: {record.get('phase')}{step}{result}{why}")
 
@@ -172,50 +172,6 @@ def request(record: Record) -> str:
     who = record.get("server_name") or record.get("server")
     what = record.get("name") or record.get("what")
     return printable(f"{who} asks to {verb} {what} {record.get('version') or ''}".rstrip())
-
-
-def prompt(record: Record, style: Style) -> Iterator[str]:
-    """Show a question in full: what, how large, who asks, what it means."""
-    yield style.paint("head", request(record))
-    facts: dict[str, Any] = {"what": record.get("what")}
-    if record.get("size") is not None:
-        facts["size"] = size(record["size"])
-    if record.get("url"):
-        facts["from"] = record["url"]
-    if record.get("vendor"):
-        facts["vendor"] = record["vendor"]
-    if record.get("info_url"):
-        facts["about it"] = record["info_url"]
-    facts["asked by"] = record.get("server")
-    if record.get("deadline"):
-        facts["until"] = moment(record["deadline"])
-    if record.get("deferrals_left"):
-        facts["can be deferred"] = (
-            f"{record['deferrals_left']} times, tonight is {record['tonight']}"
-        )
-    yield from (f"  {line}" for line in fields(facts))
-    yield from (f"  {printable(line)}" for line in _effects(record))
-
-
-def completion(record: Record, style: Style) -> str:
-    """Say how an operation ended that the person was asked or told about."""
-    kind = "good" if record.get("phase") == "succeeded" else "bad"
-    return style.paint(kind, printable(record.get("text") or operation(record)))
-
-
-def _effects(record: Record) -> Iterator[str]:
-    """Say what follows from a yes."""
-    if record.get("effect"):
-        yield record["effect"]
-    if record.get("permissions"):
-        yield "It asks for what it may not do now:"
-        yield from (f"- {text}" for text in record["permissions"])
-    if record.get("units"):
-        yield f"These services stop, at least for a moment: {', '.join(record['units'])}."
-    if record.get("reboot"):
-        yield "The device is restarted for it."
-    if record.get("reversible") is False:
-        yield "That cannot be undone here."
 
 
 def settings(record: Mapping[str, Any], origins: Mapping[str, Any]) -> Iterator[str]:
@@ -257,7 +213,8 @@ def _subject(record: Record) -> str:
     return str(record.get("name") or record.get("pkg_id") or record.get("component") or "")
 
 
-def _why(record: Record) -> str:
+def cause(record: Record) -> str:
+    """Say why an operation failed or waits, "" where there is nothing to say."""
     reason, detail = record.get("reason") or "", record.get("detail") or ""
     if record.get("waits_for"):
         return pause(record)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scomod.secret import Secret
     from scomod.trace import Traces
     from scomod.updaterequest import Requests
+    from scomod.waking import Waking
 
 
 # What the steps kept that is told of an operation, and how that is called; of two, the later.
@@ -58,13 +59,14 @@ class Control:
         traces: Callable[[], Traces],
         requests: Callable[[], Requests],
         cancel: Callable[[int, str], Cancel],
-        push: Callable[[str, bytes, str], None],
+        entrance: Callable[[], Waking],
         baseline: Callable[[], Awaitable[Record]],
         insight: Callable[[], Insight],
         clock: Clock,
         root: str,
     ) -> None:
         self._tree = store.tree
+        self._db = store.db
         self._journal = store.journal
         self._outbox = store.outbox
         self._sessions = store.sessions
@@ -76,7 +78,7 @@ class Control:
         self._traces = traces
         self._requests = requests
         self._cancel = cancel
-        self._push = push
+        self._entrance = entrance
         self._baseline = baseline
         self._insight = insight
         self._clock = clock
@@ -85,7 +87,9 @@ class Control:
         self._root = root
 
     def status(self) -> Record:
-        """Version, device id, servers, running session, operations and alerts waiting."""
+        """Version, device id, servers, running session, operations and alerts waiting, counts."""
+        from scomod.tally import counts  # noqa: PLC0415 - for who asks
+
         agent, waiting = self._confirmations.agent, self._outbox.waiting()
         return {
             "version": __version__,
@@ -98,6 +102,7 @@ class Control:
             "alerts_since": waiting[0].created_s if waiting else None,
             "prompts_waiting": len(self._confirmations.prompts()),
             "agent": agent is not None and agent.is_present(),
+            "counters": counts(self._db),
         }
 
     def inventory(self) -> Record:
@@ -265,7 +270,12 @@ class Control:
 
     def push(self, kind: str, octets: bytes, sender: str) -> None:
         """Take what a program with a modem of its own received; raises `Refused`."""
-        self._push(kind, octets, sender)
+        self._entrance().brought(kind, octets, sender)
+
+    async def install(self, file: int, signature: bytes, what: Record, *, by: str) -> int:
+        """Take a package file that somebody hands in; raises `Unknown`, `Refused`."""
+        known = {**what, "server": self._known_server(str(what.get("server", "")))}
+        return await self._entrance().hand_in.take(file, signature, known, by)
 
     def want_session(self, server_id: str) -> None:
         """Ask for a session that nobody waits for."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import asdict
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from scomod import __version__, agenda, idling
 from scomod.bootid import boot_id
 from scomod.bus import BusServer
 from scomod.busaddress import NotReachable
+from scomod.calls import USER_AGENT, Calls
 from scomod.clock import SystemClock
 from scomod.confirm import Confirmations
 from scomod.control import Control
@@ -25,18 +25,18 @@ from scomod.download.spool import Spool
 from scomod.engine import Engine
 from scomod.enrolment import Enrolment
 from scomod.errors import ScomodError
-from scomod.facade import Unknown
 from scomod.handover import Handover, Reopening
 from scomod.herald import Herald, signs_of_life
 from scomod.idling import Idling
 from scomod.installers.runner import open_runner
-from scomod.log import Event, announce, bound
 from scomod.mirror import Mirror
-from scomod.mo import dmacc
 from scomod.notify import Notifier
+from scomod.recorder import Recorder
 from scomod.records import Records
 from scomod.scheduler import Scheduler
+from scomod.statusline import StatusLine
 from scomod.turns import Turns
+from scomod.vigil import Vigil
 from scomod.waking import Waking
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from scomod.agenda import Due
-    from scomod.dmclient.client import DmClient, SessionReport
     from scomod.factory import Factory
     from scomod.insight import Insight
     from scomod.operation import Operation
@@ -52,14 +51,9 @@ if TYPE_CHECKING:
     from scomod.settings import Paths, Settings
     from scomod.steps import Steps
     from scomod.telling import Telling
-    from scomod.trace import Traces
     from scomod.updaterequest import Requests
-    from scomod.wishes import Wish
 
 log = logging.getLogger(__name__)
-
-SESSION_IDS: Final = 0xFFFF
-USER_AGENT: Final = f"scomod/{__version__}"
 
 
 class Daemon:
@@ -84,15 +78,15 @@ class Daemon:
             self._clock,
             start=self._start,
             on_answer=lambda key, answer: self._engine.answered(key, answer),
-            on_prompt=lambda prompt: self._herald.emit("PromptChanged", prompt),
+            on_prompt=lambda prompt: self._herald.prompt_changed(prompt),
         )
         self._scheduler = Scheduler(
             settings.session,
             self._clock,
-            self._run_session,
+            lambda wish: self._calls.run(wish),
             lambda: self._random.random(),
             on_over=self._session_over,
-            has_reports=self._has_reports,
+            has_reports=lambda server_id: self._calls.has_reports(server_id),
         )
         self._enrolment = Enrolment(
             store.db, store.tree, settings, lambda server_id: self.control.want_session(server_id)
@@ -102,20 +96,23 @@ class Daemon:
             scheduler=self._scheduler,
             confirmations=self._confirmations,
             enrolment=self._enrolment,
-            traces=lambda: self._traces,
+            traces=lambda: self._calls.traces,
             requests=lambda: self._requests,
             cancel=lambda number, by: self._engine.cancel(number, by),
-            push=lambda *what: self._waking.brought(*what),
+            entrance=lambda: self._waking,
             baseline=lambda: self._factory.record(),
             insight=self._insight,
             clock=self._clock,
             root=str(paths.root),
         )
-        self._herald = Herald(self.control.operation, self.control.changed, self.control.progress)
+        self._vigil = Vigil(self._clock.monotonic_s)
+        self._herald = self._make_herald()
         self._idling = Idling(settings.daemon, self._clock, dues=self.dues, is_held=self._is_held)
+        self._idling.on_ring = self._herald.line.touch
         self._spool = Spool(paths.spool_dir, paths.delivered_dir)
         self._runner = open_runner(settings, paths, self._clock)
         self._engine = self._make_engine()
+        self._calls = self._make_calls()
         self._loop = asyncio.get_running_loop()
         self._bus: BusServer | None = None
         self._is_leaving = False
@@ -141,12 +138,6 @@ class Daemon:
         return Handover(self._store, self._clock, boot, self._scheduler, self._confirmations)
 
     @cached_property
-    def _traces(self) -> Traces:
-        from scomod.trace import Traces  # noqa: PLC0415 - for sessions
-
-        return Traces(self._paths.traces_dir, self._settings.log, self._clock)
-
-    @cached_property
     def _random(self) -> Random:
         from random import SystemRandom  # noqa: PLC0415 - for sessions, and when one failed
 
@@ -159,7 +150,7 @@ class Daemon:
             self._paths,
             self._clock,
             self._store,
-            client=lambda: self._client,
+            client=lambda: self._calls.client,
             ring=self._scheduler.want,
             enrolment=self._enrolment,
             agent=lambda: self._bus,
@@ -168,23 +159,6 @@ class Daemon:
             requests=lambda: self._requests,
             rest=self._idling.ring,
             hurry=self._scheduler.hurry,
-        )
-
-    @cached_property
-    def _client(self) -> DmClient:
-        from scomod.talking import make_client  # noqa: PLC0415 - the session machinery
-
-        return make_client(
-            self._settings,
-            self._paths,
-            self._clock,
-            self._store,
-            interview=self._waking.interview,
-            traces=self._traces,
-            user_agent=USER_AGENT,
-            server_name=self._server_name,
-            inform=self._herald.inform,
-            look=self._mirror.look,
         )
 
     @cached_property
@@ -199,11 +173,6 @@ class Daemon:
             clock=self._clock,
             quarantine=self._quarantine,
         )
-
-    def _has_reports(self, server_id: str) -> bool:
-        """Tell whether alerts wait that the server can be sent; DM 1.1 has no generic ones."""
-        is_able = self._settings.server(server_id).protocol != "1.1"
-        return is_able and bool(self._store.outbox.waiting(server_id))
 
     @cached_property
     def _steps(self) -> Steps:
@@ -225,8 +194,9 @@ class Daemon:
             nudge=self._engine.nudge,
             open_fetcher=partial(make_fetcher, self._paths, self._clock, USER_AGENT),
             on_progress=self._herald.progress,
-            server_name=self._server_name,
+            server_name=self._calls.server_name,
             ask_for_restart=self._herald.ask_for_restart,
+            vigil=self._vigil,
         )
 
     @cached_property
@@ -251,6 +221,36 @@ class Daemon:
         from scomod.quarantine import Quarantine  # noqa: PLC0415 - what waits needs none
 
         return Quarantine(self._store.db, self._settings.quarantine, self._clock)
+
+    def _make_herald(self) -> Herald:
+        control, paths, clock = self.control, self._paths, self._clock
+        recorder = Recorder(paths.recorder_dir, self._settings.recorder, clock)
+        self._store.db.on_transaction_end(recorder.keep)
+        recorder.attach()
+        line = StatusLine(
+            self._notifier,
+            paths.status_file,
+            clock,
+            asyncio.get_running_loop(),
+            live=self._store.journal.live,
+            dues=self.dues,
+        )
+        facts = control.operation, control.changed, control.progress
+        return Herald(*facts, recorder=recorder, line=line, vigil=self._vigil)
+
+    def _make_calls(self) -> Calls:
+        return Calls(
+            self._settings,
+            self._paths,
+            self._clock,
+            self._store,
+            enrolment=self._enrolment,
+            herald=self._herald,
+            vigil=self._vigil,
+            waking=lambda: self._waking,
+            random=lambda: self._random,
+            look=self._mirror.look,
+        )
 
     def _make_engine(self) -> Engine:
         store = self._store
@@ -277,7 +277,7 @@ class Daemon:
 
     async def run(self, bus_address: str, stop: asyncio.Future[None], *, is_resident: bool) -> None:
         """Serve until `stop` is there, or until idle for long enough when not resident."""
-        bus = BusServer(self.control, self._tasks, self._clock)
+        bus = BusServer(self.control, self._tasks, self._clock, self._settings.confirm.language)
         bus.on_agent_change += [self._confirmations.agent_changed, self._waking.look]
         self._confirmations.agent = self._herald.bus = bus
         bus.on_rest = self._idling.ring
@@ -286,7 +286,10 @@ class Daemon:
         await bus.connect(bus_address)
         self._bus = bus
         self._notifier.ready()
-        self._start(signs_of_life(self._notifier))
+        recorder = self._herald.recorder
+        recorder.start(__version__, boot_id(self._paths.root))
+        self._start(signs_of_life(self._notifier, self._vigil, recorder.keep))
+        await self._herald.open_metrics(self._settings.metrics, self._paths, self.control.status)
         await self._waking.open(bus.connection)
         log.info("scomod %s is up, device %s", __version__, self._store.device_id)
         self._resume()
@@ -302,6 +305,7 @@ class Daemon:
         self._handover.leave()
         if self._is_leaving:
             self._idling.say_when(self._paths.run_dir)
+        self._herald.close("nothing left to do" if self._is_leaving else "told to, or no bus")
         self._store.db.close()
         if leave[1] in done:
             raise ScomodError("the D-Bus connection was lost")
@@ -351,24 +355,6 @@ class Daemon:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(work)
 
-    # -- sessions ------------------------------------------------------------------
-
-    async def _run_session(self, wish: Wish) -> SessionReport:
-        account = dmacc.by_server(self._store.tree, wish.server_id)
-        if account is None:
-            raise Unknown(f"no account for server {wish.server_id}")
-        await self._mirror.look()
-        session_id = wish.session_id or f"{self._random.randint(1, SESSION_IDS):X}"
-        with bound(session=session_id):
-            announce(log, Event.SESSION_STARTED, "session %s with %s", session_id, wish.server_id)
-            report = await self._client.run(account, wish.trigger, session_id)
-        record = asdict(report)
-        self._waking.met(record, session_id)
-        self._herald.emit("SessionEnded", record)
-        if report.outcome == "ok":
-            self._enrolment.met(wish.server_id)
-        return report
-
     # -- what the parts tell ---------------------------------------------------------
 
     def _session_over(self) -> None:
@@ -382,6 +368,7 @@ class Daemon:
     def _operation_finished(self, operation: Operation) -> None:
         self._confirmations.finished(operation, self._herald.ended(operation))
         self._quarantine.learn(operation)
+        self._herald.publish()
         self._tidy()
         self._tell()
         self.control.want_session(operation.server_id)
@@ -394,7 +381,3 @@ class Daemon:
     def _tidy(self) -> None:
         """Let go of the packages that no node and no operation needs any more."""
         self._spool.keep_only(self._store.scomo.payloads)
-
-    def _server_name(self, server_id: str) -> str:
-        account = dmacc.by_server(self._store.tree, server_id)
-        return account.name if account is not None and account.name else server_id

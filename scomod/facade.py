@@ -103,6 +103,15 @@ class Facade(Protocol):
         that are neither; what a push says is answered to nobody.
         """
 
+    async def install(self, file: int, signature: bytes, what: Record, *, by: str) -> int:
+        """Take a package that somebody at the device hands in; returns its operation.
+
+        `file` is a descriptor, which stays the caller's, `signature` what lies in the file
+        beside it; `what` has the "name" of the file, and may have a "kind" (an environment,
+        else what the name says) and a "server" (else the only account).  Raises `Unknown`,
+        `Refused`.
+        """
+
     def tree_children(self, uri: str) -> list[str]:
         """Names below an interior node."""
 

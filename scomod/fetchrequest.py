@@ -15,12 +15,13 @@ from scomod.package import (
     addresses,
     announced_bytes,
     described_types,
+    handed_of,
     medium_mark,
     params_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from scomod.knowntime import UnsetClock
@@ -47,6 +48,7 @@ def request_for(
     params = params_of(operation)
     first, *mirrors = addresses(operation)
     mark = medium_mark(operation)
+    is_near = mark is not None or bool(handed_of(operation))
     return FetchRequest(
         url=first,
         mirrors=tuple(mirrors),
@@ -56,7 +58,7 @@ def request_for(
         size_bytes=announced_bytes(operation),
         types=(*types, *UNTOLD) if types else (),
         max_bytes=limits.max_bytes,
-        max_descriptor_bytes=0 if types or mark else limits.max_descriptor_bytes,
+        max_descriptor_bytes=0 if types or is_near else limits.max_descriptor_bytes,
         reserve_bytes=limits.reserve_bytes,
         connect_timeout_s=limits.connect_timeout_s,
         idle_timeout_s=limits.idle_timeout_s,
@@ -65,8 +67,17 @@ def request_for(
         min_rate_bytes=limits.min_rate_bytes,
         stall_s=limits.stall_s,
         allow_http=transport.allow_http,
-        schemes=("file",) if mark else limits.schemes,
-        file_dirs=(mark.parent,) if mark else tuple(map(paths.below_root, limits.file_dirs)),
+        schemes=("file",) if is_near else limits.schemes,
+        file_dirs=_file_dirs(mark, limits.file_dirs, paths, is_near=is_near),
         medium=mark,
         access=net.package_access(settings, paths.below_root, unset),
     )
+
+
+def _file_dirs(
+    mark: Path | None, allowed: Sequence[str], paths: Paths, *, is_near: bool
+) -> tuple[Path, ...]:
+    """Return where files may lie; what was handed in is here already, and lies nowhere else."""
+    if mark is not None:
+        return (mark.parent,)
+    return () if is_near else tuple(map(paths.below_root, allowed))

@@ -2,9 +2,9 @@
 """From the offer of a medium to an operation of the server that it names, once.
 
 The device itself announces the package, in that server's name and with its rights: from
-then on it is an operation like all others, and its end is told to that server.  Nodes,
-operation and the note that the offer was taken are one transaction, so that a kill leaves
-all of them or none.  What an offer is says `offer`; a person is asked by `policy`.
+then on it is an operation like all others (`announcing`), and its end is told to that server.
+The note that the offer was taken is in the same transaction.  What an offer is says `offer`;
+a person is asked by `policy`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from scomod import offer as offers
+from scomod.announcing import Announcing
 from scomod.errors import CommandError, Reason, StoreError
 from scomod.facade import Refused
-from scomod.mo import dmacc, ownership, subjects
+from scomod.mo import dmacc
 from scomod.mo.handler import ExecRequest
-from scomod.operation import Branch, Phase, Primitive, operation_leaf
+from scomod.operation import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,14 @@ class Offers:
         self._db = db
         self._tree = tree
         self._journal = journal
-        self._scomo = scomo
+        self._announcing = Announcing(
+            db=db,
+            tree=tree,
+            journal=journal,
+            scomo=scomo,
+            settings=settings,
+            observer=lambda boundary: observer(f"offer {boundary}"),
+        )
         self._settings = settings
         self._now_s = now_s
         self._trust = trust
@@ -114,7 +122,6 @@ class Offers:
     def _queue(self, place: Path, said: Offer, digest: str) -> int:
         """Write nodes and operation; returns its number."""
         name = f"offer-{digest[:NODE_DIGITS]}"
-        item = self._scomo.layout.item(Branch.DOWNLOAD, name)
         leaves = {
             "PkgID": said.pkg_id,
             "PkgURL": (place / said.file).as_uri(),
@@ -124,25 +131,13 @@ class Offers:
             "EnvType": said.environment,
             "PkgType": said.pkg_type,
         }
-        for leaf, value in leaves.items():
-            subjects.check_length(leaf, value.encode(), self._settings.scomo)
-        with self._db.transaction():
-            self._tree.drop(item)  # of a try whose medium was pulled out
-            acl = ownership.owner_acl(said.server_id)
-            self._scomo.packages.complete(item, Branch.DOWNLOAD, acl)
-            for leaf, value in leaves.items():
-                if value:
-                    self._tree.put(f"{item}/{leaf}", value=value)
-            self._observe("offer announced")
-            path = str(place / offers.NAME)
-            request = ExecRequest(
-                server_id=said.server_id, offer={"path": path, "version": said.version}
-            )
-            self._scomo.execute(f"{item}/{operation_leaf(Primitive.DOWNLOAD_INSTALL)}", request)
-            number = self._journal.live()[-1].id
-            self._note(digest, number)
-            self._observe("offer queued")
-        return number
+        path = str(place / offers.NAME)
+        request = ExecRequest(
+            server_id=said.server_id, offer={"path": path, "version": said.version}
+        )
+        return self._announcing.order(
+            name, leaves, request, lambda number: self._note(digest, number)
+        )
 
     def _taken(self) -> dict[str, int]:
         """Return which offers were taken as which operations, the latest last."""

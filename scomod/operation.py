@@ -137,6 +137,7 @@ CHANGES: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE, K.REM
 # Those whose effect is taken back when a later step fails; what is removed is gone.
 UNDOABLE: Final = (K.INSTALL, K.INSTALL_INACTIVE, K.ACTIVATE, K.DEACTIVATE)
 CONFIRMED: Final = "confirmed_by_server"  # key of Operation.data: a yes came with the order
+HANDED: Final = "handed"  # the same: what is known of a file that was handed in at the device
 OFFER: Final = "offer"  # key of Operation.data: what a medium said that brought the package
 WISH: Final = "cancel"  # key of Operation.data: who wants it cancelled
 NOTIFY_URL: Final = "notify_url"  # key of Operation.data: who else is told how it ended

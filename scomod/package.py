@@ -10,7 +10,7 @@ from scomod import sigfile
 from scomod.errors import InstallerError
 from scomod.installers.base import BUNDLE
 from scomod.installers.kinds import backend_name
-from scomod.operation import OFFER, Branch
+from scomod.operation import HANDED, OFFER, Branch
 from scomod.verify import InstallParams, parse_install_params
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def offer_of(operation: Operation) -> Mapping[str, object]:
     """Return what is kept of the offer of a medium, {} where there is none."""
     offer = operation.data.get(OFFER)
     return offer if isinstance(offer, dict) else {}
+
+
+def handed_of(operation: Operation) -> Mapping[str, object]:
+    """Return what is kept of a file that was handed in at the device, {} where none was."""
+    handed = operation.data.get(HANDED)
+    return handed if isinstance(handed, dict) else {}
 
 
 def medium_mark(operation: Operation) -> Path | None:

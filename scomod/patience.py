@@ -18,7 +18,7 @@ from scomod import pace
 from scomod.errors import DownloadError, Reason
 from scomod.fetchterms import Pause
 from scomod.leash import Leash
-from scomod.operation import OFFER, Phase
+from scomod.operation import HANDED, OFFER, Phase
 from scomod.package import announced_bytes
 from scomod.stepresult import Begin, Wait
 from scomod.terms import Terms
@@ -197,8 +197,8 @@ class Patience:
 
 
 def _is_near(operation: Operation) -> bool:
-    """Tell whether a package comes from a medium, over no network: no window, no day's octets."""
-    return OFFER in operation.data
+    """Tell whether a package comes over no network: no window, no day's octets."""
+    return OFFER in operation.data or HANDED in operation.data
 
 
 def _size_bytes(operation: Operation, tries: Tries) -> int:

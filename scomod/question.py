@@ -1,167 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person is told of an operation: before it what it means, after it how it ended.
 
-Records for agents (docs/dbus.md), made of the operation alone; who is asked and when is
-`confirm.py` (USA-2, USA-4), what a package asks for `permissions.py`.
+Records for agents (docs/dbus.md), made of the operation alone, with the words of
+`meanings.py`; who is asked and when is `confirm.py` (USA-2, USA-4), what a package asks
+for `permissions.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from scomod.clifmt import size
 from scomod.errors import Reason
-from scomod.operation import Branch, Operation, Phase, Primitive, StepKind
+from scomod.meanings import (
+    DISCLOSED,
+    FETCHED,
+    FETCHED_UNKNOWN,
+    FROM_FILE,
+    HANDED_ASKS,
+    HANDED_IN,
+    LIES_THERE,
+    MEANING,
+    METERED,
+    NO_RESTART,
+    NOTHING_FETCHED,
+    OFFER_ASKS,
+    OFFERED,
+    RESTART_ASKS,
+    RESTART_TEXT,
+    RESTART_WHAT,
+    RESTARTS,
+    STOPPING,
+    TOLD_LATER,
+    TOLD_SINCE,
+    UNDONE,
+    WHY,
+)
+from scomod.operation import OWN_PRIMITIVES, Branch, Operation, Phase, StepKind
 from scomod.package import (
     DESCRIBED_BYTES,
     ICON_URL,
     INFO_URL,
     VENDOR,
     announced_bytes,
+    handed_of,
     medium_mark,
     offer_of,
 )
+from scomod.wording import Figure, Wording, filled, joined, say, say_many
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from scomod.meanings import Meaning
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What is asked, what comes of a yes, how the end is told; whether it can be taken back."""
-
-    what: str
-    effect: str
-    done: str
-    failed: str
-    is_reversible: bool
-
-
-_INSTALLED: Final = ("is installed", "could not be installed", True)
-_OFF: Final = ("is installed, switched off", "could not be installed", True)
-
-MEANING: Final[Mapping[tuple[Branch, Primitive], Meaning]] = {
-    (Branch.DOWNLOAD, Primitive.DOWNLOAD): Meaning(
-        "download and keep",
-        "It is fetched, checked and kept; nothing is installed yet.",
-        "is downloaded",
-        "could not be downloaded",
-        True,
-    ),
-    (Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL): Meaning(
-        "download and install",
-        "It is fetched, checked and installed, and can be used at once.",
-        *_INSTALLED,
-    ),
-    (Branch.DOWNLOAD, Primitive.DOWNLOAD_INSTALL_INACTIVE): Meaning(
-        "download and install, switched off",
-        "It is fetched, checked and installed, but stays off until it is activated.",
-        *_OFF,
-    ),
-    (Branch.DELIVERED, Primitive.INSTALL): Meaning(
-        "install",
-        "It is on the device already, is installed now, and can be used at once.",
-        *_INSTALLED,
-    ),
-    (Branch.DELIVERED, Primitive.INSTALL_INACTIVE): Meaning(
-        "install, switched off",
-        "It is on the device already and is installed, but stays off until it is activated.",
-        *_OFF,
-    ),
-    (Branch.DELIVERED, Primitive.REMOVE): Meaning(
-        "delete the downloaded package of",
-        "The package is deleted; what is installed stays. Getting it back needs the server.",
-        "is deleted",
-        "could not be deleted",
-        False,
-    ),
-    (Branch.DEPLOYED, Primitive.ACTIVATE): Meaning(
-        "switch on",
-        "It is on the device already and can be used at once.",
-        "is switched on",
-        "could not be switched on",
-        True,
-    ),
-    (Branch.DEPLOYED, Primitive.DEACTIVATE): Meaning(
-        "switch off (and keep)",
-        "It stays on the device but cannot be used.",
-        "is switched off",
-        "could not be switched off",
-        True,
-    ),
-    (Branch.DEPLOYED, Primitive.REMOVE): Meaning(
-        "remove from this device",
-        "It is taken off this device; getting it back needs the server.",
-        "is removed",
-        "could not be removed",
-        False,
-    ),
-    (Branch.DEPLOYED, Primitive.START): Meaning(
-        "start",
-        "It is started, as if somebody at the device did.",
-        "is started",
-        "could not be started",
-        True,
-    ),
-    (Branch.DEPLOYED, Primitive.STOP): Meaning(
-        "stop",
-        "It is stopped, as if somebody at the device did.",
-        "is stopped",
-        "could not be stopped",
-        True,
-    ),
-}
-
-# The second question, of a package that is here now, and what the first one says of it.
-_ASKED_FOR: Final = "The package is downloaded and checked, and asks for permissions."
-OFFERED: Final = "install from a removable medium"
-LIES_THERE: Final = "It lies on the medium at {}, signed; no server has ordered it now."
-DISCLOSED: Final = {
-    "what": "go on and install what asks for permissions",
-    "effect": f"{_ASKED_FOR} With a yes it is installed; else it is deleted, nothing changes.",
-}
-TOLD_SINCE: Final = "This was asked before; since then the server has described it."
-TOLD_LATER: Final = "Permissions that it asks for are told before it is installed."
-
-# Primitives that stop the services of what they work on, at least for a moment.
-STOPPING: Final = frozenset(
-    {
-        Primitive.DOWNLOAD_INSTALL,
-        Primitive.DOWNLOAD_INSTALL_INACTIVE,
-        Primitive.INSTALL,
-        Primitive.INSTALL_INACTIVE,
-        Primitive.DEACTIVATE,
-        Primitive.REMOVE,
-        Primitive.STOP,
-    }
-)
-
-# Reasons in a person's words; the others are told as they are called.
-WHY: Final[Mapping[Reason, str]] = {
-    Reason.UNREACHABLE: "the server with the package cannot be reached",
-    Reason.SERVER_ERROR: "the server with the package failed",
-    Reason.SERVER_UNAVAILABLE: "the server with the package is not available",
-    Reason.UNAUTHORISED: "the server with the package did not let us in",
-    Reason.REFUSED_BY_SERVER: "the server does not give the package",
-    Reason.NO_SPACE: "there is not enough room",
-    Reason.CANCELLED: "it was declined or cancelled",
-    Reason.TIMEOUT: "it took too long",
-    Reason.TOO_LARGE: "the package is too large",
-    Reason.DESCRIPTOR: "the server describes the package in a way that is not understood",
-    Reason.DESCRIPTOR_VERSION: "the server describes the package in a newer way than is known",
-    Reason.NOT_AS_DESCRIBED: "the package is not what the server described",
-    Reason.MEDIUM_GONE: "the medium with the package is gone or cannot be read",
-    Reason.DIGEST: "the package was damaged on its way",
-    Reason.SIGNATURE: "nobody trusted has signed the package",
-    Reason.POLICY: "the rules of this device forbid it",
-    Reason.MALFORMED: "the file is no package",
-    Reason.DEPENDENCY: "something else that it needs is missing",
-    Reason.CONFLICT: "something else is in its way",
-    Reason.BUSY: "another program was installing software",
-    Reason.UNSUPPORTED_ENV: "this device has no use for such packages",
-    Reason.NOT_PRESENT: "it is not on this device",
-    Reason.CRASH_LOOP: "it was tried too often",
-}
+_IT_ASKS: Final = say("It asks for what it may not do now:")
 
 
 def prompt_of(
@@ -170,22 +63,25 @@ def prompt_of(
     server_name: str,
     units: Sequence[str] = (),
     permissions: Sequence[str] = (),
+    is_metered: bool | None = None,
+    windows: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what a person must know to decide: what, how large, who asks, what follows.
+    """Return what a person must know to decide: who asks, what happens, what it costs.
 
     `units` are the services of what is there already, `permissions` what a yes allows that
     is not allowed now; nothing is said of them where there are none, or nobody knows.
+    `is_metered` tells whether the network costs by volume, `windows` when it may begin.
     """
     subject, meaning = operation.subject, MEANING[operation.branch, operation.primitive]
-    offer = offer_of(operation)
+    offer, handed = offer_of(operation), handed_of(operation)
     prompt = {
         "operation": operation.id,
         "primitive": str(operation.primitive),
-        "what": OFFERED if offer else meaning.what,
+        "what": OFFERED if offer else FROM_FILE if handed else meaning.what,
         "effect": _effect(operation, meaning),
         "name": name_of(operation),
         "description": subject.description,
-        "version": offer.get("version", subject.version),
+        "version": (offer or handed).get("version", subject.version),
         "size": operation.data.get("size", announced_bytes(operation)),
         "server": operation.server_id,
         "server_name": server_name,
@@ -193,34 +89,110 @@ def prompt_of(
         "units": list(units) if operation.primitive in STOPPING else [],
         "reboot": StepKind.REBOOT in operation.plan,
         "reversible": meaning.is_reversible,
+        "metered": is_metered if is_fetched(operation) else None,
         "permissions": list(permissions) or None,
         "vendor": operation.data.get(VENDOR),
         "info_url": operation.data.get(INFO_URL),
         "icon_url": operation.data.get(ICON_URL),
     }
-    return {**prompt, **DISCLOSED} if operation.step is StepKind.DISCLOSE else prompt
+    asks = OFFER_ASKS if offer else HANDED_ASKS if handed else meaning.asks
+    if operation.step is StepKind.DISCLOSE:
+        prompt |= {key: DISCLOSED[key] for key in ("what", "effect")}
+        asks = DISCLOSED["asks"]
+    who = server_name or operation.server_id
+    begins = windows if operation.primitive not in OWN_PRIMITIVES else ()
+    return prompt | {
+        "summary": filled(asks, server=who, name=_named(prompt), **_bringer(handed)),
+        "text": joined(_sentences(operation, prompt, begins), "\n"),
+    }
 
 
-def _effect(operation: Operation, meaning: Meaning) -> str:
+def is_fetched(operation: Operation) -> bool:
+    """Tell whether a yes makes the device fetch something from a network."""
+    is_brought = bool(offer_of(operation) or handed_of(operation))
+    is_here = operation.step is StepKind.DISCLOSE or is_brought
+    return operation.branch is Branch.DOWNLOAD and not is_here
+
+
+def _bringer(handed: Mapping[str, object]) -> dict[str, str]:
+    return {"by": str(handed["by"])} if handed else {}
+
+
+def _sentences(
+    operation: Operation, prompt: Mapping[str, Any], windows: Sequence[str]
+) -> Iterator[str]:
+    """Say what happens, what it costs and what can be undone, a line for each."""
+    yield prompt["effect"]
+    if prompt["permissions"]:
+        yield _IT_ASKS
+        yield from (say("- {text}", text=text) for text in prompt["permissions"])
+    yield from _costs(prompt, is_coming=is_fetched(operation))
+    if units := prompt["units"]:
+        yield say_many(
+            "This service stops, at least for a moment: {units}.",
+            "These services stop, at least for a moment: {units}.",
+            len(units),
+            units=", ".join(units),
+        )
+    if windows:
+        yield say("It begins only at these times: {windows}.", windows="; ".join(windows))
+    yield RESTARTS if prompt["reboot"] else NO_RESTART
+    yield UNDONE[prompt["reversible"]]
+
+
+def _costs(prompt: Mapping[str, Any], *, is_coming: bool) -> Iterator[str]:
+    if not is_coming:
+        yield NOTHING_FETCHED
+        return
+    octets = prompt["size"]
+    yield FETCHED_UNKNOWN if octets is None else filled(FETCHED, size=amount(octets))
+    yield METERED[prompt["metered"]]
+
+
+def amount(octets: int) -> Wording:
+    """Return octets for people, "1.5 MiB"."""
+    number, unit = size(octets).split()
+    return say("{number} {unit}", number=Figure(number), unit=unit)
+
+
+def _effect(operation: Operation, meaning: Meaning) -> Wording:
     is_described = operation.step is StepKind.CONSENT and DESCRIBED_BYTES in operation.data
     since = TOLD_SINCE if is_described else ""
     mark = medium_mark(operation)
-    where = LIES_THERE.format(mark.parent) if mark else ""
+    where = filled(LIES_THERE, place=str(mark.parent)) if mark else ""
+    if handed := handed_of(operation):
+        where = filled(HANDED_IN, **_bringer(handed))
     later = TOLD_LATER if StepKind.DISCLOSE in operation.plan else ""
-    return " ".join(filter(None, (where, since, meaning.effect, later)))
+    return joined(filter(None, (where, since, meaning.effect, later)))
 
 
-def sentence(operation: Operation) -> str:
+def restart_prompt(operation: Operation) -> dict[str, Any]:
+    """Return what a person is told who is to restart the device."""
+    subject = operation.subject
+    told = {
+        "operation": operation.id,
+        "what": RESTART_WHAT,
+        "name": subject.name or subject.pkg_id or subject.component_id,
+        "version": subject.version,
+        "server": operation.server_id,
+    }
+    return {**told, "summary": filled(RESTART_ASKS, name=_named(told)), "text": RESTART_TEXT}
+
+
+def sentence(operation: Operation) -> Wording:
     """Say how an operation ended."""
     meaning = MEANING[operation.branch, operation.primitive]
-    who = " ".join(filter(None, (name_of(operation), operation.subject.version)))
+    name = " ".join(filter(None, (name_of(operation), operation.subject.version)))
     if operation.phase is Phase.SUCCEEDED:
-        return f"{who} {meaning.done}."
-    reason = operation.reason or Reason.INTERNAL
-    return f"{who} {meaning.failed}: {WHY.get(reason, str(reason))}."
+        return filled(meaning.done, name=name)
+    return filled(meaning.failed, name=name, why=WHY[operation.reason or Reason.INTERNAL])
 
 
 def name_of(operation: Operation) -> str:
     """Return what a person knows the software by."""
     subject = operation.subject
     return subject.name or subject.pkg_id or subject.component_id or operation.node
+
+
+def _named(prompt: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (prompt["name"], str(prompt["version"] or ""))))

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from scomod.doorstep import Doorstep
     from scomod.enrolment import Enrolment
     from scomod.facade import AlertPort, Record
+    from scomod.handin import HandIn
     from scomod.interview import Interview
     from scomod.listeners.modems import Modems
     from scomod.network import Network
     from scomod.plugged import Plugged
     from scomod.poll import Polls
     from scomod.pushes import Pushes
+    from scomod.reaching import Reaching
     from scomod.records import Records
     from scomod.settings import Paths, Settings
     from scomod.summons import Summonses
@@ -90,6 +92,7 @@ class Waking:
         self._udp = UdpListener(self.push, clock, rest)
         self._modems: Modems | None = None
         self._plugged: Plugged | None = None
+        self._reaching: Reaching | None = None
 
     async def open(self, bus: PacedBus) -> None:
         """Listen wherever that is wanted and possible; `bus` is the way to modems."""
@@ -103,6 +106,22 @@ class Waking:
         if self._settings.request.check_interval_s:
             self._start(self._self_check.run())
         self.look()
+        self._open_reaching()
+
+    def _open_reaching(self) -> None:
+        """Call all servers if this is a new version that has to show that it works."""
+        folder = self._paths.install_dir
+        if not (folder / "way-back").exists() and not (folder / "way-back.last").exists():
+            return
+        from scomod import reaching  # noqa: PLC0415 - after an upgrade of scomod
+        from scomod.mo import dmacc  # noqa: PLC0415 - the same
+        from scomod.wishes import Wish  # noqa: PLC0415 - the same
+
+        reaching.tell(self._paths, self._store.db)
+        self._reaching = reaching.begin(self._paths)
+        if self._reaching is not None:
+            for account in dmacc.accounts(self._store.tree):
+                self._ring(Wish(server_id=account.server_id, is_kept=True))
 
     def _open_modems(self, bus: PacedBus) -> None:
         wanted = self._settings.modem
@@ -153,6 +172,31 @@ class Waking:
             wait_s = self._settings.notification.sms_wait_s
             asyncio.get_running_loop().call_later(wait_s, self._rest)
 
+    @cached_property
+    def hand_in(self) -> HandIn:
+        """What takes files that people at the device hand in: one for all, as they take turns."""
+        from scomod.download.spool import Spool  # noqa: PLC0415 - for the first file
+        from scomod.handin import HandIn  # noqa: PLC0415 - the same
+        from scomod.installers import registry  # noqa: PLC0415 - the same
+        from scomod.trust import trust_of  # noqa: PLC0415 - the same
+
+        settings, paths, clock = self._settings, self._paths, self._clock
+        stock = registry.stock(settings, paths, clock)
+        return HandIn(
+            self._store,
+            settings,
+            clock,
+            spool=Spool(paths.spool_dir, paths.delivered_dir),
+            kinds=stock.kinds,
+            inspect=stock.inspect,
+            trust=trust_of(
+                settings,
+                paths,
+                clock,
+                lambda: self._store.known_time.unset(settings.time, clock.wall_s()),
+            ),
+        )
+
     def dues(self) -> Iterator[Due]:
         """Give the moments at which the device calls by itself."""
         yield from self._polls.dues()
@@ -161,11 +205,14 @@ class Waking:
 
     def met(self, report: Record, session_id: str) -> None:
         """Remember a session that ended, and what it told of the time: one write."""
+        from scomod.tally import count_session  # noqa: PLC0415 - for sessions
+
         with self._store.db.transaction():
             if self._store.db.meta(OPEN_KEY):
                 self._summonses.over(report, session_id)
             self._polls.ended(report)
             self._store.known_time.keep()
+            count_session(self._store.db, report)
         self._watch_network()
 
     def _watch_network(self) -> None:

@@ -76,6 +76,17 @@ class Spool:
         _flush(part.parent)
         return payload
 
+    def hand_over(self, from_id: int, to_id: int) -> None:
+        """Make what is complete for one operation that of another, durably."""
+        from scomod.download.part import state_path  # noqa: PLC0415 - as above
+
+        source, target = self.part(from_id), self.part(to_id)
+        with state_path(source).open("rb") as state:
+            os.fsync(state.fileno())
+        state_path(source).rename(state_path(target))
+        source.rename(target)
+        _flush(self._directory)
+
     def discard(self, operation_id: int) -> None:
         """Remove what an operation left in the spool; nothing there is fine."""
         self._remove(lambda found: found == operation_id)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scomod import errors
 from scomod.mo import ownership, subjects
-from scomod.operation import CONFIRMED, OFFER, Operation, plan_for
+from scomod.operation import CONFIRMED, HANDED, OFFER, Operation, plan_for
 from scomod.quirk import Quirk
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class Execs:
 def _notes(request: ExecRequest) -> dict[str, object]:
     """Return what the steps must know of how the order came."""
     notes: dict[str, object] = {CONFIRMED: True} if request.is_confirmed else {}
-    return {**notes, OFFER: dict(request.offer)} if request.offer else notes
+    brought = {OFFER: request.offer, HANDED: request.handed}
+    return notes | {key: dict(what) for key, what in brought.items() if what}
 
 
 def _planned(operation: Operation, extras: frozenset[Extra]) -> Operation:

@@ -28,7 +28,8 @@ class ExecRequest:
     """What an Exec carried; `server_id` says whom to report to, nothing else.
 
     `is_confirmed` tells that the person said yes to the server before, in the same session.
-    `offer` is what is kept of the offer of a medium, {} where a server gave the order itself.
+    `offer` is what is kept of the offer of a medium, `handed` of a file that somebody at the
+    device handed in, {} where a server gave the order itself.
     """
 
     server_id: str
@@ -36,6 +37,7 @@ class ExecRequest:
     data: bytes = b""
     is_confirmed: bool = False
     offer: Mapping[str, object] = field(default_factory=dict)
+    handed: Mapping[str, object] = field(default_factory=dict)
 
 
 class Handler:

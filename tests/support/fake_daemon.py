@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from scomod.facade import Record, Refused, Unknown, WrongPin
 from scomod.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 RIGHT_PIN = Secret("1234")  # of every sealed document
 SERVER: Record = {"server_id": "srv1", "name": "Example", "address": "https://dm.example.org/"}
@@ -177,6 +178,7 @@ class FakeDaemon:
         self.profiles: list[bytes] = []
         self.pushes: list[tuple[str, bytes, str]] = []
         self.callers: list[str] = []
+        self.handed: list[tuple[bytes, bytes, Record, str]] = []
         self.past: list[Record] = []
         self.requests: list[tuple[str, str, str]] = []
         self.request_answer: Record = {"status": 202, "is_waiting": False}
@@ -185,6 +187,7 @@ class FakeDaemon:
         self.session_outcome = "ok"
         self.emit: Callable[[str, Record], None] = lambda _event, _record: None
         self.has_agent: Callable[[], bool] = lambda: False
+        self.leave: Callable[[], Awaitable[None]]
 
     def status(self) -> Record:
         return {
@@ -307,6 +310,15 @@ class FakeDaemon:
             raise Refused("it is not taken: it is empty")
         self.pushes.append((kind, octets, sender))
 
+    async def install(self, file: int, signature: bytes, what: Record, *, by: str) -> int:
+        if not signature:
+            raise Refused(f"{what['name']} is not taken: it is not signed")
+        await asyncio.sleep(0)
+        self.handed.append((os.pread(file, 1 << 20, 0), signature, what, by))
+        operation = {**OPERATION, "id": 8, "name": "editor", "phase": "running", "step": "acquire"}
+        self.records.append(operation)
+        return 8
+
     def tree_children(self, uri: str) -> list[str]:
         self.tree_node(uri)
         return [u.removeprefix(f"{uri}/") for u in TREE if u.rpartition("/")[0] == uri]
@@ -364,7 +376,7 @@ def running_daemon(address: str, daemon: Any = None) -> Iterator[RunningDaemon]:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             bus = BusServer(facade, tasks, SystemClock())
-            facade.emit, facade.has_agent = bus.emit, bus.is_present
+            facade.emit, facade.has_agent, facade.leave = bus.emit, bus.is_present, bus.close
             try:
                 await bus.connect(address)
             except ScomodError as error:

@@ -36,7 +36,7 @@ def control_of(records: Records, clock: FakeClock) -> Control:
         traces=nobody,
         requests=nobody,
         cancel=nobody,
-        push=nobody,
+        entrance=nobody,
         baseline=nobody,
         insight=nobody,
         clock=clock,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """scomoctl as people and programs run it: a process, a real bus, a daemon that behaves."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -24,6 +25,7 @@ from tests.support.fake_daemon import (
     OPERATION,
     PROMPT,
     TRACE,
+    FakeDaemon,
     RunningDaemon,
     running_daemon,
 )
@@ -264,6 +266,86 @@ def test_pushes_of_others_are_handed_over(
     assert running.daemon.pushes == [("sms", b"\x01\x06\xff\0", "+4917012345")]
     code, sentence = refusal(ctl(bus, "notify", "-", input=""))
     assert (code, sentence) == (4, "scomoctl: it is not taken: it is empty")
+
+
+def hand_in(bus: PrivateBus, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    (folder / "editor.deb").write_bytes(b"package")
+    return ctl(bus, "install", str(folder / "editor.deb"), *more)
+
+
+def test_file_is_handed_in_open_with_the_signature_beside_it(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "editor.deb.sig").write_bytes(b"signed")
+    done = hand_in(bus, tmp_path, "--no-wait", "--server", "srv1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "operation 8; see 'scomoctl operations show 8'\n"
+    [(content, signature, what, by)] = running.daemon.handed
+    assert (content, signature) == (b"package", b"signed")
+    assert what == {"name": "editor.deb", "kind": "", "server": "srv1"}
+    assert f"user {os.getuid()}" in by
+
+
+class Finishing(FakeDaemon):
+    """Ends the operation of a file after it was looked at for the first time."""
+
+    def __init__(self, end: dict[str, Any]) -> None:
+        super().__init__()
+        self.end = end
+
+    def one_operation(self, operation_id: int) -> dict[str, Any]:
+        record = dict(super().one_operation(operation_id))
+        if record["phase"] == "running":
+            asyncio.get_running_loop().call_soon(self.finish)
+        return record
+
+    def finish(self) -> None:
+        self.emit("PromptChanged", {**PROMPT, "operation": 8})
+        self.emit("OperationChanged", {**OPERATION, "phase": "failed"})  # another one
+        self.records[-1].update(self.end)
+        self.emit("OperationChanged", self.records[-1])
+
+
+DONE = {"phase": "succeeded", "step": "", "result": 1200}
+BROKEN = {"phase": "failed", "reason": "conflict", "detail": "in its way"}
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "words"), [(DONE, 0, "succeeded, result 1200"), (BROKEN, 1, "conflict")]
+)
+def test_end_of_what_was_handed_in_is_told(
+    bus: PrivateBus, tmp_path: Path, end: dict[str, Any], code: int, words: str
+) -> None:
+    (tmp_path / "another").write_bytes(b"signed")
+    with running_daemon(bus.address, Finishing(end)):
+        done = hand_in(bus, tmp_path, "--signature", str(tmp_path / "another"))
+    assert done.returncode == code
+    assert words in done.stdout.splitlines()[-1]
+    assert "scomoctl confirm 8" in done.stderr
+    assert ("is not installed: conflict (in its way)" in done.stderr) is bool(code)
+
+
+def test_file_that_is_refused_is_exit_status_4(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    done = hand_in(bus, tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == "scomoctl: editor.deb is not taken: it is not signed\n"
+
+
+def test_daemon_that_goes_away_while_a_file_is_handed_in_is_exit_status_3(
+    bus: PrivateBus, tmp_path: Path
+) -> None:
+    with running_daemon(bus.address, DyingDaemon()):
+        done = hand_in(bus, tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith("scomoctl: ")
+
+
+class DyingDaemon(FakeDaemon):
+    async def install(self, *_: Any, **__: Any) -> int:
+        await self.leave()
+        return 0
 
 
 def test_sealed_document_with_a_pin(
