@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
-from scomod.lab import clifault
-from scomod.lab.admin import URL_FILE, Admin, BenchError
+from scomod.lab import clifault, clirecord
+from scomod.lab.admin import Admin, BenchError
 from scomod.lab.devices import AUTHS
 from scomod.lab.pki import Pki
 from scomod.lab.scomo import ORDERS
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--imsi", default="", help="for netwpin and usernetwpin")
     push.set_defaults(action=_push)
     clifault.add(commands)
+    clirecord.add(commands)
     return parser
 
 
@@ -99,6 +100,7 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 async def _serve_until_interrupted(arguments: argparse.Namespace) -> None:
     from scomod.lab.bench import Bench  # noqa: PLC0415 - aiohttp, not needed by the others
+    from scomod.lab.webguard import is_local  # noqa: PLC0415 - the same
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -109,15 +111,13 @@ async def _serve_until_interrupted(arguments: argparse.Namespace) -> None:
         random=secrets.token_bytes,
         host=arguments.host,
         port=arguments.port,
+        token="" if is_local(arguments.host) else secrets.token_urlsafe(),
     )
     async with bench:
-        url_file = arguments.dir / URL_FILE
-        url_file.write_text(bench.base_url)
-        print(f"DM server at {bench.dm_url}, devices must trust {bench.pki.ca_file}", flush=True)
-        try:
+        with Admin(arguments.dir).announced(bench.base_url, bench.token):
+            print(f"DM server at {bench.dm_url}, devices must trust {bench.pki.ca_file}")
+            print(f"console at {bench.console_url}", flush=True)
             await stop.wait()
-        finally:
-            url_file.unlink(missing_ok=True)
 
 
 def _serve_faults(arguments: argparse.Namespace) -> None:

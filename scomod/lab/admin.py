@@ -20,9 +20,11 @@ from scomod.lab.packages import delta_params, payload_of
 from scomod.lab.pki import Pki
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 URL_FILE: Final = "url"
+TOKEN_FILE: Final = "token"
 TIMEOUT_S: Final = 30.0
 
 
@@ -51,6 +53,28 @@ class Admin:
                 f"no bench runs in {self.directory}: start it with 'scomod-lab serve', or say --dir"
             ) from error
 
+    @contextlib.contextmanager
+    def announced(self, base_url: str, token: str) -> Iterator[None]:
+        """Have a bench found by these commands as long as it runs."""
+        url_file, token_file = self.directory / URL_FILE, self.directory / TOKEN_FILE
+        token_file.unlink(missing_ok=True)  # of a bench that was killed
+        if token:
+            token_file.touch(mode=0o600)
+            token_file.write_text(token)
+        url_file.write_text(base_url)
+        try:
+            yield
+        finally:
+            url_file.unlink(missing_ok=True)
+            token_file.unlink(missing_ok=True)
+
+    def _proof(self) -> dict[str, str]:
+        """Show the token of a bench that other machines can reach."""
+        try:
+            return {"Authorization": f"Bearer {(self.directory / TOKEN_FILE).read_text()}"}
+        except FileNotFoundError:
+            return {}
+
     def call(self, path: str, body: Any = None) -> Any:
         """Return the JSON that a request gives: GET, or POST with a body.  Raises `BenchError`."""
         return json.loads(self.fetch(path, body))
@@ -60,7 +84,7 @@ class Admin:
         request = urllib.request.Request(  # noqa: S310 - the URL is our own file's, https
             f"{self.base_url}/api/{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **self._proof()},
         )
         context = self.pki.client_context()
         try:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bench's JSON interface: register devices, order things, push, read what they said.
 
-For this machine only: everybody else is refused.  Secrets leave through the
-profile alone.
+Who may use it says `webguard`.  Secrets leave through the profile alone, and in messages
+that are shown as they were transmitted (`webapi`, which has what the console needs besides).
 
     GET  /api/devices                  all accounts
     POST /api/devices                  {"user", "device_id"?, "server_id"?, "password"?, ...}
     GET  /api/devices/NAME             one account, NAME is a user or a device id
     GET  /api/devices/NAME/records     everything it ever said
     GET  /api/devices/NAME/orders      its orders, with what came back
-    POST /api/devices/NAME/orders      {"kind", "params": {...}}
+    POST /api/devices/NAME/orders      {"kind", "params": {...}, "file"?, "delta_from"?}
     POST /api/devices/NAME/offers      {"component", "params"}: for when the device asks for it
     POST /api/devices/NAME/push        {"host", "port"?, "ui_mode"?}
     POST /api/devices/NAME/bootstrap   {"host", "port"?, "seal", "profile"?, "pin"?, "imsi"?}
@@ -22,7 +22,6 @@ profile alone.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +31,6 @@ from scomod.dmclient.notification import UiMode
 from scomod.dmclient.seal import Method
 from scomod.errors import ScomodError
 from scomod.lab import profile, push, scomo
-from scomod.lab.devices import UnknownAccount
 from scomod.lab.dmserver import PATH as DM_PATH
 from scomod.lab.packageserver import Fault
 from scomod.secret import Secret
@@ -40,10 +38,10 @@ from scomod.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    SaidOf = Callable[[str, str, str], Awaitable[dict[str, str]]]
     from scomod.lab.devices import Account, Register
     from scomod.lab.packageserver import PackageServer
 
-PREFIX: Final = "/api/"
 REGISTER_KEYS: Final = ("user", "password", "server_id", "server_password", "device_id", "auth")
 NO_FAULT: Final = "none"
 
@@ -53,14 +51,22 @@ class RequestError(ScomodError):
 
 
 class Api:
-    """The handlers; `base_url` is what a device reaches this server under."""
+    """The handlers; `base_url` is what a device reaches this server under.
+
+    `said_of` gives the parameters of an order for a package file that is served.
+    """
 
     def __init__(
-        self, register: Register, packages: PackageServer, base_url: Callable[[], str]
+        self,
+        register: Register,
+        packages: PackageServer,
+        base_url: Callable[[], str],
+        said_of: SaidOf,
     ) -> None:
         self._register = register
         self._packages = packages
         self._base_url = base_url
+        self._said_of = said_of
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the application serves."""
@@ -98,8 +104,10 @@ class Api:
         return web.json_response([asdict(order) for order in self._account(request).orders])
 
     async def _order(self, request: web.Request) -> web.Response:
-        wanted = await json_of(request, "kind", "params")
+        wanted = await json_of(request, "kind", "params", "file", "delta_from")
         kind, texts = _text(wanted, "kind"), _texts(wanted, "params")
+        if file := _text(wanted, "file"):
+            texts = await self._said_of(kind, file, _text(wanted, "delta_from")) | texts
         scomo.check(kind, texts)
         return web.json_response(
             asdict(self._register.enqueue(self._account(request), kind, texts))
@@ -178,23 +186,6 @@ def view(account: Account) -> dict[str, Any]:
         "devinfo": account.devinfo,
         "orders": {order.id: order.phase for order in account.orders},
     }
-
-
-@web.middleware
-async def guard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Let only this machine use the interface, and turn our errors into 400 and 404."""
-    if not request.path.startswith(PREFIX):
-        return await handler(request)
-    if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104 - "nobody"
-        return web.json_response({"error": "for this machine only"}, status=403)
-    try:
-        return await handler(request)
-    except UnknownAccount as error:
-        return web.json_response({"error": str(error)}, status=404)
-    except ScomodError as error:
-        return web.json_response({"error": str(error)}, status=400)
 
 
 async def json_of(request: web.Request, *names: str) -> dict[str, Any]:

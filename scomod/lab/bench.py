@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
-from scomod.lab import api, switchapi
+from scomod.lab import api, switchapi, webconsole, webguard
 from scomod.lab.devices import Register
 from scomod.lab.dmserver import PATH, DmServer
 from scomod.lab.packageserver import PackageServer
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 MAX_API_BYTES: Final = 64 << 20  # a package may come inside an order
 SHUTDOWN_S: Final = 1.0
+EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - listened on if that is asked for
 
 
 class Bench:
-    """A server that runs while it is entered; `port` 0 takes a free one."""
+    """A server that runs while it is entered; `port` 0 takes a free one.
+
+    `name` is what devices know it by.  `token` is what admin interface and console want to be
+    shown where other machines can reach them; without one they are for this machine only.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Bench:
         host: str = "127.0.0.1",
         port: int = 0,
         name: str = "localhost",
+        token: str = "",
     ) -> None:
         self.pki = Pki(directory / "pki")
         self.register = Register(directory / "devices", clock, random)
@@ -52,12 +58,29 @@ class Bench:
         self._host = host
         self._port = port
         self._name = name
+        self.token = token
+        self._console = webconsole.Console(
+            register=self.register,
+            dm=self.dm,
+            packages=self.packages,
+            pki=self.pki,
+            clock=clock,
+            base_url=lambda: self.base_url,
+        )
         self._runner: web.AppRunner | None = None
 
     @property
     def base_url(self) -> str:
         """What a device reaches this server under."""
         return f"https://{self._name}:{self._port}"
+
+    @property
+    def console_url(self) -> str:
+        """Where a person looks at all this, with the token where one is needed."""
+        is_everywhere = webguard.is_local(self._host) or self._host in EVERYWHERE
+        name = self._name if is_everywhere else self._host
+        token = f"?token={self.token}" if self.token else ""
+        return f"https://{name}:{self._port}{webguard.CONSOLE}{token}"
 
     @property
     def dm_url(self) -> str:
@@ -70,10 +93,16 @@ class Bench:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.pki.ensure)
-        app = web.Application(middlewares=[api.guard], client_max_size=MAX_API_BYTES)
+        guard = webguard.guard(self.token, self._name)
+        app = web.Application(
+            middlewares=[guard, self._console.api.note_changes], client_max_size=MAX_API_BYTES
+        )
+        app.on_response_prepare.append(webconsole.add_headers)
+        app.on_shutdown.append(self._console.close)
         app.add_routes(self.dm.routes())
         app.add_routes(self.packages.routes())
-        app.add_routes(api.Api(self.register, self.packages, lambda: self.base_url).routes())
+        app.add_routes(self._api().routes())
+        app.add_routes(self._console.routes())
         app.add_routes(switchapi.routes(self.switches))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
@@ -83,6 +112,10 @@ class Bench:
         await site.start()
         self._port = int(self._runner.addresses[0][1])
         return self
+
+    def _api(self) -> api.Api:
+        said_of = self._console.desk.params
+        return api.Api(self.register, self.packages, lambda: self.base_url, said_of)
 
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:

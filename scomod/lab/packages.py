@@ -140,6 +140,18 @@ def payload_of(archive: Path, pki: Pki) -> Payload:
     return _signed(archive, name, version, pki)
 
 
+def payload_of_any(file: Path, pki: Pki) -> Payload:
+    """Say what a device must be told of any file: of a .deb what it says, else what its name says.
+
+    Raises `PackageError` for a .deb that is none.
+    """
+    if file.suffix == ".deb":
+        return payload_of(file, pki)
+    name, _, version = file.stem.partition("_")
+    kind = {"env_type": BUNDLE, "pkg_type": BUNDLE_TYPE} if file.suffix == f".{BUNDLE}" else {}
+    return _signed(file, name, version or "0", pki, **kind)
+
+
 def bundle(
     name: str,
     version: str,

@@ -75,7 +75,7 @@ class PackageServer:
 
     def set_fault(self, name: str, fault: Fault | None, count: int | None = None) -> None:
         """Switch a fault on (`count` requests long, None: until switched off) or off."""
-        self._path(name)
+        self.path_of(name)
         if fault is None:
             self._switches.pop(name, None)
         else:
@@ -84,11 +84,11 @@ class PackageServer:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         try:
-            path = self._path(name)
+            path = self.path_of(name)
         except FaultError as error:
             raise web.HTTPNotFound(text=f"{error}\n") from error
         self.requests.append((name, request.headers.get("Range", "")))
-        wrong = self._all.taken(PACKAGES) | _wrong(self._fault_of(name), path.stat().st_size)
+        wrong = self._all.taken(PACKAGES) | _wrong(self._taken_fault(name), path.stat().st_size)
         if not wrong:
             kind = {"Content-Type": DESCRIPTOR_TYPE} if path.suffix == ".dd" else None
             return web.FileResponse(path, headers=kind)
@@ -102,13 +102,33 @@ class PackageServer:
         self.told.append((request.match_info["name"], words.decode("ascii", "replace").strip()))
         return web.Response()
 
-    def _path(self, name: str) -> Path:
+    def files(self) -> list[Path]:
+        """Return all files that are served, by name."""
+        return sorted(
+            path
+            for path in self.directory.iterdir()
+            if NAME.fullmatch(path.name) and path.is_file()
+        )
+
+    def path_of(self, name: str) -> Path:
+        """Return the file of that name; raises `FaultError`."""
         path = self.directory / name
         if not NAME.fullmatch(name) or not path.is_file():
             raise FaultError(f"no package file {name!r}")
         return path
 
-    def _fault_of(self, name: str) -> Fault | None:
+    def place_of(self, name: str) -> Path:
+        """Return where a file of that name would be; raises `FaultError` for what is no name."""
+        if not NAME.fullmatch(name):
+            raise FaultError(f"{name!r:.80} is no name for a package: {NAME.pattern}")
+        return self.directory / name
+
+    def fault_of(self, name: str) -> Fault | None:
+        """Return the fault that is switched on for a file."""
+        switch = self._switches.get(name)
+        return switch.fault if switch else None
+
+    def _taken_fault(self, name: str) -> Fault | None:
         """Return what is wrong this time, counting down."""
         switch = self._switches.get(name)
         if switch is None:

@@ -12,7 +12,17 @@ import base64
 from typing import TYPE_CHECKING, Final
 
 from scomod.codes import AlertCode, DmStatus
-from scomod.dmclient.model import Add, Alert, Delete, Item, Meta
+from scomod.dmclient.model import (
+    Add,
+    Alert,
+    Delete,
+    Exec,
+    Get,
+    Item,
+    ItemCommand,
+    Meta,
+    Replace,
+)
 from scomod.lab.commands import (
     ROOT,
     OrderError,
@@ -42,6 +52,10 @@ DESCRIPTION: Final[Mapping[str, str]] = {
     "env_type": "EnvType",
     "pkg_type": "PkgType",
 }
+VERBS: Final[Mapping[str, type[ItemCommand]]] = {
+    verb.__name__: verb for verb in (Get, Add, Replace, Delete, Exec)
+}
+DETAIL_CHARACTERS: Final = 200
 ALERTS: Final[Mapping[str, AlertCode]] = {
     "display": AlertCode.DISPLAY,
     "confirm": AlertCode.CONFIRM_OR_REJECT,
@@ -115,6 +129,19 @@ def _put(order: Order) -> Plan:
     return f"{uri} written"
 
 
+def _command(order: Order) -> Plan:
+    """Send one command as it stands; whatever the device answers, the order is done."""
+    verb, form = VERBS[order.params["verb"]], order.params.get("format") or "chr"
+    item = Item(target=order.params["uri"])
+    if verb in (Add, Replace):
+        kind = order.params.get("type") or (None if form == "node" else "text/plain")
+        data = None if form == "node" else order.params.get("value", "").encode()
+        item = Item(target=item.target, meta=Meta(format=form, type=kind), data=data)
+    (outcome,) = yield [verb(items=(item,))]
+    values = " ".join(value.text for value in outcome.values.values())
+    return f"answered with {outcome.code} {values[:DETAIL_CHARACTERS]}".rstrip()
+
+
 def _delete(order: Order) -> Plan:
     """Delete a node with all below it."""
     uri = order.params["uri"]
@@ -140,6 +167,7 @@ ORDERS: Final[Mapping[str, Callable[[Order], Plan]]] = {
     "exec": _exec,
     "put": _put,
     "delete": _delete,
+    "command": _command,
     "ask": _ask,
 }
 # what each order cannot do without; checked before it enters the queue
@@ -152,6 +180,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "exec": ("uri",),
     "put": ("uri",),
     "delete": ("uri",),
+    "command": ("verb", "uri"),
     "ask": ("alert", "text"),
 }
 
@@ -163,6 +192,8 @@ def check(kind: str, params: Mapping[str, str]) -> None:
     for name in PARAMETERS[kind]:
         if not params.get(name):
             raise OrderError(f"order {kind} needs {name}")
+    if kind == "command" and params["verb"] not in VERBS:
+        raise OrderError(f"verb is one of {', '.join(VERBS)}")
     if kind == "ask" and params["alert"] not in ALERTS:
         raise OrderError(f"alert is one of {', '.join(ALERTS)}")
 

@@ -133,7 +133,7 @@ def _is_for_people(record: Record) -> bool:
     if what == "status":
         return bool(record["command"] != "Get")
     if what == "order":
-        return record["kind"] == "read" or record["phase"] == "failed"
+        return bool(record["kind"] == "read" or record["phase"] == "failed")
     return what in TELLERS and what not in QUIET
 
 

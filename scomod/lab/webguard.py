@@ -14,9 +14,10 @@ The devices' side (`/dm`, `/packages`) is not guarded here.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from hmac import compare_digest
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -25,10 +26,9 @@ from scomod.errors import ScomodError
 from scomod.lab.devices import UnknownAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-    Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+    from aiohttp.typedefs import Handler, Middleware
 
 API: Final = "/api/"
 CONSOLE: Final = "/console/"
@@ -40,14 +40,15 @@ WRITTEN_AS: Final = ("application/json", "application/octet-stream")
 OWN_SITES: Final = ("same-origin", "none")  # "none": typed by the person
 
 
-class Asked(Protocol):
-    """What is looked at of a request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is looked at of a request; `host` is the Host header, `remote` an address."""
 
     method: str
     path: str
     scheme: str
     host: str
-    remote: str | None
+    remote: str
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
 
@@ -64,7 +65,7 @@ def guard(token: str, name: str) -> Middleware:
             return await handler(request)
         if token and request.path == CONSOLE and "token" in request.query:
             return _let_in(request, token)
-        refused = refusal(request, token, name)
+        refused = refusal(_asked(request), token, name)
         if refused is not None:
             return _error(*refused)
         try:
@@ -77,12 +78,17 @@ def guard(token: str, name: str) -> Middleware:
     return guarded
 
 
+def is_local(host: str) -> bool:
+    """Tell whether a bench that listens on this address is for its machine only."""
+    return host == LOCAL_NAME or _is_loopback(host)
+
+
 def refusal(asked: Asked, token: str, name: str) -> tuple[HTTPStatus, str] | None:
     """Tell why a request is refused, None if it is not."""
     if token and not _has_token(asked, token):
         text = "a token is needed: open the address that scomod-lab serve printed"
         return HTTPStatus.UNAUTHORIZED, text
-    if not token and not _is_loopback(asked.remote or ""):
+    if not token and not _is_loopback(asked.remote):
         return HTTPStatus.FORBIDDEN, "for this machine only"
     if not token and not _is_our_name(asked.host, name):
         return HTTPStatus.FORBIDDEN, f"for {LOCAL_NAME} only, not for {asked.host!r:.80}"
@@ -92,6 +98,18 @@ def refusal(asked: Asked, token: str, name: str) -> tuple[HTTPStatus, str] | Non
     if asked.method not in READING and kind not in WRITTEN_AS:
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {WRITTEN_AS[0]}"
     return None
+
+
+def _asked(request: web.Request) -> Asked:
+    return Asked(
+        method=request.method,
+        path=request.path,
+        scheme=request.scheme,
+        host=request.host,
+        remote=request.remote or "",
+        headers=request.headers,
+        cookies=request.cookies,
+    )
 
 
 def _has_token(asked: Asked, token: str) -> bool:

@@ -84,7 +84,8 @@ class Worker:
         command = name_of(answer.command)
         values = {uri: value.text for uri, value in answer.values.items()}
         step = {"command": command, "uri": outcome.uri, "code": answer.code}
-        order.steps.append(step | {"values": values})
+        interior = [uri for uri, value in answer.values.items() if value.format == "node"]
+        order.steps.append(step | {"values": values, "interior": interior})
         self._register.record(
             self._account, "status", session=self._session, order=order.id, **step
         )

@@ -59,6 +59,7 @@ class Running:
 
     def fetch(self, path: str, body: Any = None, **headers: str) -> http.client.HTTPResponse:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} | headers
         request = urllib.request.Request(self.bench.base_url + path, data=data, headers=headers)
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S, context=self.context)
         assert isinstance(response, http.client.HTTPResponse)
