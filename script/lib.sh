@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts beside it (POSIX sh): finds or installs what they need.
 #
-# need TOOL...    system programs; missing ones are installed when we are root,
-#                 else the line to run is printed
+# need TOOL...    system programs, and libraries by their folders; missing ones are installed
+#                 when we are root, else the line to run is printed
 # make_venv EXTRA .venv in the checkout, from setup.cfg; quick when nothing changed
 
 set -eu
@@ -34,12 +34,22 @@ package_of() {
     udevadm) echo udev ;;
     umockdev-wrapper) echo umockdev gir1.2-umockdev-1.0 python3-gi ;;
     mke2fs) echo e2fsprogs ;;
+    fusermount3) echo fuse3 ;;
+    qemu-img) echo qemu-utils ;;
+    qemu-storage-daemon) echo qemu-system-common ;;
+    qemu-system-x86_64) echo qemu-system-x86 ;;
     setpriv | unshare | flock) echo util-linux ;;
     softhsm2-util) echo softhsm2 ;;
     pkcs11-tool) echo opensc ;;
     bearerbox | wapbox) echo kannel ;;
     ofonod) echo ofono ;;
     ModemManager) echo modemmanager ;;
+    xgettext | msgmerge | msgfmt | msgcmp) echo gettext ;;
+    dpkg-buildpackage) echo dpkg-dev ;;
+    dh) echo debhelper ;;
+    pybuild) echo dh-python ;;
+    */dist-packages/build) echo pybuild-plugin-pyproject ;;
+    */dist-packages/setuptools) echo python3-setuptools ;;
     *) echo "$1" ;;
     esac
 }
@@ -64,7 +74,7 @@ is_venv_usable() {
 
 missing_packages() {
     for tool; do
-        command -v "$tool" >/dev/null 2>&1 || package_of "$tool"
+        command -v "$tool" >/dev/null 2>&1 || [ -d "$tool" ] || package_of "$tool"
     done
     is_venv_usable && return 0
     if ! find_python; then
