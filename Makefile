@@ -3,7 +3,7 @@
 
 VENV = .venv
 
-.PHONY: demo test bench crash deliver image lint clean
+.PHONY: demo test bench crash deliver image lint clean messages
 
 demo:
 	script/demo
@@ -23,6 +23,9 @@ image:
 deliver:
 	SCOMOD_CUTS=768 SCOMOD_DISK_STEP=1 script/test --timeout=7200 \
 		tests/property/test_cuts.py tests/integration/test_full_disk.py
+
+messages:
+	script/messages
 
 lint:
 	$(VENV)/bin/ruff check .

@@ -42,7 +42,7 @@ from scomod.buswire import (
     take_files,
 )
 from scomod.errors import ScomodError
-from scomod.facade import Refused, Unknown, WrongPin
+from scomod.facade import AccessDenied, Refused, Unknown, WrongPin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -60,6 +60,7 @@ _ERROR: Final = "org.freedesktop.DBus.Error."
 _NEUTRAL: Final = "scomod could not do that; its log says why"
 
 _ERROR_NAMES: Final[tuple[tuple[type[ScomodError], str], ...]] = (
+    (AccessDenied, ERROR_ACCESS_DENIED),
     (WrongPin, ERROR_WRONG_PIN),
     (Refused, ERROR_REFUSED),
     (Unknown, ERROR_UNKNOWN),
@@ -215,6 +216,10 @@ class BusServer:
     async def _serve(self, call: Message, export: Export, files: list[int]) -> None:
         """Serve one call: the wrapper through which no exception text or traceback leaves."""
         try:
+            if call.interface != STATUS_INTERFACE:
+                from scomod.busrights import check  # noqa: PLC0415 - who looks needs no right
+
+                await check(self.connection, call)
             if call.member not in REGISTER:
                 await self.is_open.wait()
             result = export.serve(self, call.sender, *export.arguments(call.body, files))

@@ -43,16 +43,22 @@ REFUSALS: Final[Mapping[str, Callable[[str], ScomodError]]] = {
 
 @dataclass(slots=True, eq=False)
 class _Agent:
-    """Who answers: `sender` is a unique bus name, `waiting` the asks under way."""
+    """Who answers: `sender` is a unique bus name, `waiting` the asks under way.
+
+    `language` is what is spoken to it, "" for what the device speaks.
+    """
 
     sender: str
     path: str
     identity: str
+    language: str = ""
     waiting: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def message(self, member: str, prompt: Mapping[str, Any]) -> Message:
         """Return a call on this agent."""
-        return self._call(member, "a{sv}", pack(prompt))
+        from scomod.language import spoken  # noqa: PLC0415 - when something is shown
+
+        return self._call(member, "a{sv}", pack(spoken(prompt, self.language)))
 
     def withdrawal(self, member: str, number: int) -> Message:
         """Return the call that takes a user alert (`Withdraw`) or a prompt back."""
@@ -74,12 +80,16 @@ class _Agent:
 class Agents:
     """An `AgentPort` and `AlertPort` over one connection.
 
-    `changed` is called when an agent came or went.
+    `changed` is called when an agent came or went; `language` is what an agent is spoken
+    to in that does not say which.
     """
 
-    def __init__(self, tasks: asyncio.TaskGroup, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, changed: Callable[[], None], language: str
+    ) -> None:
         self._tasks = tasks
         self._changed = changed
+        self._language = language
         self._bus: PacedBus | None = None
         self._agent: _Agent | None = None
 
@@ -174,8 +184,11 @@ class Agents:
             message.flags = MessageFlag.NO_REPLY_EXPECTED
             self._bus.send(message)
 
-    async def register(self, sender: str, path: str) -> None:
-        """Make `sender` the agent; the newest wins, asks at an older one raise `AgentGone`."""
+    async def register(self, sender: str, path: str, language: str = "") -> None:
+        """Make `sender` the agent; the newest wins, asks at an older one raise `AgentGone`.
+
+        `language` is as in `$LANGUAGE`, the best first.
+        """
         bus = self._attached()
         await bus.invoke_bus("AddMatch", owner_rule(sender))
         if not await bus.invoke_bus("NameHasOwner", sender):
@@ -183,7 +196,7 @@ class Agents:
             return  # it left before the match was in place
         identity = await who(bus, sender)
         self._drop()
-        self._agent = _Agent(sender, path, identity)
+        self._agent = _Agent(sender, path, identity, language or self._language)
         log.info("agent %s registered", sender)
         self._changed()
 

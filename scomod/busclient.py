@@ -57,6 +57,10 @@ _ABSENT: Final = (
 )
 _SIGNAL_RULE: Final = f"type='signal',sender='{BUS_NAME}',path='{OBJECT_PATH}'"
 _DAEMON_CAME: Final = object()
+# Where polkit is asked, a person may have to find a password.
+_SILENTLY: Final = MessageFlag.NONE
+_BY_PERSON: Final = MessageFlag.ALLOW_INTERACTIVE_AUTHORIZATION
+PERSON_TIMEOUT_S: Final = 200.0
 _NO_PIN: Final = Secret("")
 
 
@@ -114,7 +118,8 @@ class Client:
     async def may_steer(self) -> bool:
         """Tell whether the bus lets us change something, by what is of no consequence."""
         try:
-            await self._call(CONTROL_INTERFACE, "UnregisterAgent", "o", f"{AGENT_PATH}/nobody")
+            body = (f"{AGENT_PATH}/nobody",)
+            await self._call(CONTROL_INTERFACE, "UnregisterAgent", "o", *body, flags=_SILENTLY)
         except RemoteError as error:
             return error.name != ERROR_ACCESS_DENIED
         return True
@@ -180,6 +185,10 @@ class Client:
     async def tree_node(self, uri: str) -> Record:
         """`Facade.tree_node`."""
         return dict(await self._call(TREE_INTERFACE, "Node", "s", uri))
+
+    async def tree_octets(self, uri: str, offset: int) -> bytes:
+        """`Facade.tree_octets`."""
+        return bytes(await self._call(TREE_INTERFACE, "Read", "st", uri, offset))
 
     async def traces(self) -> list[Record]:
         """`Facade.traces`."""
@@ -247,15 +256,18 @@ class Client:
         self._bus.on_gone(lambda: turns.put_nowait(None))
         self._on_message(MessageType.METHOD_CALL, AGENT_INTERFACE, take)
         await self._follow_owner(moved)
-        await self._register(ready, language)
+        await self.register_agent(language)
+        ready()
         while (turn := await turns.get()) is not None:
             if turn is _DAEMON_CAME:
                 with contextlib.suppress(NotReachable):  # gone again: it will be back
-                    await self._register(ready, language, MessageFlag.NO_AUTOSTART)
+                    await self.register_agent(language, MessageFlag.NO_AUTOSTART)
+                    ready()
             elif start is not None:
                 start(self._reply(desk, turn))
             else:
                 await self._reply(desk, turn)
+        desk.clear()
         raise no_bus(self._address, "it went away")
 
     async def _reply(self, desk: Desk, call: Message) -> None:
@@ -263,12 +275,11 @@ class Client:
         if self._bus.connected:
             self._bus.send(answer)
 
-    async def _register(
-        self, ready: Callable[[], None], language: str, flags: MessageFlag = MessageFlag.NONE
-    ) -> None:
-        body = (AGENT_PATH, language)
-        await self._call(CONTROL_INTERFACE, "RegisterAgentIn", "os", *body, flags=flags)
-        ready()
+    async def register_agent(self, language: str, flags: MessageFlag = MessageFlag.NONE) -> None:
+        """Be the agent, from now on or again; `serve_agent` answers."""
+        await self._call(
+            CONTROL_INTERFACE, "RegisterAgentIn", "os", AGENT_PATH, language, flags=flags
+        )
 
     async def _follow_owner(self, changed: Callable[[str], None]) -> None:
         """Learn and keep up who owns the daemon's name: only its owner is listened to."""
@@ -304,9 +315,11 @@ class Client:
         signature: str = "",
         *body: Any,
         timeout_s: float | None = CALL_TIMEOUT_S,
-        flags: MessageFlag = MessageFlag.NONE,
+        flags: MessageFlag = _BY_PERSON,
         files: list[int] | None = None,
     ) -> Any:
+        if timeout_s is not None and interface != STATUS_INTERFACE and flags is _BY_PERSON:
+            timeout_s = PERSON_TIMEOUT_S
         message = Message(
             destination=BUS_NAME,
             path=OBJECT_PATH,

@@ -190,6 +190,11 @@ METHODS: Final[Mapping[tuple[str, str], Export]] = {
     (TREE_INTERFACE, "Node"): Export(
         (("uri", "s"),), (("node", "a{sv}"),), lambda bus, _, uri: pack(bus.facade.tree_node(uri))
     ),
+    (TREE_INTERFACE, "Read"): Export(
+        (("uri", "s"), ("offset", "t")),
+        (("octets", "ay"),),
+        lambda bus, _, uri, offset: bus.facade.tree_octets(uri, offset),
+    ),
     (TRACE_INTERFACE, "List"): Export(
         (), (("traces", "aa{sv}"),), lambda bus, _: [pack(r) for r in bus.facade.traces()]
     ),

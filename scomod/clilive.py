@@ -19,7 +19,7 @@ from scomod.language import Tongue, of_environment
 from scomod.meter import Meters
 from scomod.operation import CHANGES
 from scomod.terminal import read_line
-from scomod.wording import say
+from scomod.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from scomod.clicall import Call, Screen
     from scomod.facade import Record
 
-ACCEPTED: Final = say("accepted")
-DECLINED: Final = say("declined")
-READY: Final = say("waiting for prompts; Ctrl-C ends")
-ALLOW: Final = say("Allow it? [y/N]")
-ALLOW_OR_LATER: Final = say("Allow it? [y/N, or later: 1h, tonight, 22:00]")
+ACCEPTED: Final = worded("accepted")
+DECLINED: Final = worded("declined")
+READY: Final = worded("waiting for prompts; Ctrl-C ends")
+ALLOW: Final = worded("Allow it? [y/N]")
+ALLOW_OR_LATER: Final = worded("Allow it? [y/N, or later: 1h, tonight, 22:00]")
 # Translators: what a person may type for "tonight", as it stands in the question before.
-TONIGHT: Final = say("tonight")
+TONIGHT: Final = worded("tonight")
 CLEAR_LINE: Final = "\r\x1b[K"
 
 

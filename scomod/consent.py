@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scomod.confirm import Pending, kept
 from scomod.errors import ScomodError
@@ -19,6 +19,7 @@ from scomod.stepresult import Done, Wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from scomod.admission import Facts
     from scomod.clock import Clock
     from scomod.confirm import Confirmations
     from scomod.installers.base import InstalledItem
@@ -31,8 +32,18 @@ PERMISSIONS: Final = "permissions"  # key of Operation.data and of a prompt
 log = logging.getLogger(__name__)
 
 
+class Network(Protocol):
+    """Knows what a network costs."""
+
+    async def now(self) -> Facts:
+        """Look once."""
+
+
 class Consent:
-    """The steps; `installed()` looks what is there, in a thread."""
+    """The steps; `installed()` looks what is there, in a thread.
+
+    `windows` are when operations may begin, as a person is told.
+    """
 
     def __init__(
         self,
@@ -42,12 +53,16 @@ class Consent:
         *,
         server_name: Callable[[str], str],
         installed: Callable[[], Iterable[InstalledItem]],
+        network: Network,
+        windows: Sequence[str] = (),
     ) -> None:
         self._confirmations = confirmations
         self._clock = clock
         self._permissions = permissions
         self._server_name = server_name
         self._installed = installed
+        self._network = network
+        self._windows = windows
 
     async def do(self, operation: Operation) -> StepResult:
         """Go on where policy does without a person, else wait for an answer."""
@@ -67,7 +82,7 @@ class Consent:
         asked = await asyncio.to_thread(self._permissions.new, operation, found)
         if not asked:
             return Done()
-        return self._decided(operation, self._words(operation, found, asked))
+        return self._decided(operation, await self._words(operation, found, asked))
 
     def _decided(self, operation: Operation, prompt: Mapping[str, Any]) -> StepResult:
         told = {PERMISSIONS: prompt[PERMISSIONS]} if prompt.get(PERMISSIONS) else {}
@@ -77,27 +92,31 @@ class Consent:
         return Done(data={**kept(operation, answer, self._clock.wall_s()), **told})
 
     async def _prompt(self, operation: Operation) -> dict[str, Any]:
-        from scomod import question  # noqa: PLC0415 - a waiting daemon has asked already
+        from scomod.meanings import STOPPING  # noqa: PLC0415 - a waiting daemon has asked already
 
         is_told = self._permissions.at_once(operation)
-        is_looked_at = is_told or operation.primitive in question.STOPPING
+        is_looked_at = is_told or operation.primitive in STOPPING
         found = await self._look(operation) if is_looked_at else []
         asked: Sequence[str] = ()
         if is_told:
             asked = await asyncio.to_thread(self._permissions.new, operation, found)
-        return self._words(operation, found, asked)
+        return await self._words(operation, found, asked)
 
-    def _words(
+    async def _words(
         self, operation: Operation, found: Iterable[InstalledItem], asked: Sequence[str]
     ) -> dict[str, Any]:
         from scomod import question  # noqa: PLC0415 - a waiting daemon has asked already
 
+        facts = await self._network.now() if question.is_fetched(operation) else None
+        is_unmetered = None if facts is None else facts.on_unmetered
         mine = [item for item in found if _is_about(item, operation.subject)]
         return question.prompt_of(
             operation,
             server_name=self._server_name(operation.server_id),
             units=[unit for item in mine for unit in item.units],
             permissions=asked,
+            is_metered=None if is_unmetered is None else not is_unmetered,
+            windows=self._windows,
         )
 
     async def _look(self, operation: Operation) -> list[InstalledItem]:

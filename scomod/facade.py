@@ -23,6 +23,10 @@ class Refused(ScomodError):  # noqa: N818
     """The daemon will not do that now; the text says why and what to do."""
 
 
+class AccessDenied(ScomodError):  # noqa: N818
+    """The caller may not do that; the text says who may."""
+
+
 class WrongPin(Refused):
     """The document is sealed with another PIN; it may be tried again."""
 
@@ -117,6 +121,12 @@ class Facade(Protocol):
 
     def tree_node(self, uri: str) -> Record:
         """`{"uri","format","type","acl","value"}`; secrets are never shown."""
+
+    def tree_octets(self, uri: str, offset: int) -> bytes:
+        """Give a piece of the value of a leaf from an offset on, b"" at its end.
+
+        Raises `Unknown`, and `Refused` for secrets and interior nodes.
+        """
 
     def traces(self) -> list[Record]:
         """Sessions of which a trace is kept, oldest first, without its text."""

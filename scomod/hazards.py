@@ -13,9 +13,9 @@ from scomod.clifmt import moment, size
 from scomod.errors import InstallerError, ScomodError, VerifyError
 from scomod.installers.archive import Archives
 from scomod.installers.base import BUNDLE, Discerning
+from scomod.meanings import MEANING, STOPPING
 from scomod.operation import CHANGES, Branch, Primitive, StepKind
 from scomod.package import backend_of, params_of, payload_of
-from scomod.question import MEANING, STOPPING
 from scomod.risks import Risk, Unknown, note
 from scomod.trust import trust_of
 from scomod.value import frozen

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scomod.codes import AlertCode
 from scomod.dmclient.useralert import UserAlert, UserAnswer, Verdict
 from scomod.policy import Mode, first
+from scomod.wording import filled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from scomod.settings import Confirm, Rule
 
 OPERATION: Final = "Inventory"  # what a rule calls the reading of the inventory
-TEXT: Final = "It wants to read which software is on this device. Allow it?"
 # No agent, or one without means: a session cannot wait for one to come.
 ABSENT: Final[Mapping[str, bool]] = {"defer": False, "decline": False, "accept": True}
 
@@ -58,17 +58,22 @@ class Inquiry:
     async def _is_admitted(self, server_id: str, server_name: str) -> bool:
         mode = self._mode(server_id)
         if mode is Mode.ASK:
-            alert = UserAlert(code=AlertCode.CONFIRM_OR_REJECT, text=TEXT)
+            from scomod.meanings import INVENTORY_ASKED  # noqa: PLC0415 - few are asked
+
+            alert = UserAlert(code=AlertCode.CONFIRM_OR_REJECT, text=INVENTORY_ASKED)
             answer = await self._interview.ask(alert, server_id=server_id, server_name=server_name)
             if answer.verdict is Verdict.NOT_SHOWN:
                 return ABSENT[self._policy.no_agent]
             return answer.verdict is Verdict.DONE
         if mode is Mode.INFORM:
+            from scomod.meanings import INVENTORY_NAME, INVENTORY_TOLD  # noqa: PLC0415 - the same
+
             self._inform(
                 {
                     "operation": 0,
                     "primitive": OPERATION,
-                    "name": "the software on this device",
+                    "name": INVENTORY_NAME,
+                    "summary": filled(INVENTORY_TOLD, server=server_name or server_id),
                     "server": server_id,
                     "server_name": server_name,
                 }

@@ -23,8 +23,9 @@ from scomod.forecast import Forecast
 from scomod.hazards import Hazards
 from scomod.installers import registry
 from scomod.installers.kinds import Place
+from scomod.meanings import MEANING
 from scomod.quarantine import Quarantine
-from scomod.question import MEANING, name_of
+from scomod.question import name_of
 from scomod.reasons import Reasons
 from scomod.summons import summonses
 

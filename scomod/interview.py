@@ -23,6 +23,7 @@ from scomod.codes import AlertCode
 from scomod.dmclient import useralert
 from scomod.dmclient.useralert import UserAlert, UserAnswer, Verdict
 from scomod.facade import AgentGone, Cancelled, NotShown
+from scomod.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from scomod.facade import AlertPort, Record
     from scomod.settings import Session
 
+CHOOSE: Final = worded("choose among the numbers")
 METHODS: Final[Mapping[AlertCode, str]] = {
     AlertCode.DISPLAY: "Display",
     AlertCode.CONFIRM_OR_REJECT: "Confirm",
@@ -116,7 +118,7 @@ def _judged(alert: UserAlert, value: Any) -> tuple[UserAnswer, str]:
             return UserAnswer(verdict=Verdict.DONE, text=value), useralert.problem(alert, value)
         case AlertCode.SINGLE_CHOICE | AlertCode.MULTIPLE_CHOICE:
             chosen = tuple(value)
-            problem = "" if useralert.is_choice(alert, chosen) else "choose among the numbers"
+            problem = "" if useralert.is_choice(alert, chosen) else CHOOSE
             return UserAnswer(verdict=Verdict.DONE, chosen=chosen), problem
         case _:
             return UserAnswer(verdict=Verdict.DONE), ""

@@ -8,14 +8,14 @@ has no memory for it (I16).  Nothing is decided here.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from scomod import net, pace
 from scomod.acquiring import Acquiring
-from scomod.admission import Admission
+from scomod.admission import Admission, Surroundings
 from scomod.allowance import Allowance
 from scomod.bootid import boot_id
-from scomod.consent import Consent
+from scomod.consent import Consent, Network
 from scomod.extras import NEVER
 from scomod.fetchterms import FetchTerms
 from scomod.health import Watch
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from scomod.admission import Surroundings
     from scomod.clock import Clock
     from scomod.confirm import Confirmations
     from scomod.db import Database
@@ -41,6 +40,11 @@ if TYPE_CHECKING:
     from scomod.records import Records
     from scomod.settings import Paths, Settings
     from scomod.telling import Telling
+    from scomod.vigil import Vigil
+
+
+class Around(Surroundings, Network, Protocol):
+    """What operations know of what is around the device."""
 
 
 def make_telling(
@@ -78,12 +82,13 @@ def make_steps(
     spool: Spool,
     runner: Runner,
     confirmations: Confirmations,
-    surroundings: Callable[[Callable[[], None]], Surroundings],
+    surroundings: Callable[[Callable[[], None]], Around],
     nudge: Callable[[], None],
     open_fetcher: Callable[[], Fetcher],
     on_progress: Callable[[int, int, int | None], None],
     server_name: Callable[[str], str],
     ask_for_restart: Callable[[Mapping[str, Any]], None],
+    vigil: Vigil,
 ) -> Steps:
     """Put the steps of operations together; `surroundings` opens them for who hears their news."""
     boot, unset = partial(boot_id, paths.root), partial(_unset, settings, clock, store)
@@ -123,8 +128,11 @@ def make_steps(
             Permissions(paths, spool, runner, settings.install.bundle),
             server_name=server_name,
             installed=runner.inventory,
+            network=around,
+            windows=settings.admission.windows,
         ),
         admission=Admission(settings.admission, clock, around, _delay_s(settings, store)),
+        vigil=vigil,
         unset=unset,
     )
     return steps

@@ -14,6 +14,7 @@ from scomod.dmclient import seal
 from scomod.dmclient.bootstrap import Lack
 from scomod.dmclient.useralert import UserAlert
 from scomod.parcels import Parcels
+from scomod.wording import filled, joined, worded, worded_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,23 +31,22 @@ FOR: Final = {
     Lack.PIN: "a person with its PIN, whom 'scomoctl agent' asks",
     Lack.IMSI: "the IMSI: [bootstrap] imsi, or a modem",
 }
-TEXT: Final = (
+TEXT: Final = worded(
     "{sender} sent this device the settings of a management server: {servers}. "
     "Enter the PIN you were given for them. Tries left: {tries}. "
     "Cancel if you did not expect that."
 )
 NAMES_COUNT, NAME_COUNT = 4, 64  # servers in a question, characters of each
-WRONG: Final = "That PIN was wrong. "
+WRONG: Final = worded("That PIN was wrong.")
 
 
 def question(waiting: Waiting, servers: list[str], tries_count: int, max_count: int) -> UserAlert:
     """Return what asks for a PIN of at most `max_count` characters."""
-    text = TEXT.format(
-        sender=waiting.sender, servers=named(servers), tries=tries_count - waiting.wrong_count
-    )
+    tries = tries_count - waiting.wrong_count
+    text = filled(TEXT, sender=waiting.sender, servers=named(servers), tries=tries)
     return UserAlert(
         code=AlertCode.TEXT_INPUT,
-        text=WRONG + text if waiting.wrong_count else text,
+        text=joined((WRONG, text)) if waiting.wrong_count else text,
         max_count=max_count,
         is_hidden=True,
     )
@@ -56,7 +56,10 @@ def named(servers: list[str]) -> str:
     """Name servers to a person, not more than fits a question: a stranger chose the names."""
     names = [each[:NAME_COUNT] for each in servers[:NAMES_COUNT]]
     more = len(servers) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
+    listed = ", ".join(names)
+    if not more:
+        return listed
+    return worded_many("{names} and {count} more", "{names} and {count} more", more, names=listed)
 
 
 def documents(db: Database, key: str, longest_s: float) -> Iterator[Cause]:

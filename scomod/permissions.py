@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scomod.installers import bundle
+from scomod.installers import bundle, flatpak_permissions
 from scomod.installers.base import BUNDLE
 from scomod.installers.kinds import backend_name
 from scomod.operation import Branch, Primitive
 from scomod.package import backend_of, has_sandbox, may_disclose, payload_of
+from scomod.wording import Wording, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +35,6 @@ INSTALLS: Final = (
 # A backend's own limit is lower; a package of many components has them all.
 SENTENCES_COUNT: Final = 64
 SENTENCE_CHARACTERS: Final = 200
-MORE: Final = "It asks for {} permissions more, which are not told here."
 
 
 class Permissions:
@@ -69,7 +69,7 @@ class Permissions:
         found = list(self._facts(operation))
         asked = [(facts.id, text) for facts in found for text in _added(facts, known)]
         if len(found) > 1:
-            return _bounded([f"{component_id}: {text}" for component_id, text in asked])
+            return _bounded([_of_component(*each) for each in asked])
         return _bounded([text for _, text in asked])
 
     def _facts(self, operation: Operation) -> Iterator[Facts]:
@@ -104,8 +104,19 @@ def _added(facts: Facts, installed: dict[str, InstalledItem]) -> list[str]:
 
 def _bounded(texts: Sequence[str]) -> list[str]:
     """Cut what a person would never read, and say so."""
-    shown = [text[:SENTENCE_CHARACTERS] for text in texts]
-    left = len(shown) - SENTENCES_COUNT
+    shown = [_shown(text) for text in texts[:SENTENCES_COUNT]]
+    left = len(texts) - SENTENCES_COUNT
     if left > 0:
-        shown[SENTENCES_COUNT - 1 :] = [MORE.format(left + 1)]
+        shown[-1] = flatpak_permissions.more(left + 1)
     return shown
+
+
+def _of_component(component_id: str, text: str) -> str:
+    return worded("{component}: {text}", component=component_id, text=_shown(text))
+
+
+def _shown(text: str) -> str:
+    """Return a sentence that is not too long, as a text of ours if it is one."""
+    if len(text) > SENTENCE_CHARACTERS:
+        return text[:SENTENCE_CHARACTERS]
+    return text if isinstance(text, Wording) else flatpak_permissions.known_again(text)

@@ -47,14 +47,14 @@ from scomod.package import (
     medium_mark,
     offer_of,
 )
-from scomod.wording import Figure, Wording, filled, joined, say, say_many
+from scomod.wording import Figure, Wording, filled, joined, worded, worded_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scomod.meanings import Meaning
 
-_IT_ASKS: Final = say("It asks for what it may not do now:")
+_IT_ASKS: Final = worded("It asks for what it may not do now:")
 
 
 def prompt_of(
@@ -125,17 +125,17 @@ def _sentences(
     yield prompt["effect"]
     if prompt["permissions"]:
         yield _IT_ASKS
-        yield from (say("- {text}", text=text) for text in prompt["permissions"])
+        yield from (worded("- {text}", text=text) for text in prompt["permissions"])
     yield from _costs(prompt, is_coming=is_fetched(operation))
     if units := prompt["units"]:
-        yield say_many(
+        yield worded_many(
             "This service stops, at least for a moment: {units}.",
             "These services stop, at least for a moment: {units}.",
             len(units),
             units=", ".join(units),
         )
     if windows:
-        yield say("It begins only at these times: {windows}.", windows="; ".join(windows))
+        yield worded("It begins only at these times: {windows}.", windows="; ".join(windows))
     yield RESTARTS if prompt["reboot"] else NO_RESTART
     yield UNDONE[prompt["reversible"]]
 
@@ -152,7 +152,7 @@ def _costs(prompt: Mapping[str, Any], *, is_coming: bool) -> Iterator[str]:
 def amount(octets: int) -> Wording:
     """Return octets for people, "1.5 MiB"."""
     number, unit = size(octets).split()
-    return say("{number} {unit}", number=Figure(number), unit=unit)
+    return worded("{number} {unit}", number=Figure(number), unit=unit)
 
 
 def _effect(operation: Operation, meaning: Meaning) -> Wording:

@@ -25,18 +25,6 @@ if TYPE_CHECKING:
 HELPER: Final = "helper"
 
 
-def restart_prompt(operation: Operation) -> dict[str, Any]:
-    """Return what a person is told who is to restart the device."""
-    subject = operation.subject
-    return {
-        "operation": operation.id,
-        "what": "restart the device to finish",
-        "name": subject.name or subject.pkg_id or subject.component_id,
-        "version": subject.version,
-        "server": operation.server_id,
-    }
-
-
 class Restart:
     """The reboot step; `ask(prompt)` tells a person that the device should be restarted."""
 
@@ -69,6 +57,8 @@ class Restart:
         if self._policy.by == HELPER:
             await self._orders.reboot(operation, note["boot_id"])
         else:
+            from scomod.question import restart_prompt  # noqa: PLC0415 - mostly nobody is asked
+
             self._ask(restart_prompt(operation))
         return Wait(again_s=left_s)
 

@@ -20,6 +20,7 @@ from scomod.installsettings import Flatpak as Flatpak  # noqa: PLC0414 - as `Pat
 from scomod.installsettings import Install as Install  # noqa: PLC0414 - as `Paths`
 from scomod.installsettings import Opkg as Opkg  # noqa: PLC0414 - as `Paths`
 from scomod.installsettings import Program as Program  # noqa: PLC0414 - as `Paths`
+from scomod.installsettings import SelfUpdate as SelfUpdate  # noqa: PLC0414 - as `Paths`
 from scomod.installsettings import Systemd as Systemd  # noqa: PLC0414 - as `Paths`
 from scomod.paths import Paths as Paths  # noqa: PLC0414 - settings and paths go together
 from scomod.quirk import Quirk
@@ -27,6 +28,8 @@ from scomod.shapes import (
     GIB,
     GLOB_SHAPE,
     GLOB_WORDS,
+    LANGUAGE_SHAPE,
+    LANGUAGE_WORDS,
     MIB,
     PIN_SHAPE,
     PROXY_SHAPE,
@@ -43,6 +46,8 @@ from scomod.shapes import (
     shaped,
     within,
 )
+from scomod.supportsettings import Metrics as Metrics  # noqa: PLC0414 - as `Paths`
+from scomod.supportsettings import Recorder as Recorder  # noqa: PLC0414 - as `Paths`
 from scomod.value import section
 from scomod.wakesettings import Media as Media  # noqa: PLC0414 - as `Paths`
 from scomod.wakesettings import Modem as Modem  # noqa: PLC0414 - as `Paths`
@@ -68,10 +73,14 @@ class Device:
 
 @section
 class Daemon:
-    """When a daemon that is not resident leaves: after so long, if nothing is due sooner."""
+    """When a daemon that is not resident leaves: after so long, if nothing is due sooner.
+
+    What gets on no more for `stuck_after_s` beyond its own limits is left to the watchdog.
+    """
 
     idle_exit_s: float = within(30.0, 0.1, 86400.0)
     min_absence_s: float = within(20.0, 0.1, 86400.0)
+    stuck_after_s: float = within(600.0, 0.1, 86400.0)
 
 
 @section
@@ -191,6 +200,7 @@ class Confirm:
     max_deferrals_count: int = within(3, 0, 10)
     tonight: str = shaped("22:00", TIME_SHAPE, "HH:MM")
     tell: str = one_of("asked", "always", "never")
+    language: str = shaped("", LANGUAGE_SHAPE, LANGUAGE_WORDS)
 
 
 @section
@@ -334,10 +344,13 @@ class Settings:
     scomo: Scomo = field(default_factory=Scomo)
     health: Health = field(default_factory=Health)
     reboot: Reboot = field(default_factory=Reboot)
+    self_update: SelfUpdate = field(default_factory=SelfUpdate)
     quarantine: Quarantine = field(default_factory=Quarantine)
     history: History = field(default_factory=History)
     request: Request = field(default_factory=Request)
     log: Log = field(default_factory=Log)
+    recorder: Recorder = field(default_factory=Recorder)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def server(self, server_id: str) -> Server:
         """Return what holds for one server; one without a section has the defaults."""

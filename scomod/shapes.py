@@ -30,6 +30,8 @@ _DAYS = f"{_DAY}(-{_DAY})?"
 TIME_SHAPE = "([01][0-9]|2[0-3]):[0-5][0-9]"
 WINDOW_SHAPE = f"({_DAYS}(,{_DAYS})* )?{TIME_SHAPE}-({TIME_SHAPE}|24:00)"
 WINDOW_WORDS = '"HH:MM-HH:MM" in local time, days before it: "Mon-Fri,Sun 22:00-04:00"'
+LANGUAGE_SHAPE = "([a-z]{2,3}(_[A-Z]{2})?)?"
+LANGUAGE_WORDS = 'a language: "de", "de_AT"'
 GLOB_SHAPE = "[!-~]{1,128}"
 GLOB_WORDS = "patterns of component ids, such as lib*"
 

@@ -25,6 +25,7 @@ from scomod.dmclient.useralert import UserAlert, Verdict
 from scomod.mo import dmacc
 from scomod.terms import Terms, dated_s
 from scomod.wishes import OPEN_KEY, Wish
+from scomod.wording import worded
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,10 +52,12 @@ MODES: Final[Mapping[UiMode, str]] = {
 
 # What a person reads, by mode and by whether the server began it or somebody at the device.
 TEXTS: Final[Mapping[tuple[str, bool], str]] = {
-    (INFORM, True): "This server begins to manage the device.",
-    (INFORM, False): "This server begins with what was asked for on this device.",
-    (ASK, True): "This server wants to manage the device now. May it?",
-    (ASK, False): "This server is ready for what was asked for on this device. May it begin?",
+    (INFORM, True): worded("This server begins to manage the device."),
+    (INFORM, False): worded("This server begins with what was asked for on this device."),
+    (ASK, True): worded("This server wants to manage the device now. May it?"),
+    (ASK, False): worded(
+        "This server is ready for what was asked for on this device. May it begin?"
+    ),
 }
 
 

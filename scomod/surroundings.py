@@ -65,6 +65,13 @@ class BusSurroundings:
             self._facts = self._facts if self._who else None
             self._changed.set()
 
+    async def now(self) -> Facts:
+        """Look once; nothing is known where there is no bus."""
+        try:
+            return await self._read()
+        except NotReachable:
+            return Facts()
+
     async def _follow(self) -> None:
         """Read the facts whenever something may have changed, until nobody waits."""
         try:

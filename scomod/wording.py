@@ -5,7 +5,7 @@ A `Wording` is the English text and remembers what it was made of.  Who shows it
 the person's language (`language.py`); what is a plain `str` came from somebody else and is
 shown as it is.  Nothing is looked up here (docs/adr/0044).
 
-`say` and `say_many` are also what xgettext looks for: their first arguments are literals.
+`worded` and `worded_many` are also what xgettext looks for: their first arguments are literals.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Figure(str):
     __slots__ = ()
 
 
-def say(template: str, /, **parts: object) -> Wording:
+def worded(template: str, /, **parts: object) -> Wording:
     """Return a text with its parts in it; parts may be texts of ours too."""
     return _made(template, "", 1, parts)
 
 
-def say_many(one: str, many: str, /, count: int, **parts: object) -> Wording:
+def worded_many(one: str, many: str, /, count: int, **parts: object) -> Wording:
     """Return the text for a number of things; both have `{count}` as a part."""
     return _made(one, many, count, {"count": count, **parts})
 
 
 def filled(text: str, /, **parts: object) -> Wording:
-    """Put parts into a text of a table that was made by `say` without them."""
+    """Put parts into a text of a table that was made by `worded` without them."""
     return _made(text.template if isinstance(text, Wording) else text, "", 1, parts)
 
 
@@ -77,7 +77,7 @@ class Phrases:
         """Return a text as a `Wording`, if it is one of these."""
         for template, pattern in self._patterns:
             if found := pattern.fullmatch(text):
-                return say(template, **self._parts(found.groupdict()))
+                return worded(template, **self._parts(found.groupdict()))
         return text
 
     def _parts(self, found: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus
 from scomod.codes import AlertCode, DmStatus
 from scomod.dmclient.model import Item
 from scomod.errors import IncompleteCommand, NotSupported, TooMuchToShow
+from scomod.wording import worded, worded_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -216,7 +217,9 @@ def _text(item: Item) -> str:
 def problem(alert: UserAlert, text: str) -> str:
     """Return what is wrong with a text typed as answer to 1102, or "" (omadm §1.4, IT, MAXLEN)."""
     if len(text) > alert.max_count:
-        return f"at most {alert.max_count} characters"
+        return worded_many(
+            "at most {count} character", "at most {count} characters", alert.max_count
+        )
     is_good, _ = _FORMS[alert.input_type]
     return "" if is_good(text) else form(alert)
 
@@ -265,13 +268,22 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 
 _FORMS: Final[Mapping[InputType, tuple[Callable[[str], bool], str]]] = {
-    InputType.ALPHANUMERIC: (_is_text, "one line of text"),
-    InputType.NUMERIC: (_matches(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"), "a number, such as -12.5"),
-    InputType.DATE: (_is_date, "a date as DDMMYYYY"),
-    InputType.TIME: (_matches(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]"), "a time as hhmmss"),
+    InputType.ALPHANUMERIC: (_is_text, worded("one line of text")),
+    InputType.NUMERIC: (
+        _matches(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"),
+        worded("a number, such as -12.5"),
+    ),
+    InputType.DATE: (_is_date, worded("a date as DDMMYYYY")),
+    InputType.TIME: (
+        _matches(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]"),
+        worded("a time as hhmmss"),
+    ),
     InputType.PHONE: (
         _matches(r"\+?[0-9pws]+"),
-        "a phone number: digits, p, w, s, and + only in front",
+        worded("a phone number: digits, p, w, s, and + only in front"),
     ),
-    InputType.IPV4: (_matches(rf"({_OCTET}\.){{3}}{_OCTET}"), "an address such as 192.0.2.1"),
+    InputType.IPV4: (
+        _matches(rf"({_OCTET}\.){{3}}{_OCTET}"),
+        worded("an address such as 192.0.2.1"),
+    ),
 }

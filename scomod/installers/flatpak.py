@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from scomod.installers.flatpak_ref import Ref
     from scomod.installers.kinds import Place
 
-NOT_LOOKED_AT: Final = "What it may do is known only once it has been fetched."
 # Content that flatpak fetches while it deploys, unpacked by a script of the package.
 _EXTRA_DATA: Final = "Extra Data"
 
@@ -94,7 +93,7 @@ class FlatpakBackend:
             version=version,
             architecture=architecture,
             description=ref.summary if ref else flatpak_facts.summary(contents.appdata),
-            permissions=permissions if contents.commit else (NOT_LOOKED_AT,),
+            permissions=permissions if contents.commit else (flatpak_permissions.NOT_LOOKED_AT,),
         )
 
     def prepare(self, payload: Path, facts: Facts) -> None:

@@ -30,6 +30,7 @@ from scomod.records import Records
 from scomod.settings import Confirm, Download, Paths, Settings, Verify
 from scomod.telling import Telling
 from scomod.turns import Turns
+from scomod.vigil import Vigil
 from tests.support.backends import FakeBackend, FakeSandboxBackend
 from tests.support.executing import LIMITS, MAX_OBJECT_BYTES
 from tests.support.shelf import Shelf, ShelfFetcher
@@ -156,6 +157,7 @@ class Handset:
             on_progress=lambda *_: None,
             server_name=lambda server_id: server_id,
             ask_for_restart=lambda _: None,
+            vigil=Vigil(self.clock.monotonic_s),
         )
 
     def open_fetcher(self) -> Fetcher:
@@ -218,6 +220,10 @@ class Handset:
 
     def rest(self, _who: str) -> None:
         """Let go of what was watched: nothing."""
+
+    async def now(self) -> Facts:
+        """What a person is told of it."""
+        return self.watch("")
 
     def settle(self) -> None:
         """Let everything happen that can happen now; raises `Killed` where the life ended."""
