@@ -14,10 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scomod import clibaseline, clihistory, clilive, clitrace, cliview, cliwhy
+from scomod import clibaseline, cliget, clihistory, clilive, clitrace, cliview, cliwhy
 from scomod.busaddress import find_address
 from scomod.clicall import EXIT_FAILED, EXIT_OK, Call, Screen, UsageError
-from scomod.clifmt import branches, fields, moment, printable
+from scomod.clifmt import branches, moment, printable
 from scomod.errors import ScomodError
 from scomod.settings import Paths
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ALONE: Final[Mapping[str, str]] = {
     "bootstrap": "scomod.clibootstrap",
     "doctor": "scomod.clidoctor",
+    "report": "scomod.clireport",
     "sign": "scomod.clisign",
     "syncml": "scomod.clisyncml",
 }
@@ -64,6 +65,15 @@ async def _status(call: Call) -> int:
     record = await call.client.status()
     screen = call.screen
     screen.show(record, cliview.status(record, screen.style, screen.width))
+    return EXIT_OK
+
+
+async def _metrics(call: Call) -> int:
+    from scomod import metrics, openmetrics  # noqa: PLC0415 - only this command needs them
+
+    record = await call.client.status()
+    text = openmetrics.text(metrics.families(record))
+    call.screen.show(text, text.splitlines())
     return EXIT_OK
 
 
@@ -128,12 +138,6 @@ async def _subtree(client: Client, uri: str, name: str) -> Record:
     return {"name": name, "text": node.get("value") or "", "children": below}
 
 
-async def _get(call: Call) -> int:
-    node = await call.client.tree_node(call.arguments.uri)
-    call.screen.show(node, fields(node))
-    return EXIT_OK
-
-
 async def _confirm(call: Call) -> int:
     return await _answer(call, is_accepted=True)
 
@@ -177,6 +181,7 @@ def _only_prompt(prompts: list[Record]) -> int:
 
 ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "status": _status,
+    "metrics": _metrics,
     "inventory": _inventory,
     "baseline": clibaseline.baseline,
     "operations": _operations,
@@ -188,7 +193,7 @@ ACTIONS: Final[Mapping[str, Callable[[Call], Awaitable[int]]]] = {
     "install": _install,
     "notify": _notify,
     "tree": _tree,
-    "get": _get,
+    "get": cliget.get,
     "confirm": _confirm,
     "decline": _decline,
     "defer": _defer,

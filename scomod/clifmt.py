@@ -44,8 +44,9 @@ class Style:
 
     @classmethod
     def of(cls, stream: Stream, environ: Mapping[str, str]) -> Style:
-        """Colour only on a terminal, and unless NO_COLOR is set to anything (no-color.org)."""
-        return cls(stream.isatty() and not environ.get("NO_COLOR"))
+        """Colour only on a terminal that can, unless NO_COLOR is set to anything (no-color.org)."""
+        is_able = stream.isatty() and environ.get("TERM") != "dumb"
+        return cls(is_able and not environ.get("NO_COLOR"))
 
     def paint(self, kind: str, text: str) -> str:
         """Return `text` in the colour of `kind`: good, bad or head."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scomod import __version__
 from scomod.codes import ComponentState
-from scomod.facade import Unknown
+from scomod.facade import Refused, Unknown
 from scomod.mo import dmacc
 from scomod.mo import uri as uris
 from scomod.operation import Branch, Cancel, Operation, Phase, StepKind
@@ -44,6 +44,9 @@ TOLD: Final[Mapping[str, str]] = {
     "disclosure_deferred_until_s": "deferred_until",
     "disclosure_deferrals": "deferrals",
 }
+
+
+PIECE_BYTES: Final = 65536  # of a long value, in one answer
 
 
 class Control:
@@ -301,6 +304,18 @@ class Control:
             size_bytes = node.blob.size_bytes
             record |= {"value": f"({size_bytes} octets)", "size": size_bytes}
         return record
+
+    def tree_octets(self, uri: str, offset: int) -> bytes:
+        """Give a piece of the value of a leaf; raises `Unknown`, `Refused`."""
+        node, path = self._node(uri), uris.as_typed(uri)
+        if is_secret_uri(path):
+            raise Refused("secrets are never shown")
+        if node.is_interior:
+            raise Refused(f"{path} has no value: it is an interior node")
+        body = self._tree.body(node)
+        if body is not None:
+            return body.read(offset, PIECE_BYTES)
+        return (self._tree.value(path) or "").encode()[offset : offset + PIECE_BYTES]
 
     def traces(self) -> list[Record]:
         """Give the sessions of which a trace is kept, oldest first."""

@@ -166,6 +166,10 @@ TREE: dict[str, str | None] = {
 }
 
 
+LONG_URI = "./SCOMO/Long"
+LONG_VALUE = b"beginning \xff" + bytes(3000) + b"end"
+
+
 class FakeDaemon:
     """One server, one waiting operation, one prompt, a small inventory and tree."""
 
@@ -324,11 +328,22 @@ class FakeDaemon:
         return [u.removeprefix(f"{uri}/") for u in TREE if u.rpartition("/")[0] == uri]
 
     def tree_node(self, uri: str) -> Record:
+        if uri == LONG_URI:
+            told = f"({len(LONG_VALUE)} octets)"
+            more = {"type": "", "acl": "Get=*", "size": len(LONG_VALUE)}
+            return {"uri": uri, "format": "bin", "value": told, **more}
         if uri not in TREE:
             raise Unknown(f"no node {uri}")
         value = TREE[uri]
         form = "node" if value is None else "chr"
         return {"uri": uri, "format": form, "type": "", "acl": "Get=*", "value": value or ""}
+
+    def tree_octets(self, uri: str, offset: int) -> bytes:
+        if uri == LONG_URI:
+            return LONG_VALUE[offset : offset + 1000]
+        if TREE.get(uri) is None:
+            raise Refused(f"{uri} has no value: it is an interior node")
+        return (TREE[uri] or "").encode()[offset:]
 
     def traces(self) -> list[Record]:
         return [{key: TRACE[key] for key in TRACE if key != "text"}]

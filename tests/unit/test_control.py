@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.control import Control
+from scomod.facade import Refused
 from scomod.operation import Phase, StepKind
 from scomod.records import Records
 from scomod.settings import Paths, Settings
@@ -90,3 +91,7 @@ def test_of_a_value_in_a_file_the_length_is_told(control: Control, tree: Tree) -
     tree.put(f"{node}/PkgID", value="p")
     shown = [control.tree_node(f"{node}/{name}") for name in ("Data", "PkgID")]
     assert [(each["value"], each.get("size")) for each in shown] == [("(9 octets)", 9), ("p", None)]
+    read = [control.tree_octets(f"{node}/{name}", 3) for name in ("Data", "PkgID")]
+    assert read == [b"x" * 6, b""]
+    with pytest.raises(Refused):
+        control.tree_octets(node, 0)

