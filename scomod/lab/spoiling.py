@@ -19,7 +19,7 @@ from scomod.lab.faults import HTML, WEB_PAGE
 if TYPE_CHECKING:
     from scomod.lab.switches import Wrong
 
-STALL_S: Final = 3600.0
+LOOK_S: Final = 0.1
 RETRY_AFTER_S: Final = 1
 PIECE_S: Final = 0.05
 
@@ -38,7 +38,7 @@ async def answer(request: web.Request, response: web.Response, wrong: Wrong) -> 
     """Return the answer of the DM server as it goes out."""
     await asyncio.sleep(wrong.get("slow", 0) / 1000)
     if "stall" in wrong:
-        await asyncio.sleep(STALL_S)
+        await _silence(request)
     if "lost" in wrong:
         _hang_up(request)
     if "clock" in wrong:
@@ -74,10 +74,16 @@ async def _stream(
         await response.write(sent[start : start + step])
         await asyncio.sleep(step / rate if rate else 0)
     if "stall" in wrong:
-        await asyncio.sleep(STALL_S)
+        await _silence(request)
     if "cut" in wrong:
         _hang_up(request)
     return response
+
+
+async def _silence(request: web.Request) -> None:
+    """Say nothing until the client has gone."""
+    while request.transport is not None:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(LOOK_S)
 
 
 def _hang_up(request: web.Request) -> None:
