@@ -51,9 +51,10 @@ class _Watcher:
 
 
 class Feed:
-    """All watchers; `tell` costs nothing while there are none."""
+    """All watchers, `most` of them at a time; `tell` costs nothing while there are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_WATCHERS_COUNT) -> None:
+        self._most = most
         self._watchers: set[_Watcher] = set()
         self._is_closed = False
 
@@ -69,8 +70,8 @@ class Feed:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Serve one watcher until it goes away."""
-        if len(self._watchers) >= MAX_WATCHERS_COUNT:
-            text = f"{MAX_WATCHERS_COUNT} watch already"
+        if len(self._watchers) >= self._most:
+            text = f"{self._most} watch already"
             return web.json_response({"error": text}, status=HTTPStatus.SERVICE_UNAVAILABLE)
         watcher = _Watcher()
         self._watchers.add(watcher)

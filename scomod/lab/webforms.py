@@ -63,7 +63,7 @@ CONFIRM: Final = Field(
     name="confirm", label="Ask the person first", hint="a text (alert 1101) that must be agreed to"
 )
 URI: Final = Field(name="uri", label="Node", kind="uri")
-FETCHING: Final = ("Download", "DownloadInstall", "DownloadInstallInactive")
+FETCHING: Final = ("DownloadInstall", "DownloadInstallInactive", "Download")
 INSTALLING: Final = ("Install", "InstallInactive")
 LIVING: Final = ("Activate", "Deactivate", "Remove")
 

@@ -34,7 +34,10 @@ PARTS: Final = ".part-"  # no name of a package begins like that
 
 
 class PackageDesk:
-    """Takes packages in and says what they are; `tell` hears that something changed."""
+    """Takes packages in and says what they are; `tell` hears that something changed.
+
+    `most_bytes` limits what is uploaded.
+    """
 
     def __init__(
         self,
@@ -42,11 +45,13 @@ class PackageDesk:
         pki: Pki,
         base_url: Callable[[], str],
         tell: Callable[[None], None],
+        most_bytes: int = MAX_UPLOAD_BYTES,
     ) -> None:
         self._served = served
         self._pki = pki
         self._base_url = base_url
         self._tell = tell
+        self._most_bytes = most_bytes
 
     def routes(self) -> list[web.RouteDef]:
         """Return what the application serves."""
@@ -89,13 +94,13 @@ class PackageDesk:
 
     async def _upload(self, request: web.Request) -> web.Response:
         target = self._served.place_of(request.match_info["name"])
-        if (request.content_length or 0) > MAX_UPLOAD_BYTES:
-            text = f"a package is at most {MAX_UPLOAD_BYTES} octets here"
+        if (request.content_length or 0) > self._most_bytes:
+            text = f"a package is at most {self._most_bytes} octets here"
             return web.json_response({"error": text}, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=PARTS, delete=False) as part:
             is_whole = False
             try:
-                await _receive(request, part)
+                await _receive(request, part, self._most_bytes)
                 is_whole = True
             finally:
                 _settle(part, target if is_whole else None)
@@ -113,11 +118,11 @@ def _settle(part: IO[bytes], target: Path | None) -> None:
         Path(part.name).replace(target)
 
 
-async def _receive(request: web.Request, file: IO[bytes]) -> None:
+async def _receive(request: web.Request, file: IO[bytes], most: int) -> None:
     """Write a body of limited size; raises `LimitExceeded`."""
     size = 0
     async for block in request.content.iter_any():
         size += len(block)
-        if size > MAX_UPLOAD_BYTES:
-            raise LimitExceeded("octets of a package", MAX_UPLOAD_BYTES)
+        if size > most:
+            raise LimitExceeded("octets of a package", most)
         await asyncio.to_thread(file.write, block)

@@ -69,8 +69,10 @@ Said = dict[str, str]  # "text", "tone": "", good or bad
 def said(message: Message, about: About) -> list[Said]:
     """Say all of a message; `about` names the node of a command that was answered, or ""."""
     found = list(_header(message))
+    told = {(each.msg_ref, each.cmd_ref) for each in message.commands if isinstance(each, Results)}
     for command in message.commands:
-        found += _command(command, about)
+        if not _is_said_by_results(command, told):
+            found += _command(command, about)
     if len(found) > SAID_COUNT:
         rest = len(found) - SAID_COUNT
         found = [*found[:SAID_COUNT], _say(f"and {rest} more")]
@@ -80,6 +82,13 @@ def said(message: Message, about: About) -> list[Said]:
 def nodes(message: Message) -> dict[str, str]:
     """Name the node of each command of a message, by CmdID, for the Status that answers it."""
     return {command.cmd_id: _node(command) for command in _flat(message.commands)}
+
+
+def _is_said_by_results(command: Command, told: set[tuple[str | None, str]]) -> bool:
+    """Tell the Status of a Get whose values stand beside it."""
+    if not isinstance(command, Status) or not is_success(command.code):
+        return False
+    return (command.msg_ref, command.cmd_ref) in told
 
 
 def _header(message: Message) -> Iterator[Said]:

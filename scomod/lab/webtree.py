@@ -100,7 +100,11 @@ class Tree:
 
     def _list(self, node: Node, names: list[str]) -> None:
         """Have exactly these children."""
-        kept = {name: child for name, child in node.children.items() if name in names}
+        wanted = set(names)
+        kept = {name: child for name, child in node.children.items() if name in wanted}
+        self._count -= sum(
+            _size(child) for name, child in node.children.items() if name not in wanted
+        )
         room = max(MAX_NODES_COUNT - self._count, 0)
         added = [name for name in names if name not in kept][:room]
         self._count += len(added)
@@ -124,8 +128,9 @@ class Tree:
     def _drop(self, uri: str) -> None:
         names = _names(uri)
         above = self.root.at(*names[:-1]) if names else None
-        if above is not None and names:
-            above.children.pop(names[-1], None)
+        dropped = above.children.pop(names[-1], None) if above and names else None
+        if dropped is not None:
+            self._count -= _size(dropped)
 
 
 def tree_of(account: Account) -> Tree:
@@ -195,6 +200,10 @@ def _walk(node: Node, uri: str) -> Iterator[tuple[str, Node]]:
     yield uri, node
     for name, child in node.children.items():
         yield from _walk(child, f"{uri}/{name}")
+
+
+def _size(node: Node) -> int:
+    return 1 + sum(map(_size, node.children.values()))
 
 
 def _names(uri: str) -> list[str] | None:

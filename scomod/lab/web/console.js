@@ -166,7 +166,7 @@ class Panel {
 
   redraw() {
     const held = this.node.contains(document.activeElement) && document.activeElement.dataset.key;
-    this.node.replaceChildren(...[this.draw(JSON.parse(this.text))].flat());
+    this.node.replaceChildren(...[this.draw(JSON.parse(this.text))].flat(9));
     if (held) this.node.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
   }
 }
@@ -179,7 +179,7 @@ class TalkPanel {
     this.lastEvent = -1;
     this.session = "";
     this.list = el("ol", { class: "plain" });
-    this.empty = el("p", { class: "quiet" }, "Nothing was said since this bench was started.");
+    this.empty = el("p", { class: "quiet", hidden: true }, "Nothing was said since this bench was started.");
     this.node = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Session log" },
       this.empty, this.list);
   }
@@ -196,12 +196,12 @@ class TalkPanel {
     ].sort((one, other) => one.at - other.at);
     this.last = messages.at(-1)?.number ?? this.last;
     this.lastEvent = Math.max(this.lastEvent, ...fresh.map((each) => each.at_s));
+    this.empty.hidden = items.length + this.list.childElementCount > 0;
     if (items.length) this.append(items);
   }
 
   append(items) {
     const space = this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight;
-    this.empty.hidden = true;
     this.list.append(...items.flatMap((item) => item.node()));
     while (this.list.childElementCount > SAID_COUNT) this.list.firstElementChild.remove();
     if (space < 80) this.node.scrollTop = this.node.scrollHeight;
@@ -276,8 +276,8 @@ function input(field, isNeeded) {
   } else {
     const list = field.choices?.length ? `${id}-list` : null;
     const type = field.kind === "number" ? "number" : "text";
-    const shown = field.kind === "uri" ? "./" : null;
-    control = el("input", { ...common, type, list, placeholder: shown ?? field.choices?.[0], value: field.value });
+    const usual = field.kind === "uri" ? "./" : field.choices?.[0];
+    control = el("input", { ...common, type, list, placeholder: isNeeded ? null : usual, value: field.value });
   }
   const list = control.getAttribute("list");
   const label = el("label", { for: id }, field.label,
@@ -308,19 +308,19 @@ function orderForm(name, kind) {
   const needed = required.filter((each) => each !== "data");
   const takesData = required.includes("data");
   const node = form(fields, needed, "Queue it", async (values) => {
-    const { file, delta_from: older, ...rest } = values;
+    const { file, delta_from: older, upload: chosen, ...rest } = values;
     const params = Object.fromEntries(Object.entries(rest).filter(([, value]) => value));
     if (takesData && !file) throw new Error("choose a package");
     return order(name, kind, params, takesData ? { file } : {});
   });
   const choice = node.elements.file;
-  if (choice) furnishFiles(node, choice, takesData);
+  if (choice) furnishFiles(node, choice);
   return [el("p", {}, says, "."), node];
 }
 
-function furnishFiles(node, choice, takesData) {
-  const chooser = el("input", { type: "file", "aria-label": "Upload a package file" });
-  choice.after(chooser);
+function furnishFiles(node, choice) {
+  const chooser = el("input", { type: "file", name: "upload", "aria-label": "Upload a package file" });
+  choice.after(el("small", {}, "or upload one"), chooser);
   const filled = new Set();
   const fill = () => attempt(null, async () => {
     const older = node.elements.delta_from?.value ?? "";
@@ -350,7 +350,7 @@ function furnishFiles(node, choice, takesData) {
     const made = await upload(chooser.files[0]);
     await list();
     choice.value = made;
-    if (!takesData || made) await fill();
+    await fill();
     return `${made} is there`;
   }));
   list();
@@ -400,15 +400,15 @@ function deviceView(name, tab = "") {
   const about = new Panel(`${device}/summary`, (shown) => [
     el("span", { class: "state" }, STATES[shown.state]),
     el("span", { class: "quiet" }, shown.device_id || "no device yet", ", last seen ",
-      moment(shown.last_seen_s), `, ${shown.sessions} sessions, ${shown.waiting} waiting`),
+      moment(shown.last_seen_s), `; sessions: ${shown.sessions}, orders waiting: ${shown.waiting}`),
   ], { class: "row" });
-  const talk = new TalkPanel(name);
+  const talk = view.talk?.name === name ? view.talk : new TalkPanel(name);
   const [title, make] = TABS[tab] ?? TABS[""];
   const [panels, ...nodes] = make(name, device);
   const tabs = Object.entries(TABS).map(([key, [text]]) => el("a", {
     href: place(name, key), "aria-current": text === title ? "page" : null,
   }, text));
-  return [`${name}: ${title}`, [about, talk, ...panels], el("div", { class: "bench" },
+  return [`${name}: ${title}`, [talk, about, ...panels], el("div", { class: "bench" },
     el("section", { class: "sheet", "aria-label": title },
       el("div", { class: "head" }, el("h2", {}, picture("device"), " ", name), about.node,
         el("nav", { "aria-label": "This device" }, tabs)), nodes),
@@ -509,13 +509,13 @@ function treeNode(name, row, children) {
   const fill = () => list.replaceChildren(...below.map((each) => treeNode(name, each, children)));
   const details = el("details", { open: openNodes.has(row.uri) },
     el("summary", { "data-key": `node ${row.uri}` }, el("span", { class: "uri" }, leaf),
-      el("span", { class: "quiet" }, ` ${below.length} `), refused, " ", read), list);
+      el("span", { class: "quiet" }, ` ${below.length} `), refused), list);
   if (details.open) fill();
   details.addEventListener("toggle", () => {
     openNodes[details.open ? "add" : "delete"](row.uri);
     if (details.open && !list.childElementCount) fill();
   });
-  return el("li", {}, details);
+  return el("li", {}, read, details);
 }
 
 function eventsTab(name, device) {
@@ -592,9 +592,9 @@ function packagesView() {
 }
 
 function faultControls(row) {
-  const choice = el("select", { "aria-label": `Fault of ${row.name}`, "data-key": `fault ${row.name}` },
+  const choice = el("select", { name: "fault", "aria-label": `Fault of ${row.name}`, "data-key": `fault ${row.name}` },
     words.faults.map((fault) => option(fault)));
-  const count = el("input", { type: "number", min: "1", placeholder: "requests", "aria-label": "for so many requests" });
+  const count = el("input", { type: "number", name: "count", min: "1", placeholder: "requests", "aria-label": "for so many requests" });
   choice.value = row.fault;
   const button = el("button", { type: "button", "data-key": `set ${row.name}` }, "Set");
   button.addEventListener("click", () => attempt(button, async () => {
@@ -624,9 +624,9 @@ function faultsView() {
 function switchControls(row) {
   const label = `${row.name}: ${row.unit || "on or off"}`;
   const control = row.unit
-    ? el("input", { type: "number", placeholder: row.unit, "aria-label": label, "data-key": row.name })
+    ? el("input", { type: "number", name: "value", placeholder: row.unit, "aria-label": label, "data-key": row.name })
     : el("span", {});
-  const count = el("input", { type: "number", min: "1", placeholder: "times", "aria-label": "for so many requests" });
+  const count = el("input", { type: "number", name: "count", min: "1", placeholder: "times", "aria-label": "for so many requests" });
   const set = (value) => async () => {
     const number = count.value ? { count: Number(count.value) } : {};
     await post("faults", { name: row.name, value, ...number });
@@ -650,7 +650,8 @@ function logView() {
 async function show() {
   const [first = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   const [title, panels, ...nodes] = (VIEWS[first] ?? devicesView)(...rest);
-  view = { panels, name: first === "device" ? rest[0] : undefined };
+  const talk = panels.find((panel) => panel instanceof TalkPanel);
+  view = { panels, talk, name: first === "device" ? rest[0] : undefined };
   document.title = `${plain(title)} – scomod-lab`;
   notice.hidden = true;
   main.replaceChildren(...nodes);
