@@ -41,7 +41,7 @@ COLOURS: Final = {Mark.OK: "good", Mark.PROBLEM: "bad"}
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Look, and show what was found; the exit status says whether there is a problem."""
     paths = Paths(arguments.root.absolute())
-    records = asyncio.run(_looked(paths, find_address(os.environ, arguments.root)))
+    records = asyncio.run(looked(paths, find_address(os.environ, arguments.root)))
     order = [*About]
     records.sort(key=lambda each: order.index(each["about"]))
     screen.show(records, lines(records, screen.style, screen.width))
@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     return EXIT_OK if is_well else EXIT_FAILED
 
 
-async def _looked(paths: Paths, address: str) -> list[Record]:
+async def looked(paths: Paths, address: str) -> list[Record]:
+    """Have the daemon look, or look at what can be seen without it."""
     try:
         seen = await _asked(address)
     except (NotReachable, RemoteError) as error:

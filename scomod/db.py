@@ -20,6 +20,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from scomod import dbcopy
 from scomod.errors import LocalProtocolError, StoreError, StoreFull
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ PRAGMAS: Final = (
 )
 DAMAGE_CODES: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 PRIMARY_CODE_MASK: Final = 0xFF  # the low octet of an SQLite error; the rest is detail
+LIBRARY_VERSION: Final = sqlite3.sqlite_version
 SIDE_FILES: Final = ("-wal", "-shm", "")  # the log goes first: it must never meet a fresh file
 
 
@@ -55,36 +57,53 @@ class DamagedError(Exception):
 
 
 class Database:
-    """One connection; `recovered_from` names the damaged file that was moved aside, if any."""
+    """One connection; `recovered_from` names the damaged file that was moved aside, if any.
 
-    def __init__(self, connection: sqlite3.Connection, recovered_from: Path | None) -> None:
+    `returned_from` is that of a newer version in whose place a copy was put.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        recovered_from: Path | None,
+        returned_from: Path | None,
+    ) -> None:
         self._connection = connection
+        self._path = path
         self._in_transaction = False
         self._savepoint_depth = 0
         self._on_end: list[Callable[[], None]] = []
         self.recovered_from = recovered_from
+        self.returned_from = returned_from
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open or create the database, check it and bring it to the newest schema.
 
         A damaged file is moved aside and a fresh one made: `recovered_from` then says
-        so.  Raises `StoreError` if the directory is open to others, if the file comes
-        from a newer version of scomod, or if the disk fails.
+        so.  So is one of a newer version of scomod, if there is a copy of before
+        (`dbcopy`).  Raises `StoreError` if the directory is open to others, if the file
+        comes from a newer version and there is no copy, or if the disk fails.
         """
         _prepare_directory(path.parent)
-        recovered_from = None
+        recovered_from = returned_from = None
         try:
             connection = _connect(path)
         except DamagedError:
             recovered_from = _move_aside(path)
             connection = _connect_fresh(path)
         try:
+            if copy := _copy_instead(connection, path):
+                returned_from = _go_back(connection, path, copy)
+                connection = _connect(path)
             _migrate(connection, path)
+        except DamagedError as error:
+            raise StoreError(f"the copy of {path} is damaged: {error}") from error
         except BaseException:
             connection.close()
             raise
-        return cls(connection, recovered_from)
+        return cls(connection, path, recovered_from, returned_from)
 
     @property
     def in_transaction(self) -> bool:
@@ -157,6 +176,10 @@ class Database:
         except DamagedError as error:
             raise StoreError(f"the database is damaged: {error}") from error
 
+    def drop_copy(self) -> None:
+        """Delete the copy of before the last change of the schema: servers know what followed."""
+        dbcopy.drop(self._path)
+
     def meta(self, key: str) -> str | None:
         """Return a small fact kept under `key`, or None."""
         row = self.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -186,6 +209,22 @@ class Database:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+def examined(path: Path) -> Iterator[str]:
+    """Say of a copy of a database that nobody else uses whether it is sound, and what it holds."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            for (verdict,) in connection.execute("PRAGMA integrity_check(20)"):
+                yield f"integrity: {verdict}"
+            for pragma in ("user_version", "page_size", "page_count", "freelist_count"):
+                yield f"{pragma}: {connection.execute(f'PRAGMA {pragma}').fetchone()[0]}"
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for (name,) in names.fetchall():
+                count = connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0]  # noqa: S608 - names of its own tables
+                yield f"rows of {name}: {count}"
+    except sqlite3.Error as error:
+        yield f"damaged: {error}"
 
 
 def _prepare_directory(directory: Path) -> None:
@@ -267,16 +306,45 @@ def _migrations() -> dict[int, str]:
     return {int(file.stem): file.read_text(encoding="utf-8") for file in files}
 
 
+def _schema(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _copy_instead(connection: sqlite3.Connection, path: Path) -> Path | None:
+    """Find the copy to go back to, if the file is of a newer version."""
+    newest = max(_migrations())
+    return dbcopy.found(path, newest) if _schema(connection) > newest else None
+
+
+def _go_back(connection: sqlite3.Connection, path: Path, copy: Path) -> Path:
+    """Put a copy in the place of the open file; gives where that is kept."""
+    schema = _schema(connection)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+        return dbcopy.take(path, copy, schema)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the copy of {path} cannot be taken: {error}") from error
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the missing migrations, each in a transaction of its own (I21)."""
     migrations = _migrations()
-    current = connection.execute("PRAGMA user_version").fetchone()[0]
+    current = _schema(connection)
     newest = max(migrations)
     if current > newest:
         raise StoreError(
             f"{path} has schema {current}, this scomod knows {newest}: "
             "install the newer scomod again, or remove the file to start empty"
         )
+    if 0 < current < newest:
+        try:
+            dbcopy.keep(connection.execute, path, current)
+        except OSError as error:
+            raise StoreError(f"no copy of {path} can be made: {error}") from error
+        except sqlite3.Error as error:
+            raise _translated(error) from error
     for number in range(current + 1, newest + 1):
         script = f"BEGIN IMMEDIATE;\n{migrations[number]}\nPRAGMA user_version={number};\nCOMMIT;"
         try:

@@ -54,10 +54,12 @@ class Idling:
         self._is_held = is_held
         self._alarm = Alarm()
         self._works_count = 0
+        self.on_ring: Callable[[], None] = lambda: None
 
     def ring(self) -> None:
         """Look again: something was done, or is not held any more."""
         self._alarm.ring()
+        self.on_ring()
 
     async def during(self, work: Coroutine[Any, Any, None]) -> None:
         """Do some work, and stay for it."""

@@ -133,7 +133,10 @@ class Ledger:
         return dict.fromkeys(component_ids(operation), acl)
 
     def _report(self, operation: Operation) -> None:
-        """Owe the end of an operation to its server, and to whoever else asked for it."""
+        """Owe the end of an operation to its server, and to whoever else asked for it; count it."""
+        from scomod.tally import count_operation  # noqa: PLC0415 - only operations need it
+
+        count_operation(self._db, operation)
         self._outbox.insert(self._alert(operation))
         if operation.data.get(NOTIFY_URL):
             from scomod.notice import notice_of  # noqa: PLC0415 - only descriptors ask for it

@@ -66,6 +66,11 @@ class Event(Enum):
     BOOTSTRAP_REFUSED = ("c4b1ee6d53f84b3f8a4d0f5c5e7a2b91", logging.WARNING)
     CERTIFICATE_ENDS = ("145957f0fa7e48518af07904822c816c", logging.WARNING)
     CONFIGURATION_REFUSED = ("6860e50091554ac2a8d9d790604f4ab7", logging.ERROR)
+    SIGN_OF_LIFE_WITHHELD = ("57d426d48d97402ba1adadb1efb1f01c", logging.ERROR)
+    SELF_UPDATE_STAYS = ("144153ac3cbf49568555f04f41707b42", logging.INFO)
+    SELF_UPDATE_RETURNED = ("6b1fda2e82e147a5952e0f2bf67874cd", logging.ERROR)
+    SELF_UPDATE_STUCK = ("082544dde4c044a5911b58b576b1e2ae", logging.ERROR)
+    STORAGE_RETURNED = ("e5b1d67c55574dcbaf6ac6ef6c8ba4ec", logging.WARNING)
 
     @property
     def message_id(self) -> str:
@@ -94,6 +99,11 @@ def bound(**fields: object) -> Iterator[None]:
         yield
     finally:
         _fields.reset(token)
+
+
+def context() -> Mapping[str, object]:
+    """Return the fields that are bound now."""
+    return _fields.get()
 
 
 def setup(

@@ -49,6 +49,11 @@ class Paths:
         return self.state_dir / "traces"
 
     @property
+    def recorder_dir(self) -> Path:
+        """The flight recorder: a ring of a few files."""
+        return self.state_dir / "recorder"
+
+    @property
     def delivered_dir(self) -> Path:
         """Payloads of the Delivered inventory, named by digest."""
         return self.state_dir / "delivered"
@@ -72,6 +77,16 @@ class Paths:
     def run_dir(self) -> Path:
         """What does not outlive a boot."""
         return self.root / "run/scomod"
+
+    @property
+    def metrics_socket(self) -> Path:
+        """Where figures can be read while the daemon lives, if that is wanted."""
+        return self.run_dir / "metrics.sock"
+
+    @property
+    def status_file(self) -> Path:
+        """What goes on, in a line."""
+        return self.run_dir / "status"
 
     @property
     def progress_file(self) -> Path:

@@ -14,6 +14,15 @@ SHOWN: Final = "***"
 # other objects may call theirs.
 _LEAF: Final = re.compile("secret|authdata|nonce|clientpw|serverpw|passw|pwd|psk")
 _URL_USER: Final = re.compile(r"://[^/@\s]+@")
+# The part of a URL behind its path: a presigned one has its signature there.
+# Both are compiled with their first use, which a waiting daemon has none of.
+_URL_QUERY: Final = r"(://[^\s?#\"'<>]*)[?#][^\s\"'<>]*"
+# A word that says a secret follows, as in "password=x", "PIN: 1234" and "Authorization: Basic x".
+_NAMED: Final = (
+    r"(?i)([\w-]*(?:secret|authdata|nonce|clientpw|serverpw|passw|passphrase|pwd|psk|token|\bpin\b|\bimsi\b)"
+    r"[\w-]*[\"']?\s*[=:]\s*|authorization:\s*(?:\w+\s+)?)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+)
 
 
 def is_secret_uri(uri: str) -> bool:
@@ -25,6 +34,15 @@ def is_secret_uri(uri: str) -> bool:
 def without_passwords(text: str) -> str:
     """Blank the user parts of URLs."""
     return _URL_USER.sub(f"://{SHOWN}@", text)
+
+
+def blanked(text: str) -> str:
+    """Blank what may be a secret in a text that leaves the device: too much rather than too little.
+
+    User part and query of URLs, and whatever follows a word such as "password=".
+    """
+    bare = re.sub(_URL_QUERY, rf"\1?{SHOWN}", without_passwords(text))
+    return re.sub(_NAMED, rf"\1{SHOWN}", bare)
 
 
 class Secret:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from scomod import deadlines
 from scomod.admission import SINCE
 from scomod.errors import Reason, VerifyError
 from scomod.mirror import read
@@ -25,6 +26,7 @@ from scomod.verify import check_digest, require_signature
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from scomod.acquiring import Acquiring
     from scomod.admission import Admission
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from scomod.restart import Restart
     from scomod.settings import Paths, Settings
     from scomod.stepresult import StepResult
+    from scomod.vigil import Vigil
 
     Room = Callable[[Operation], Awaitable[StepResult]]
 
@@ -62,6 +65,7 @@ class Steps:
         confirmations: Confirmations,
         consent: Consent,
         admission: Admission,
+        vigil: Vigil,
         unset: Callable[[], UnsetClock | None] | None = None,
     ) -> None:
         self._settings = settings
@@ -74,6 +78,7 @@ class Steps:
         self._orders = orders
         self._confirmations = confirmations
         self._admission = admission
+        self._vigil = vigil
         self._rooms: Mapping[StepKind, Room] = {
             **dict.fromkeys(ACTIONS, orders.change),
             StepKind.CONSENT: consent.do,
@@ -102,7 +107,13 @@ class Steps:
 
     async def do(self, operation: Operation) -> StepResult:
         """Run the current step.  Raises `OperationError`."""
-        return await self._rooms[operation.step](operation)
+        with self._watched(operation):
+            return await self._rooms[operation.step](operation)
+
+    def _watched(self, operation: Operation) -> AbstractContextManager[None]:
+        """Watch over a step: it gets on, or this process is not well."""
+        limit_s = deadlines.step_s(self._settings, operation)
+        return self._vigil.over(deadlines.name_of(operation.id), limit_s)
 
     def gained(self, operation: Operation) -> Mapping[str, object]:
         """Return what an earlier life gained in the current step and did not note, or {}."""
@@ -118,6 +129,10 @@ class Steps:
 
     async def undo(self, operation: Operation, step: StepKind) -> None:
         """Take back one step; steps that leave nothing have nothing to take back."""
+        with self._watched(operation):
+            await self._undo(operation, step)
+
+    async def _undo(self, operation: Operation, step: StepKind) -> None:
         if step in (StepKind.ACQUIRE, StepKind.VERIFY, StepKind.DELIVER):
             await asyncio.to_thread(self._spool.discard, operation.id)
         elif step in UNDOABLE and operation.step is not step:

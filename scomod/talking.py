@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from scomod.clock import Clock
+    from scomod.dmclient.model import Command
     from scomod.dmclient.transport import Transport
     from scomod.interview import Interview
     from scomod.mo.dmacc import Account
@@ -43,6 +44,8 @@ def make_client(
     server_name: Callable[[str], str],
     inform: Callable[[Mapping[str, Any]], None],
     look: Callable[[], Awaitable[None]],
+    on_command: Callable[[Command, list[Command]], None],
+    on_message: Callable[[], None],
 ) -> DmClient:
     """Put the client of DM servers together."""
 
@@ -82,4 +85,6 @@ def make_client(
             server_id=account.server_id,
             server_name=server_name(account.server_id),
         ),
+        on_command=on_command,
+        on_message=on_message,
     )

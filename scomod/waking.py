@@ -213,6 +213,10 @@ class Waking:
             self._polls.ended(report)
             self._store.known_time.keep()
             count_session(self._store.db, report)
+        if report["outcome"] == "ok":
+            self._store.db.drop_copy()
+            if self._reaching is not None:
+                self._reaching.reached()
         self._watch_network()
 
     def _watch_network(self) -> None:

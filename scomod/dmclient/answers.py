@@ -66,6 +66,26 @@ def statuses(message: Message) -> list[Status]:
     return [command for command in message.commands if isinstance(command, Status)]
 
 
+def outcomes(
+    command: Command, given: Iterable[Command]
+) -> Iterator[tuple[str, str, int, int]]:
+    """Tell what became of a command and of what it holds: verb, URI of the first item, count, code.
+
+    `given` are the answers to it.  A Status for one item of several tells of that item.
+    """
+    held = {each.cmd_id: each for each in _flat([command])}
+    for answer in given:
+        if isinstance(answer, Status) and answer.cmd_ref in held:
+            items = getattr(held[answer.cmd_ref], "items", ())
+            own = answer.target_refs[:1] or tuple(_uri(item) for item in items[:1])
+            count = 1 if answer.target_refs else len(items)
+            yield answer.cmd, next(iter(own), ""), count, answer.code
+
+
+def _uri(item: Item) -> str:
+    return item.target or item.source or ""
+
+
 def is_alert(command: Command, code: AlertCode) -> bool:
     """Tell an alert of that code."""
     return isinstance(command, Alert) and command.code == code

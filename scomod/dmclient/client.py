@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from scomod.db import Database
     from scomod.dmclient.events import Event
     from scomod.dmclient.executor import Question
-    from scomod.dmclient.model import Message
+    from scomod.dmclient.model import Command, Message
     from scomod.dmclient.transport import Reply, Transport
     from scomod.facade import Record
     from scomod.mo.dmacc import Account
@@ -88,6 +88,10 @@ class SessionReport:
     requests: list[Record] = field(default_factory=list)
 
 
+def unheard(*_: object) -> None:
+    """Hear of a command or a message, and do nothing about it."""
+
+
 async def nobody(_account: Account, question: Question) -> UserAnswer:
     """Answer on a device without a person: no alerts (406), and an inventory open to all."""
     is_glance = isinstance(question, Glance)
@@ -95,7 +99,10 @@ async def nobody(_account: Account, question: Question) -> UserAnswer:
 
 
 class DmClient:
-    """Runs sessions; `fresh_nonce`, `open_transport` and `ask_person` are the world's part."""
+    """Runs sessions; `fresh_nonce`, `open_transport` and `ask_person` are the world's part.
+
+    `on_command` is told each command with its answers, `on_message` of each exchange.
+    """
 
     def __init__(
         self,
@@ -110,6 +117,8 @@ class DmClient:
         fresh_nonce: Callable[[], bytes],
         traces: Traces,
         ask_person: AskPerson = nobody,
+        on_command: Callable[[Command, list[Command]], None] = unheard,
+        on_message: Callable[[], None] = unheard,
     ) -> None:
         self._db = db
         self._tree = tree
@@ -119,6 +128,8 @@ class DmClient:
         self._open_transport = open_transport
         self._traces = traces
         self._ask_person = ask_person
+        self._on_command = on_command
+        self._on_message = on_message
         self._logins = Logins(db, tree, settings)
         self._opening = Opening(
             db=db,
@@ -255,6 +266,7 @@ class DmClient:
             self._logins.keep_pending(account, session.pending_server_nonce)
         encoding = self._opening.encoding(account)
         body = codec.encode(message, encoding)
+        self._on_message()
         report.messages += 1
         report.bytes_sent += len(body)
         with _limits_by_key():
@@ -262,6 +274,7 @@ class DmClient:
                 session.url, body, encoding.value, session.headers(body)
             )
         report.bytes_received += len(reply.body)
+        self._on_message()
         log.debug("message %s: %d out, %d in", message.header.msg_id, len(body), len(reply.body))
         return reply
 
@@ -322,7 +335,9 @@ class DmClient:
                 room = session.peer_max_msg_bytes - RESULT_MARGIN_BYTES
                 limit = session.peer_max_obj_bytes or room
                 executor.tree_commands.max_result_bytes = max(0, min(room, limit))
-                session.complete((yield from executor.execute(msg_ref, command)))
+                answers = yield from executor.execute(msg_ref, command)
+                self._on_command(command, answers)
+                session.complete(answers)
             case AlertAnswered(alert_id, code):
                 self._alert_answered(alert_id, code, report)
             case AnswerReady(answer):

@@ -20,7 +20,7 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
-    (0, r"scomod\.(settings|fetchsettings|installsettings|wakesettings|shapes|paths|value|wording)$"),
+    (0, r"scomod\.(settings|fetchsettings|installsettings|wakesettings|supportsettings|shapes|paths|value|wording)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|sms|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
@@ -32,6 +32,8 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (1, r"scomod\.download\.(job|descriptor|delta)$|scomod\.installers\.base$"),
     (2, r"scomod\.mo\.(tree|nodes|properties|reading|listing|subtree|store|blob|registry)$"),
     (2, r"scomod\.(journal|outbox|report|history|db|config|log|verify|net|mishap|tls|wire)$"),
+    (1, r"scomod\.(vigil|openmetrics|metrics|standing)$"),
+    (2, r"scomod\.(ring|recorder|tally)$"),
     (2, r"scomod\.(notices?|lastsession|knowntime|expiry|dbcopy|language)$"),
     (2, r"scomod\.(extras|quarantine|bootid|signature|certificates|chain|sigfile|trust|weblogin)$"),
     (3, r"scomod\.mo\."),
@@ -42,6 +44,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.dmclient\.(client|opening|logins)$|scomod\.(steps|engine|turns|enrolment)$"),
     (5, r"scomod\.(doorstep|reaching)$"),
     (5, r"scomod\.(acquiring|patience|fetchrequest|sigfetch|deltafetch|described|telling)$"),
+    (5, r"scomod\.deadlines$"),
     (5, r"scomod\.(orders|health|restart|package|poll|offers?|announcing|handin)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question|summons)$"),

@@ -100,6 +100,7 @@ class Rig(ServerSide):
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.bus_address = ""
         self.bus_pid = 0
+        self.environ: dict[str, str] = {}
 
     # -- life ------------------------------------------------------------------
 
@@ -156,6 +157,7 @@ class Rig(ServerSide):
             "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address,
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
+            **self.environ,
         }
 
     def start(
