@@ -77,6 +77,21 @@ class Systemd:
 
 
 @section
+class SelfUpdate:
+    """The way back of an upgrade of scomod itself; `reach_s` 0 means none.
+
+    `package` is empty where the tool says which package is ours; `guard_program` is empty
+    where systemd starts the guard, or nobody has to be asked.
+    """
+
+    reach_s: float = within(1800.0, 0.0, 7 * 86400.0)
+    boots_count: int = within(5, 1, 1000)
+    work_s: float = within(7200.0, 1.0, 86400.0)
+    package: str = shaped("", "[A-Za-z0-9][A-Za-z0-9+.:_-]{0,127}", "the id of a component")
+    guard_program: tuple[str, ...] = ()
+
+
+@section
 class Install:
     """How software is installed: by the root helper ("spool") or in this process ("direct")."""
 

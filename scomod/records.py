@@ -54,6 +54,9 @@ class Records:
         if self.db.recovered_from is not None:
             text = "the database was damaged and is kept as %s; bootstrap again"
             announce(log, Event.STORAGE_DAMAGED, text, self.db.recovered_from)
+        if self.db.returned_from is not None:
+            text = "the database of a newer version is kept as %s; that of before is used again"
+            announce(log, Event.STORAGE_RETURNED, text, self.db.returned_from)
         registry = Registry()
         ddf = load_ddf(settings.scomo.root, settings.scomo.version)
         blobs = BlobStore(paths.values_dir, reserve_bytes=settings.session.reserve_bytes)

@@ -251,6 +251,28 @@ class Preparing(Protocol):
         """Fetch what an archive names and deploy nothing; may be called twice."""
 
 
+@runtime_checkable
+class Returnable(Protocol):
+    """What a backend has whose software can come back without us: by words that a shell runs.
+
+    With it an upgrade of scomod itself has a way back (`arming`).
+    """
+
+    environment: str
+
+    def owner_of(self, file: Path) -> str:
+        """Name the installed component that has a file, "" where none has."""
+
+    def repack(self, component_id: str, target: Path) -> None:
+        """Make an archive of what is installed; raises `InstallerError` where that cannot be."""
+
+    def restoring(self, archive: Path) -> tuple[str, ...]:
+        """Give the program that installs an archive over whatever is there of its component."""
+
+    def showing(self, component_id: str) -> tuple[str, ...]:
+        """Give the program that prints what is installed, and whether it works."""
+
+
 class Runner(Protocol):
     """How jobs reach a backend: in this process, or by the root helper."""
 

@@ -163,6 +163,27 @@ class DpkgBackend:
             raise InstallerError(Reason.MALFORMED, text)
         return dpkg_output.scripts_in(done.stdout)
 
+    # -- without us --------------------------------------------------------------
+
+    def owner_of(self, file: Path) -> str:
+        """Name the installed package that has a file, "" where none has."""
+        return self._database.owner_of(file)
+
+    def repack(self, component_id: str, target: Path) -> None:
+        """Make an archive of what is installed; raises `InstallerError(NOT_PRESENT)`."""
+        from scomod.installers import dpkg_repack  # noqa: PLC0415 - for upgrades of ourselves
+
+        dpkg_repack.repack(self._database, component_id, target)
+
+    def restoring(self, archive: Path) -> tuple[str, ...]:
+        """Give the program that installs an archive, also over a newer or a broken one."""
+        return ("dpkg", *self._tool.options(), *FORCES, "--install", str(archive))
+
+    def showing(self, component_id: str) -> tuple[str, ...]:
+        """Give the program that prints state and version."""
+        folder = f"--admindir={self._database.folder}"
+        return ("dpkg-query", folder, "-W", "-f", "${Status} ${Version}\n", component_id)
+
     # -- changes ---------------------------------------------------------------
 
     def _check_direction(self, before: Row | None, facts: Facts, *, may_downgrade: bool) -> None:

@@ -91,6 +91,28 @@ class Database:
             return ()
         return dpkg_output.services_in(self._query("-L", component_id).stdout)
 
+    def owner_of(self, file: Path) -> str:
+        """Name the package that has a file of the device, "" where none has."""
+        if not file.is_relative_to(self.root):
+            return ""
+        name = Path("/", file.relative_to(self.root))
+        found = self._query("-S", str(name)).stdout.rpartition(f": {name}")[0].rpartition("\n")[2]
+        rows = self.rows(found) if dpkg_output.is_component_id(found) else []
+        return self.component_id(rows[0]) if rows else ""
+
+    def files(self, component_id: str) -> list[str]:
+        """List the files and directories of a package, absolute on the device."""
+        lines = self._query("-L", component_id).stdout.splitlines()
+        return [line for line in lines if line.startswith("/")]
+
+    def control(self, component_id: str) -> str:
+        """Return the stanza of an installed package, "" for one that is not."""
+        return self._query("-s", component_id).stdout
+
+    def scripts(self, component_id: str) -> list[Path]:
+        """List what the package brought to steer dpkg: scripts, lists, triggers."""
+        return [Path(line) for line in self._query("-c", component_id).stdout.splitlines()]
+
     def make(self) -> None:
         """Give a scratch root the empty database that dpkg wants to find."""
         if self.root == Path("/"):

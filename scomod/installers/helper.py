@@ -11,7 +11,8 @@ killing us is taken back, and one that does so even then is left; both end with
 CRASH_LOOP (I7).
 
 An order may replace this very program (`ownfiles`).  It is finished with what was loaded
-before, and the next one is left to the new program.
+before, and the next one is left to the new program.  Its answer is held back until the new
+version has reached a server, or the previous one is back (`arming`, `wayback`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,8 +31,9 @@ from typing import TYPE_CHECKING, Final
 from scomod import config
 from scomod.clock import SystemClock
 from scomod.errors import ConfigError, InstallerError, Reason
-from scomod.installers import cgroup, durable, gauge, jobfile, ownfiles, proc, registry
-from scomod.installers.base import Job, JobResult, ignore
+from scomod.installers import cgroup, durable, gauge, jobfile, ownfiles, proc, registry, wayback
+from scomod.installers.arming import Arming
+from scomod.installers.base import Action, Job, JobResult, ignore
 from scomod.installers.intake import Intake
 from scomod.installers.layout import Layout
 from scomod.settings import Paths
@@ -77,6 +80,7 @@ class Helper:
         """
         self._layout.make_dirs()
         with self._layout.exclusive():
+            wayback.sweep(self._paths.root, self._paths.install_dir)
             for taken in self._intake.orders():
                 self._observer("taken")
                 self._answer(taken)
@@ -91,14 +95,25 @@ class Helper:
         except InstallerError as error:
             self._refuse(taken, error)
             return
-        if jobfile.kept_result(self._layout.results_dir, job.id) is None:
+        if not self._has_answer(job):
             result = self._attempt(job, taken.with_suffix(".attempts"))
-            jobfile.write_result(self._layout.results_dir, result)
+            if not wayback.hold(self._layout.install_dir, result):
+                jobfile.write_result(self._layout.results_dir, result)
         self._observer("result")
         # In this order: a counter whose order is gone would lie there for ever.
         durable.discard(taken.with_suffix(".attempts"))
         self._observer("uncounted")
         self._intake.finish(taken)
+
+    def _has_answer(self, job: Job) -> bool:
+        """Tell whether an order has its answer, or will get it from the guard of our way back."""
+        if jobfile.kept_result(self._layout.results_dir, job.id) is not None:
+            return True
+        if job.action is Action.UNDO and wayback.is_answered(self._layout.install_dir, job.undoes):
+            # It brings back what was before; asked again then, the order finds it so.
+            wayback.go_back(self._layout.install_dir)
+            return True
+        return wayback.is_answered(self._layout.install_dir, job.id)
 
     def _refuse(self, taken: Path, error: InstallerError) -> None:
         """Answer what is no order, where it at least has a name, and put it away."""
@@ -140,7 +155,16 @@ class Helper:
 
     def _workshop(self) -> Workshop:
         settings = config.load(self._paths)
-        return registry.workshop(settings, self._paths, SystemClock(), self._observer)
+        made = registry.workshop(settings, self._paths, SystemClock(), self._observer)
+        arming = Arming(
+            paths=self._paths,
+            settings=settings.self_update,
+            archives=made.archives,
+            backends=made.mover.backends,
+            service_program=settings.install.systemd.command,
+            observer=self._observer,
+        )
+        return replace(made, arm=arming.arm)
 
 
 def main(argv: Sequence[str] | None = None, observer: Callable[[str], None] = ignore) -> int:

@@ -40,7 +40,9 @@ def open_runner(settings: Settings, paths: Paths, clock: Clock) -> Runner:
     if settings.install.runner == "direct":
         # a daemon without orders needs none of it
         return DirectRunner(cache(lambda: registry.workshop(settings, paths, clock, ignore)), stock)
-    return SpoolRunner(paths, stock, timeout_s=settings.install.result_timeout_s)
+    # The answer to an upgrade of ourselves comes when the new version has reached a server.
+    timeout_s = settings.install.result_timeout_s + settings.self_update.reach_s
+    return SpoolRunner(paths, stock, timeout_s=timeout_s)
 
 
 class DirectRunner:

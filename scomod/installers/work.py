@@ -24,7 +24,7 @@ from scomod.installers.base import Action, JobResult
 from scomod.installers.plan import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from scomod.installers.archive import Archives
     from scomod.installers.attendance import Attendance
@@ -50,12 +50,18 @@ def is_downgrade_allowed(policy: str, params: str) -> bool:
     return policy == "always"
 
 
+def _unarmed(job: Job, changes: Sequence[Change]) -> None:
+    """Make no way back, as where there is no helper to make one."""
+    del job, changes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """Everything an order needs; the rights are those of the process.
 
     `observer` is told the boundaries "planned", "turned" and "taken-back" here, the
-    others come from `planner` and `mover`.  `downgrade` is `[install] allow_downgrade`.
+    others come from `planner` and `mover`.  `downgrade` is `[install] allow_downgrade`,
+    `arm` makes the way back of what replaces ourselves, or raises why there is none.
     """
 
     layout: Layout
@@ -68,6 +74,7 @@ class Workshop:
     reboot: Reboot
     downgrade: str
     observer: Callable[[str], None]
+    arm: Callable[[Job, Sequence[Change]], None] = _unarmed
 
     def make_dirs(self) -> None:
         """Make the directories that this side owns."""
@@ -140,6 +147,7 @@ class Workshop:
         self.payloads.drop(job.id)
         if plan.direction is Direction.BACK:
             return self._fail(plan, Reason(plan.reason), plan.detail)
+        self.arm(job, plan.changes)
         try:
             self._go_forward(job, plan)
         except (OperationError, OSError) as error:

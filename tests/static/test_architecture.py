@@ -96,30 +96,36 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
                 yield full if is_module else node.module, node.lineno, node.lineno in typing_lines
 
 
+@cache
 def layer(module: str) -> int:
     return next(number for number, pattern in LAYERS if re.match(pattern, module))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_imports_go_down_only(path: Path) -> None:
-    module = module_name(path)
-    for target, line, is_only_for_types in imports(path):
-        if not target.startswith("scomod.") or is_only_for_types:
-            continue
-        assert layer(target) <= layer(module), f"{module}:{line} imports {target}, a layer above"
+def uses() -> Iterator[tuple[str, str, int]]:
+    """Give (module, what it imports to run, line) of all imports."""
+    for path in SOURCES:
+        for target, line, is_only_for_types in imports(path):
+            if not is_only_for_types:
+                yield module_name(path), target, line
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in SOURCES if layer(module_name(p)) <= 1], ids=module_name
-)
-def test_pure_core_imports_data_modules_only(path: Path) -> None:
-    allowed = DATA_MODULES | (
-        {"pathlib", "time", "os", "socket", "tomllib"} if layer(module_name(path)) == 0 else set()
-    )
-    for target, line, is_only_for_types in imports(path):
-        if is_only_for_types or target.startswith("scomod"):
-            continue
-        assert target.split(".")[0] in allowed, f"{path.name}:{line} imports {target} (I1)"
+def test_imports_go_down_only() -> None:
+    assert [
+        f"{module}:{line} imports {target}, a layer above"
+        for module, target, line in uses()
+        if target.startswith("scomod.") and layer(target) > layer(module)
+    ] == []
+
+
+def test_pure_core_imports_data_modules_only() -> None:
+    allowed = {0: DATA_MODULES | {"pathlib", "time", "os", "socket", "tomllib"}, 1: DATA_MODULES}
+    assert [
+        f"{module}:{line} imports {target} (I1)"
+        for module, target, line in uses()
+        if layer(module) in allowed
+        and not target.startswith("scomod")
+        and target.split(".")[0] not in allowed[layer(module)]
+    ] == []
 
 
 SIBLINGS = ("scomod.dmclient", "scomod.download", "scomod.installers", "scomod.mo", "scomod.lab")
@@ -237,13 +243,7 @@ def is_oma_number(node: ast.expr, text: str) -> bool:
     return is_in_range and not (ast.get_source_segment(text, node) or "").startswith("0o")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in SOURCES if module_name(p) not in NUMBER_HOMES and "lab" not in p.parts],
-    ids=module_name,
-)
-def test_oma_numbers_are_returned_compared_and_passed_by_name(path: Path) -> None:
-    """I9: named constants (UPPER_CASE = 512) are limits and fine, bare numbers are not."""
+def bare_numbers(path: Path) -> Iterator[str]:
     text = path.read_text()
     for node in ast.walk(parsed(path)):
         values: list[ast.expr] = []
@@ -253,9 +253,13 @@ def test_oma_numbers_are_returned_compared_and_passed_by_name(path: Path) -> Non
             values = [node.left, *node.comparators]
         elif isinstance(node, ast.Call):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
-        for value in values:
-            is_hit = is_oma_number(value, text)
-            assert not is_hit, f"{path.name}:{value.lineno} has a bare OMA number"
+        yield from (f"{path}:{v.lineno}" for v in values if is_oma_number(v, text))
+
+
+def test_oma_numbers_are_returned_compared_and_passed_by_name() -> None:
+    """I9: named constants (UPPER_CASE = 512) are limits and fine, bare numbers are not."""
+    asked = [p for p in SOURCES if module_name(p) not in NUMBER_HOMES and "lab" not in p.parts]
+    assert [place for path in asked for place in bare_numbers(path)] == []
 
 
 def test_tasks_are_born_in_a_group() -> None:
