@@ -29,7 +29,7 @@ from scomod.busaddress import (
 from scomod.clicall import EXIT_NOT_REACHABLE, EXIT_OK, EXIT_REFUSED
 from scomod.facade import Deferred, NotShown
 from scomod.language import Tongue, of_environment
-from scomod.popups import CRITICAL, LOW, NORMAL, Popup, Popups
+from scomod.popups import CRITICAL, LOW, NORMAL, REMIND_S, Popup, Popups
 from scomod.wording import filled, worded
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class DesktopAgent:
         self,
         popups: Popups,
         tongue: Tongue,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
     ) -> None:
         self._popups = popups
         self._tongue = tongue
@@ -190,14 +190,23 @@ class _Over(Exception):  # noqa: N818 - a condition
     """The session is."""
 
 
-async def serve(environ: Mapping[str, str], session_address: str) -> int:
-    """Be the agent until the session ends; returns the exit status.  Raises `NotReachable`."""
+async def serve(
+    environ: Mapping[str, str],
+    session_address: str,
+    *,
+    retry_s: tuple[float, float] = RETRY_S,
+    remind_s: float = REMIND_S,
+) -> int:
+    """Be the agent until the session ends; returns the exit status.  Raises `NotReachable`.
+
+    `retry_s` are the first and the longest pause after something was not there.
+    """
     from scomod.buswire import open_bus  # noqa: PLC0415 - not for --help
 
     session = await open_bus(session_address)
     try:
         await session.claim(NAME)
-        return await _as_long_as(session, environ)
+        return await _as_long_as(session, environ, retry_s, remind_s)
     except NameTaken:
         _say("another one shows the questions in this session")
         return EXIT_OK
@@ -205,15 +214,17 @@ async def serve(environ: Mapping[str, str], session_address: str) -> int:
         await session.close()
 
 
-async def _as_long_as(session: PacedBus, environ: Mapping[str, str]) -> int:
+async def _as_long_as(
+    session: PacedBus, environ: Mapping[str, str], retry_s: tuple[float, float], remind_s: float
+) -> int:
     """Be the agent while there is a session; what is on the screen goes with its end."""
     status = EXIT_OK
     try:
         async with asyncio.TaskGroup() as tasks:
-            popups = Popups(session, tasks.create_task)
+            popups = Popups(session, tasks.create_task, remind_s)
             await popups.begin()
             gone = tasks.create_task(_gone(session))
-            await _be_agent(environ, popups, tasks.create_task)
+            await _be_agent(environ, popups, tasks.create_task, retry_s)
             status = EXIT_REFUSED
             gone.cancel()
     except* (_Over, NotReachable):
@@ -229,14 +240,15 @@ async def _gone(session: PacedBus) -> None:
 async def _be_agent(
     environ: Mapping[str, str],
     popups: Popups,
-    start: Callable[[Coroutine[Any, Any, None]], object],
+    start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
+    retry_s: tuple[float, float],
 ) -> None:
     """Be the agent again and again; returns if this user may not."""
     from scomod.busclient import Client  # noqa: PLC0415 - not for --help
 
     languages, address = of_environment(environ), find_address(environ, Path("/"))
     agent = DesktopAgent(popups, Tongue(languages), start)
-    wait_s, longest_s = RETRY_S
+    wait_s, longest_s = retry_s
     while True:
         await popups.here()
         try:

@@ -73,7 +73,7 @@ class Tongue:
         if not isinstance(text, Wording) or self._catalogue is None:
             return str(text)
         if text.many:
-            template = self._catalogue.ngettext(text.template, text.many, text.count)
+            template = self._catalogue.ngettext(text.template, text.many, text.number)
         else:
             template = self._catalogue.gettext(text.template) if text.template else ""
         if not text.parts:

@@ -62,7 +62,7 @@ class Popups:
     def __init__(
         self,
         bus: PacedBus,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         remind_s: float = REMIND_S,
     ) -> None:
         self._bus = bus
@@ -70,6 +70,7 @@ class Popups:
         self._remind_s = remind_s
         self._open: dict[int, asyncio.Future[str]] = {}
         self._early: dict[int, str] = {}  # news of a popup whose number is on its way to us
+        self._placing_count = 0
         self._capabilities: frozenset[str] = frozenset()
         self._here = asyncio.Event()
         self._came = asyncio.Event()
@@ -114,11 +115,8 @@ class Popups:
     async def tell(self, popup: Popup, replaces: int = 0) -> int:
         """Show what needs no answer, in the place of another one if it has a number."""
         if not self._here.is_set():
-            return 0
-        try:
-            return await self._notify(replace(popup, actions=()), replaces)
-        except RemoteError:
-            return 0  # it went away meanwhile: what is only told is not told again
+            return 0  # what is only told is not told again
+        return await self._tried(replace(popup, actions=()), replaces)
 
     def close(self, number: int) -> None:
         """Take a notification off the screen."""
@@ -130,9 +128,8 @@ class Popups:
         """Show a question as soon as there is a server."""
         while True:
             await self._here.wait()
-            try:
-                number = await self._notify(popup, 0)
-            except RemoteError:
+            number = await self._known(popup)
+            if not number:
                 self._here.clear()
                 continue
             chosen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -140,6 +137,29 @@ class Popups:
                 chosen.set_result(early)
             self._open[number] = chosen
             return number, chosen
+
+    async def _known(self, popup: Popup) -> int:
+        """Show a question and return its number; given up meanwhile, it is closed once known."""
+        placing = self._start(self._tried(popup, 0))
+        self._placing_count += 1
+        try:
+            return int(await asyncio.shield(placing))
+        except asyncio.CancelledError:
+            placing.add_done_callback(self._close_late)
+            raise
+        finally:
+            self._placing_count -= 1
+
+    def _close_late(self, placing: asyncio.Task[int]) -> None:
+        if not placing.cancelled() and placing.exception() is None:
+            self.close(placing.result())
+
+    async def _tried(self, popup: Popup, replaces: int) -> int:
+        """Return the number of what is shown now, 0 where the server went away meanwhile."""
+        try:
+            return await self._notify(popup, replaces)
+        except RemoteError:
+            return 0
 
     async def _notify(self, popup: Popup, replaces: int) -> int:
         hints = {
@@ -194,6 +214,7 @@ class Popups:
     def _moved(self, *, is_here: bool) -> None:
         if not is_here:
             self._here.clear()
+            self._early.clear()  # the next server counts anew
             for number in list(self._open):
                 self._settle(number, "")
         else:
@@ -207,10 +228,12 @@ class Popups:
 
     def _settle(self, number: int, key: str) -> None:
         chosen = self._open.pop(number, None)
-        if chosen is None:
-            self._early[number] = key
+        if chosen is None and self._placing_count:
+            self._early.setdefault(number, key)  # a button comes before the closing that it brings
             while len(self._early) > _EARLY_COUNT:
                 del self._early[next(iter(self._early))]
+        elif chosen is None:
+            self._early.clear()
         elif not chosen.done():
             chosen.set_result(key)
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Wording(str):
-    """`template` with `parts` in it; of two templates `many` is for a `count` that is not 1."""
+    """`template` with `parts` in it; of two templates `many` is for a `number` that is not 1."""
 
-    __slots__ = ("count", "many", "parts", "template")
+    __slots__ = ("many", "number", "parts", "template")
     template: str
     many: str
-    count: int
+    number: int
     parts: Mapping[str, object]
 
 
@@ -57,7 +57,7 @@ def joined(texts: Iterable[str], by: str = " ") -> Wording:
 def _made(one: str, many: str, count: int, parts: Mapping[str, object]) -> Wording:
     template = one if count == 1 or not many else many
     made = Wording(template.format_map(parts) if parts else template)
-    made.template, made.many, made.count, made.parts = one, many, count, parts
+    made.template, made.many, made.number, made.parts = one, many, count, parts
     return made
 
 

@@ -45,6 +45,7 @@ package_of() {
     ofonod) echo ofono ;;
     ModemManager) echo modemmanager ;;
     xgettext | msgmerge | msgfmt | msgcmp) echo gettext ;;
+    desktop-file-validate) echo desktop-file-utils ;;
     dpkg-buildpackage) echo dpkg-dev ;;
     dh) echo debhelper ;;
     pybuild) echo dh-python ;;

@@ -33,7 +33,7 @@ def test_there_is_german() -> None:
 def test_nothing_is_fuzzy_and_every_text_keeps_its_parts(place: Path) -> None:
     assert "fuzzy" not in place.with_suffix(".po").read_text()
     with place.open("rb") as file:
-        catalogue = GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # noqa: SLF001
+        catalogue = GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     for english, said in catalogue.items():
         text = english[0] if isinstance(english, tuple) else english
         if text:

@@ -127,7 +127,7 @@ def test_every_operation_has_its_words(branch: Branch, primitive: Primitive, pha
     assert (": there is not enough room." in text) is (phase is Phase.FAILED)
 
 
-# What a prompt must say whatever it is about: who asks, what happens, what it costs, what is undone.
+# What every prompt must say: who asks, what happens, what it costs, what is undone.
 DUTIES = (
     ("who asks", "summary", r"\bExample\b"),
     ("about what", "summary", r"\bHello 1\.2\b"),

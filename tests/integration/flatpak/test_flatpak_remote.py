@@ -12,7 +12,7 @@ import pytest
 
 from scomod.errors import InstallerError, Reason
 from scomod.installers.base import Presence
-from scomod.installers.flatpak import NOT_LOOKED_AT
+from scomod.installers.flatpak_permissions import NOT_LOOKED_AT
 from tests.support.flatpak_bed import Bed
 from tests.support.flatpaks import HELLO, NEW, OLD, PLATFORM, Bundle, Shop
 
