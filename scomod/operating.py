@@ -93,14 +93,7 @@ def make_steps(
     """Put the steps of operations together; `surroundings` opens them for who hears their news."""
     boot, unset = partial(boot_id, paths.root), partial(_unset, settings, clock, store)
     around = surroundings(lambda: _look_again(steps, nudge))
-    orders = Orders(
-        paths=paths,
-        spool=spool,
-        runner=runner,
-        touches=partial(touches, settings),
-        may_reboot=settings.reboot.by != NEVER,
-        on_progress=on_progress,
-    )
+    orders = _orders(settings, paths, spool, runner, on_progress)
     steps = Steps(
         settings=settings,
         paths=paths,
@@ -136,6 +129,23 @@ def make_steps(
         unset=unset,
     )
     return steps
+
+
+def _orders(
+    settings: Settings,
+    paths: Paths,
+    spool: Spool,
+    runner: Runner,
+    on_progress: Callable[[int, int, int | None], None],
+) -> Orders:
+    return Orders(
+        paths=paths,
+        spool=spool,
+        runner=runner,
+        touches=partial(touches, settings),
+        may_reboot=settings.reboot.by != NEVER,
+        on_progress=on_progress,
+    )
 
 
 def make_fetcher(paths: Paths, clock: Clock, user_agent: str) -> Fetcher:

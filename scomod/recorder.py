@@ -13,10 +13,12 @@ The files are `ring`.
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.log import ROOT_LOGGER, Event, context
 from scomod.secret import blanked
+from scomod.supportsettings import Recorder as Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from scomod.dmclient.model import Command
     from scomod.facade import Record
     from scomod.operation import Operation
-    from scomod.settings import Recorder as Limits
+    from scomod.settings import Paths
 
 PENDING_COUNT: Final = 1000  # that wait in memory; beyond it they are counted
 # Whose plain news are noted too: pushes, notifications and documents that came.
@@ -78,6 +80,11 @@ class Recorder(logging.Handler):
     def stop(self, why: str) -> None:
         """Note that it ends in order, and write what is left."""
         self._note("stop", {"why": why})
+        self.keep()
+
+    def refused(self, facts: Record) -> None:
+        """Note that this life ends before it begins, and write."""
+        self._note("log", facts)
         self.keep()
 
     def begin(self, session_id: str, server_id: str) -> None:
@@ -173,6 +180,20 @@ class Recorder(logging.Handler):
             if not self._has_warned:
                 log.warning("the flight recorder cannot be written: %s", error)
             self._has_warned = True
+
+
+def note_refusal(paths: Paths, clock: Clock, error: Exception) -> None:
+    """Note that a daemon does not start for its configuration, if the place is this user's.
+
+    Limits are those of a device without a configuration.
+    """
+    try:
+        if paths.state_dir.stat().st_uid == os.geteuid():
+            recorder = Recorder(paths.recorder_dir, Limits(), clock)
+            name = Event.CONFIGURATION_REFUSED.name
+            recorder.refused({"level": "error", "event": name, "text": str(error)})
+    except OSError:
+        return
 
 
 def _plain(value: Any) -> Any:

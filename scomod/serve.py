@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 from scomod import slim
 from scomod.busaddress import find_address
+from scomod.clock import SystemClock
 from scomod.daemon import Daemon
-from scomod.errors import ScomodError
+from scomod.errors import ConfigError, ScomodError
 from scomod.log import setup as set_up_log
+from scomod.recorder import note_refusal
 from scomod.records import owner_lock
 from scomod.settings import Paths
 
@@ -45,7 +47,11 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
     with slim.forgotten("scomod.config", "tomllib"):
         from scomod import config  # noqa: PLC0415 - it is read once
 
-        settings = config.load(paths)
+        try:
+            settings = config.load(paths)
+        except ConfigError as error:
+            note_refusal(paths, SystemClock(), error)
+            raise
     set_up_log(settings.log.level, sys.stderr)
     address = find_address(os.environ, paths.root)
     code = 0

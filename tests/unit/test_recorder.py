@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from scomod import ring
 from scomod.dmclient.model import Add, Exec, Get, Item, Sequence, Status
-from scomod.errors import Reason
+from scomod.errors import ConfigError, Reason
 from scomod.log import Event, announce, bound
 from scomod.operation import Branch, Operation, Phase, Primitive, Subject
-from scomod.recorder import Recorder
+from scomod.recorder import Recorder, note_refusal
 from scomod.ring import Ring
 from scomod.secret import Secret, blanked
+from scomod.settings import Paths
 from scomod.settings import Recorder as Limits
 from tests.support.clocks import FakeClock
 from tests.support.mortal import live
@@ -254,6 +255,18 @@ def test_no_secret_reaches_the_file_on_any_path(recorder: Recorder, tmp_path: Pa
     octets = b"".join(path.read_bytes() for path in tmp_path.iterdir()).decode()
     assert [secret for secret in SECRETS if secret in octets] == []
     assert octets.count("***") > len(texts) * 5
+
+
+def test_refused_configuration_is_noted_where_the_device_has_its_place(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    error = ConfigError("scomod.toml: password = hunter2 is no key")
+    note_refusal(paths, FakeClock(), error)
+    assert not paths.state_dir.exists()
+    paths.state_dir.mkdir(parents=True)
+    note_refusal(paths, FakeClock(), error)
+    (entry,) = entries(paths.recorder_dir)
+    assert entry["event"] == "CONFIGURATION_REFUSED"
+    assert entry["text"] == "scomod.toml: password = *** is no key"
 
 
 def test_blanking_leaves_what_is_no_secret() -> None:
