@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[int, str], ...] = (
     (5, r"scomod\.(orders|health|restart|package|poll|offers?|announcing|handin)$"),
     (4, r"scomod\.(terms|daytime|admission|allowance|fetchterms|leash)$"),
     (5, r"scomod\.(consent|permissions|question|summons)$"),
-    (5, r"scomod\.(reasons|forecast|hazards|checkup|checkdevice)$"),
+    (5, r"scomod\.(reasons|forecast|hazards|checkup|checkdevice|checkimage)$"),
     (6, r"scomod\.(bus\w*|surroundings|network|scheduler|wakeup|pushes|popups)$|scomod\.listeners"),
     (7, r"scomod\."),
 )  # fmt: skip
