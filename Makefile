@@ -3,7 +3,7 @@
 
 VENV = .venv
 
-.PHONY: demo test bench crash deliver image lint clean messages
+.PHONY: demo test bench crash power-cut deb deliver image lint clean messages
 
 demo:
 	script/demo
@@ -16,6 +16,13 @@ bench:
 
 crash:
 	script/crash
+
+power-cut:
+	script/power-cut
+	script/power-cut --vm 20
+
+deb:
+	script/deb
 
 image:
 	script/image-test
