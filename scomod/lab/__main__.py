@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from scomod.clock import SystemClock
 from scomod.errors import ScomodError
-from scomod.lab import clifault, clirecord
+from scomod.lab import clifault, clirecord, clirun
 from scomod.lab.admin import Admin, BenchError
 from scomod.lab.devices import AUTHS
 from scomod.lab.pki import Pki
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--imsi", default="", help="for netwpin and usernetwpin")
     push.set_defaults(action=_push)
     clifault.add(commands)
+    clirun.add(commands)
     clirecord.add(commands)
     return parser
 
