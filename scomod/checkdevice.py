@@ -10,7 +10,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final
 
-from scomod import config
+from scomod import checkimage, config
 from scomod.clifmt import moment, size
 from scomod.download.part import free_bytes
 from scomod.errors import InstallerError, ScomodError
@@ -30,7 +30,6 @@ ORDER_OLD_S: Final = 300.0  # a helper that is there takes an order within secon
 TOOL_TIMEOUT_S: Final = 10.0
 OPEN_TO_OTHERS: Final = 0o077
 WRITABLE_BY_OTHERS: Final = 0o022
-UNITS: Final = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 WANTED: Final = "etc/systemd/system/paths.target.wants"
 POLICIES: Final = ("etc/dbus-1/system.d", "usr/share/dbus-1/system.d")
 POLICY: Final = "org.scomod1.conf"
@@ -71,6 +70,7 @@ class Device:
         looks = (
             *(self._configuration, self._disk, self._directories, self._certificates),
             *(self._tools, self._helper, self._policy, self._put_aside),
+            lambda: checkimage.look(self.settings, self.paths),
         )
         for each in looks:
             yield from self._seen(each)
@@ -160,7 +160,7 @@ class Device:
         yield from self._orders()
 
     def _unit(self) -> Finding:
-        folders = [self.paths.root / folder for folder in UNITS]
+        folders = [self.paths.root / folder for folder in checkimage.UNITS]
         if not any(folder.is_dir() for folder in folders):
             return finding("helper elsewhere")
         units = [folder / PATH_UNIT for folder in folders if (folder / PATH_UNIT).exists()]

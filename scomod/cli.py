@@ -22,7 +22,6 @@ from scomod.busaddress import (
     RemoteError,
 )
 from scomod.clicall import (
-    COLOURS,
     EXIT_FAILED,
     EXIT_NOT_REACHABLE,
     EXIT_OK,
@@ -31,6 +30,7 @@ from scomod.clicall import (
     UsageError,
 )
 from scomod.clicommands import COMMANDS
+from scomod.clifmt import COLOURS
 from scomod.errors import ScomodError
 from scomod.facade import Refused
 

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from scomod.clifmt import Style
+from scomod.clifmt import Style, is_moving
 from scomod.errors import ScomodError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_NOT_REACHABLE: Final = 3
 EXIT_REFUSED: Final = 4
-COLOURS: Final = ("auto", "always", "never")  # of --color, the default first
 
 
 class UsageError(ScomodError):
@@ -42,12 +41,10 @@ class Screen:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Screen:
         """Take the width from the terminal, where there is one that can more than print lines."""
-        is_moving = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        width = shutil.get_terminal_size().columns if is_moving else None
-        is_coloured = arguments.color == "always" or (
-            arguments.color == "auto" and Style.of(sys.stdout, os.environ).is_coloured
-        )
-        return cls(arguments.json, Style(is_coloured and not arguments.json), width)
+        style = Style.of(sys.stdout, os.environ, arguments.color)
+        has_width = is_moving(sys.stdout, os.environ)
+        width = shutil.get_terminal_size().columns if has_width else None
+        return cls(arguments.json, Style(style.is_coloured and not arguments.json), width)
 
     @property
     def has_bar(self) -> bool:

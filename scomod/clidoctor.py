@@ -12,7 +12,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scomod import BUILT_S, config
+from scomod import BUILT_S, __version__, config
 from scomod.busaddress import NotReachable, RemoteError, find_address
 from scomod.checkdevice import Device
 from scomod.clicall import EXIT_FAILED, EXIT_OK
@@ -69,8 +69,12 @@ async def _asked(address: str) -> list[Record]:
 
     async with await Client.connect(address) as client:
         found = await client.checkup()
+        version = str((await client.status()).get("version"))
         right = finding("may steer" if await client.may_steer() else "may look")
-    return [*found, finding("bus").record(), right.record()]
+    more = [finding("bus"), right]
+    if version != __version__:
+        more.append(finding("other version", daemon=version, ours=__version__))
+    return [*found, *(each.record() for each in more)]
 
 
 def _alone(paths: Paths, why: str) -> Iterator[Finding]:

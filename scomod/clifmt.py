@@ -26,6 +26,7 @@ _HOUR_S: Final = 3600
 _DAY_S: Final = 86400
 _FAST_S: Final = 10
 _UNSHOWN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+COLOURS: Final = ("auto", "always", "never")  # of --color, the default first
 _COLOURS: Final = {"good": "32", "bad": "31", "head": "1"}
 
 
@@ -43,14 +44,23 @@ class Style:
     is_coloured: bool
 
     @classmethod
-    def of(cls, stream: Stream, environ: Mapping[str, str]) -> Style:
-        """Colour only on a terminal that can, unless NO_COLOR is set to anything (no-color.org)."""
-        is_able = stream.isatty() and environ.get("TERM") != "dumb"
-        return cls(is_able and not environ.get("NO_COLOR"))
+    def of(cls, stream: Stream, environ: Mapping[str, str], wish: str = "auto") -> Style:
+        """Choose as `wish` says (`COLOURS`).
+
+        By itself colour is only on a terminal that can, unless NO_COLOR is set to anything
+        (no-color.org).
+        """
+        is_able = is_moving(stream, environ) and not environ.get("NO_COLOR")
+        return cls(wish == "always" or (wish == "auto" and is_able))
 
     def paint(self, kind: str, text: str) -> str:
         """Return `text` in the colour of `kind`: good, bad or head."""
         return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.is_coloured else text
+
+
+def is_moving(stream: Stream, environ: Mapping[str, str]) -> bool:
+    """Tell whether a person looks at a terminal that can more than print lines."""
+    return stream.isatty() and environ.get("TERM") != "dumb"
 
 
 def printable(value: Any) -> str:

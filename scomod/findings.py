@@ -40,8 +40,10 @@ class About(StrEnum):
     DATABASE = "database"
     DIRECTORIES = "directories"
     CERTIFICATES = "certificates"
+    KEYS = "keys"
     BACKENDS = "backends"
     HELPER = "helper"
+    UNITS = "units"
     BUS = "bus"
     CONFIGURATION = "configuration"
 
@@ -223,6 +225,46 @@ ROWS: Final[Mapping[str, Row]] = {
         M.PROBLEM,
         "{count} orders wait for scomod-install, the oldest since {since}.",
         "systemctl status scomod-install.path scomod-install.service",
+    ),
+    "keys": Row(A.KEYS, M.OK, "{count} files in {path} say who may sign packages."),
+    "keys unneeded": Row(
+        A.KEYS, M.OK, "Nobody is trusted to sign, and packages need not be signed."
+    ),
+    "no keys": Row(
+        A.KEYS,
+        M.PROBLEM,
+        "Packages must be signed, and {path} has nobody who may: none can be installed.",
+        "lay the public key or the authority of who signs there, as a file .pem",
+    ),
+    "unit": Row(A.UNITS, M.OK, "{name} is enabled."),
+    "unit off": Row(
+        A.UNITS,
+        M.NOTE,
+        "{name} is not enabled: {lack}.",
+        "systemctl enable --now {name}, unless that is meant",
+    ),
+    "unit missing": Row(
+        A.UNITS, M.NOTE, "{name} is not installed: {lack}.", "install it, unless that is meant"
+    ),
+    "activation": Row(A.BUS, M.OK, "{path} has the daemon started by who calls it."),
+    "no activation": Row(
+        A.BUS,
+        M.NOTE,
+        "{path} is missing: a daemon that has left is not started by who calls it.",
+        "install it, or start the daemon with --resident",
+    ),
+    "actions": Row(A.BUS, M.OK, "{path} tells polkit what there is to allow."),
+    "no actions": Row(
+        A.BUS,
+        M.NOTE,
+        "There is polkit, and {path} is missing: only root and the group scomod may steer.",
+        "install it, if others should",
+    ),
+    "other version": Row(
+        A.BUS,
+        M.NOTE,
+        "The daemon is of version {daemon}, this program of {ours}.",
+        "systemctl restart scomod, if it was upgraded just now",
     ),
     "bus": Row(A.BUS, M.OK, "The daemon answers on the bus."),
     "no daemon": Row(

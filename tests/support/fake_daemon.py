@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from scomod import __version__
 from scomod.bus import BusServer
 from scomod.clock import SystemClock
 from scomod.codes import ResultCode
@@ -188,6 +189,7 @@ class FakeDaemon:
         self.request_answer: Record = {"status": 202, "is_waiting": False}
         self.findings: list[Record] = [dict(FINDING)]
         self.sessions = 0
+        self.version = __version__
         self.session_outcome = "ok"
         self.emit: Callable[[str, Record], None] = lambda _event, _record: None
         self.has_agent: Callable[[], bool] = lambda: False
@@ -195,7 +197,7 @@ class FakeDaemon:
 
     def status(self) -> Record:
         return {
-            "version": "0.0",
+            "version": self.version,
             "device_id": "urn:uuid:42",
             "root": "/",
             "servers": self.servers,

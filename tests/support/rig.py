@@ -30,7 +30,7 @@ from scomod.lab import profile
 from scomod.lab.bench import Bench
 from scomod.lab.doorkeeper import Envelope
 from scomod.lab.packages import Recipe
-from tests.support import nursery
+from tests.support import json_shapes, nursery
 from tests.support.private_bus import private_bus
 from tests.support.serverside import DEADLINE_S, ServerSide
 
@@ -243,7 +243,9 @@ class Rig(ServerSide):
         done = self.run("scomod.cli", "--json", *arguments)
         if code is not None:
             assert done.returncode == code, done.stderr + done.stdout + self.logs()
-        return json.loads(done.stdout) if done.stdout.strip() else done.stderr
+        if not done.stdout.strip():
+            return done.stderr
+        return json_shapes.check(arguments[0], json.loads(done.stdout))
 
     def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Ask the daemon over D-Bus, in this process: scomoctl has tests of its own."""

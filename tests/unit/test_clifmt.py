@@ -134,3 +134,12 @@ def test_colour_only_on_a_terminal_and_unless_no_color_is_set() -> None:
     assert Style.of(Terminal(), {"NO_COLOR": ""}).is_coloured
     assert Style.of(Terminal(), {"NO_COLOR": "1"}).paint("bad", "x") == "x"
     assert Style.of(io.StringIO(), {}).paint("bad", "x") == "x"
+    assert not Style.of(Terminal(), {"TERM": "dumb"}).is_coloured
+    assert not Style.of(Terminal(), {}, "never").is_coloured
+    assert Style.of(io.StringIO(), {"NO_COLOR": "1", "TERM": "dumb"}, "always").is_coloured
+
+
+def test_nothing_moves_in_a_pipe_or_on_a_dumb_terminal() -> None:
+    assert clifmt.is_moving(Terminal(), {"TERM": "xterm", "NO_COLOR": "1"})
+    assert not clifmt.is_moving(Terminal(), {"TERM": "dumb"})
+    assert not clifmt.is_moving(io.StringIO(), {"TERM": "xterm"})

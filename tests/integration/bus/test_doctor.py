@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scomod.cli import main
+from tests.support import json_shapes
 from tests.support.fake_daemon import FINDING, PLAN, REASONS, RunningDaemon, running_daemon
 from tests.support.private_bus import PrivateBus, private_bus
 
@@ -49,7 +50,7 @@ class Terminal:
         return code, said.out, said.err
 
     def document(self, *arguments: str) -> Any:
-        return json.loads(self.run("--json", *arguments)[1])
+        return json_shapes.check(arguments[0], json.loads(self.run("--json", *arguments)[1]))
 
 
 @pytest.fixture
@@ -141,3 +142,11 @@ def test_configuration_that_is_refused_is_a_problem_also_while_a_daemon_runs(
     (wrong,) = [each for each in found if each["finding"] == "configuration wrong"]
     assert "unknown key poll.interval" in wrong["text"]
     assert terminal.run("doctor")[0] == 1
+
+
+def test_doctor_tells_a_daemon_of_another_version(
+    terminal: Terminal, running: RunningDaemon
+) -> None:
+    assert "other version" not in words(terminal.document("doctor"))
+    running.daemon.version = "0.0"
+    assert "other version" in words(terminal.document("doctor"))

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from scomod import clitrace
+from scomod.clicommands import COMMANDS
 from scomod.clifmt import Style
+from tests.support import json_shapes
 from tests.support.fake_daemon import (
     BASELINE,
     INVENTORY,
@@ -70,7 +72,8 @@ def ctl(bus: PrivateBus, *arguments: str, **more: Any) -> subprocess.CompletedPr
 def document(bus: PrivateBus, *arguments: str) -> Any:
     done = ctl(bus, "--json", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+    (command,) = [each for each in arguments if each in COMMANDS][:1]
+    return json_shapes.check(command, json.loads(done.stdout))
 
 
 def said(bus: PrivateBus, *arguments: str) -> str:
@@ -635,7 +638,8 @@ def test_watch_shows_events_as_sentences(bus: PrivateBus, running: RunningDaemon
 
 def test_watch_prints_a_document_per_line(bus: PrivateBus, running: RunningDaemon) -> None:
     with staying(bus, "--json", "watch") as process:
-        assert json.loads(until_heard(process, running)) == {"event": "PromptChanged", **PROMPT}
+        heard = json_shapes.check("watch", json.loads(until_heard(process, running)))
+        assert heard == {"event": "PromptChanged", **PROMPT}
 
 
 def test_watch_ends_with_the_bus(running: RunningDaemon, bus: PrivateBus) -> None:
@@ -664,7 +668,8 @@ def test_agent_prints_documents(bus: PrivateBus, running: RunningDaemon) -> None
         while not running.do(running.bus.is_present):
             pass
         running.do(lambda: running.bus.inform(PROMPT))
-        assert json.loads(line_of(process)) == {"event": "inform", **PROMPT}
+        told = json_shapes.check("agent", json.loads(line_of(process)))
+        assert told == {"event": "inform", **PROMPT}
         assert running.ask(PROMPT).result(timeout=100) is True
         assert json.loads(line_of(process)) == {"event": "ask", **PROMPT}
 
