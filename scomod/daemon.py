@@ -233,7 +233,7 @@ class Daemon:
             clock,
             asyncio.get_running_loop(),
             live=self._store.journal.live,
-            dues=self.dues,
+            dues=self._shown_dues,
         )
         facts = control.operation, control.changed, control.progress
         return Herald(*facts, recorder=recorder, line=line, vigil=self._vigil)
@@ -336,6 +336,12 @@ class Daemon:
         if self._store.journal.has_untold():
             parts.append(self._telling.dues)
         return agenda.in_order(self._waking.dues, *parts)
+
+    def _shown_dues(self) -> list[Due]:
+        """Give the same for a line to show; what calls nobody is not loaded for that."""
+        if self._settings.calls_by_itself:
+            return self.dues()
+        return agenda.in_order(self._scheduler.dues, self._engine.dues)
 
     def _is_held(self) -> bool:
         """Tell whether something is at work, or heard by this very process only."""
