@@ -164,6 +164,8 @@ class Turns:
         return operation_id in self._fetching or operation_id in self._changing
 
     def _room(self, operation: Operation) -> Stand:
+        if operation.id in self._answers:
+            return Stand.READY  # it is only written down, and lost in a power cut until it is
         if _is_fetch(operation):
             return Stand.READY if len(self._fetching) < self._fetches_count else Stand.ROOM
         if self._changing:

@@ -132,6 +132,16 @@ def test_sleep_lasts_until_the_first_that_is_not_at_work_is_due() -> None:
     assert queue.sleep_s() == 60
 
 
+def test_an_answer_is_written_down_while_another_installs() -> None:
+    """Until then a power cut would lose it, and installations take minutes."""
+    installing, asked = at(StepKind.INSTALL, 1), at(StepKind.CONSENT, 2)
+    queue = turns(installing, asked)
+    assert taken(queue) == [1]
+    queue.wait(asked)
+    queue.answered(2, Answer(verdict=Verdict.GRANTED))
+    assert taken(queue) == [2]
+
+
 def test_answer_ends_a_wait_and_is_handed_out_once() -> None:
     operation, answer = at(StepKind.CONSENT, 1), Answer(verdict=Verdict.GRANTED)
     queue = turns(operation)
