@@ -31,7 +31,7 @@ SEALS: Final = ("netwpin", "userpin", "usernetwpin", "userpinmac")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         code: int | None = arguments.action(arguments)
     except (ScomodError, OSError) as error:
@@ -40,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     return code or 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="scomod-lab", description="A DM server, package server and push sender to test with."
     )

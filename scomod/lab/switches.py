@@ -57,7 +57,7 @@ SWITCHES: Final[Mapping[str, Switch]] = {
     "dm.password": Switch(says="the server proves itself with a wrong password"),
     "dm.nonce": Switch(says="the server proves itself with a wrong nonce"),
     "dm.refuse": Switch(says="the device's credentials are refused, right or not"),
-    "dm.clock": Switch(says="the Date of answers is wrong: so much too late, or too early with -",
+    "dm.clock": Switch(says="the Date of answers is ahead by so much, or behind with -",
                        unit="seconds", least=-LARGEST),
     "packages.status": Switch(says="an HTTP status in place of every file", unit="status",
                               least=400, most=599),

@@ -19,7 +19,6 @@ MANUALS = ROOT / "docs/man"
 PAGES = (
     ("scomod", "scomod.8"),
     ("scomod.installers.helper", "scomod-install.8"),
-    ("scomod.lab", "scomod-lab.1"),
 )
 OPTION = re.compile(r"--[a-z][a-z-]*")
 

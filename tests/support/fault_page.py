@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the table of faults into docs/delivery.md, the words of the server into docs/lab.md.
+"""Writes the table of faults into docs/delivery.md, the words of the server, of
+scenarios and of the fault switches into docs/lab.md.
 
 `python -m tests.support.fault_page` refreshes both pages between their markers; a test
 compares them.
@@ -10,7 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scomod.lab import scenario
 from scomod.lab.faults import WORDS
+from scomod.lab.switches import SWITCHES
 from tests.support.fault_table import OTHER_ROWS, SERVER_ROWS
 from tests.support.operations_page import table
 
@@ -26,6 +29,21 @@ def words() -> str:
     """What the fault server can do, for a person at a desk."""
     rows = ((f"`{key}{'=N' if word.number else ''}`", word.says) for key, word in WORDS.items())
     return table("word|what it does", rows)
+
+
+def switches() -> str:
+    """What the running bench can do wrong."""
+    rows = ((f"`{name}`", each.unit or "on", each.says) for name, each in SWITCHES.items())
+    return table("switch|value|what it does", rows)
+
+
+def scenarios() -> str:
+    """What a line of a scenario may say."""
+    rows = (
+        (f"`{name} {each.usage}`".replace(" `", "`").replace("|", "\\|"), each.says)
+        for name, each in scenario.WORDS.items()
+    )
+    return table("line|what it does", ((line, says.replace("|", "\\|")) for line, says in rows))
 
 
 def faults() -> str:
@@ -44,6 +62,8 @@ def _row(row: Row) -> tuple[object, ...]:
 PAGES: Final[Mapping[str, tuple[Path, Callable[[], str]]]] = {
     "faults": (DOCS / "delivery.md", faults),
     "words of the fault server": (DOCS / "lab.md", words),
+    "switches of the bench": (DOCS / "lab.md", switches),
+    "words of scenarios": (DOCS / "lab.md", scenarios),
 }
 
 
