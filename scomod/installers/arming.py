@@ -26,7 +26,7 @@ from scomod.installers.base import JobResult, Returnable, stamp
 from scomod.installers.wayback import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scomod.installers.archive import Archives
     from scomod.installers.base import Backend, Job
@@ -77,16 +77,19 @@ class Arming:
     service_program: str
     observer: Callable[[str], None]
 
-    def arm(self, job: Job, changes: Iterable[Change]) -> None:
+    def arm(self, job: Job, changes: Sequence[Change]) -> None:
         """Make the way back, if one of the changes is an upgrade of ourselves.
 
         Once more for the same order only sees that it is guarded.  Raises
-        `InstallerError`: BUSY while another upgrade of ours is not through, else why
-        there can be no way back; `OSError`.
+        `InstallerError`: BUSY while another upgrade of ours is not through, POLICY for one
+        among others, else why there can be no way back; `OSError`.
         """
         change = self._own(changes) if self.settings.reach_s else None
         if change is None:
             return
+        if len(changes) > 1:
+            # The guard brings one package back; the others would stay.
+            raise InstallerError(Reason.POLICY, f"{change.id} is scomod itself and comes alone")
         pending = wayback.read(self.paths.install_dir)
         if pending is not None and pending.job_id != job.id:
             raise InstallerError(
@@ -105,7 +108,7 @@ class Arming:
             log.warning("%s", error)
         self.observer("guarded")
 
-    def _own(self, changes: Iterable[Change]) -> Change | None:
+    def _own(self, changes: Sequence[Change]) -> Change | None:
         """Find the change that puts another version in our place."""
         for change in changes:
             backend = self.backends[change.backend]

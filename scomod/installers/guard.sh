@@ -34,9 +34,19 @@ boot() {
     cat "$ROOT/run/scomod/boot-id" 2>/dev/null || cat /proc/sys/kernel/random/boot_id
 }
 
-# a file of a few words, as a whole or not at all
+# files and directories, safe from a power cut; all there is where `sync` knows no names
+flush() {
+    sync "$@" 2>/dev/null || sync
+}
+
+# a new file in the place of another, as a whole or not at all
+put() {
+    flush "$1" && mv "$1" "$2" && flush "${2%/*}"
+}
+
+# a file of a few words
 note() {
-    printf '%s\n' "$2" >"$1.new" && sync && mv "$1.new" "$1" && sync
+    printf '%s\n' "$2" >"$1.new" && put "$1.new" "$1"
 }
 
 is_systemd() {
@@ -88,7 +98,7 @@ is_too_late() {
 publish() {
     file="$INSTALL/results/$JOB.json"
     if [ ! -e "$file" ]; then
-        cp "$HERE/$1" "$file.new" && chmod 644 "$file.new" && sync && mv "$file.new" "$file" && sync
+        cp "$HERE/$1" "$file.new" && chmod 644 "$file.new" && put "$file.new" "$file"
     fi
 }
 
@@ -99,7 +109,7 @@ tell() {
 disarm() {
     rm -f "$SAID"
     rm -rf "$HERE.old"
-    mv "$HERE" "$HERE.old" && sync
+    mv "$HERE" "$HERE.old" && flush "$INSTALL"
     rm -f "$ROOT/etc/systemd/system/multi-user.target.wants/$UNIT" "$ROOT/etc/systemd/system/$UNIT"
     if is_systemd; then
         service daemon-reload
@@ -144,10 +154,10 @@ count_try() {
 put_index_back() {
     file="$INSTALL/index/$COMPONENT.json"
     if [ -f "$HERE/before.json" ]; then
-        cp "$HERE/before.json" "$file.new" && chmod 644 "$file.new" && sync && mv "$file.new" "$file"
+        cp "$HERE/before.json" "$file.new" && chmod 644 "$file.new" && put "$file.new" "$file"
     else
-        rm -f "$file"
-    fi && sync
+        rm -f "$file" && flush "$INSTALL/index"
+    fi
 }
 
 # Where the tool is through, the new one may have the version of the old one, so no look helps.
@@ -161,7 +171,7 @@ restore() {
 
 locked_back() {
     (
-        flock -w "$WAIT_S" 9 && [ -f "$HERE/order" ] || exit 1
+        timeout "$WAIT_S" flock 9 && [ -f "$HERE/order" ] || exit 1
         count_try || exit 1
         if restore 8>&- 9>&-; then
             put_index_back && tell returned && publish returned.json || exit 1
@@ -188,8 +198,9 @@ back() {
 
 watch() {
     spent_s=0 held_s=0
-    # one at a time; where nobody restarts us, it may be started twice
-    exec 8>>"$HERE/guard" && flock -n 8 || return 0
+    # One at a time: where nobody looks after us, we may be started twice.
+    exec 8>>"$HERE/guard"
+    flock 8
     if [ "$(tail -n 1 "$HERE/boots")" != "$(boot)" ]; then
         note "$HERE/boots" "$(cat "$HERE/boots" && boot)" || return 1
     fi

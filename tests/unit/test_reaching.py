@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a daemon says while an upgrade of scomod is not through, and what it tells afterwards."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scomod import reaching
+from scomod.db import Database
+from scomod.installers import wayback
+from scomod.installers.arming import OWN_FILE
+from scomod.installers.base import JobResult, stamp
+from scomod.installers.wayback import Pending
+from scomod.log import Event
+from scomod.settings import Paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PENDING = Pending(
+    job_id="7-abc-install",
+    component_id="scomod",
+    before="1.0",
+    after="2.0",
+    nonce="0123456789abcdef",
+    stamp="of another file",
+)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    made = Paths(tmp_path)
+    for folder in (made.state_dir, made.run_dir, wayback.folder_of(made.install_dir)):
+        folder.mkdir(parents=True, mode=0o700)
+    (made.run_dir / "boot-id").write_text("boot-1\n")
+    return made
+
+
+def arm(paths: Paths, **other: str) -> None:
+    pending = Pending(**{**{n: getattr(PENDING, n) for n in PENDING.__slots__}, **other})
+    order = wayback.folder_of(paths.install_dir) / "order"
+    order.write_text(wayback.written(pending, {"REACH_S": 5}))
+
+
+def test_new_program_says_upgrade_version_number_and_boot(paths: Paths) -> None:
+    arm(paths)
+    begun = reaching.begin(paths)
+    assert begun is not None
+    begun.reached()
+    said = (paths.state_dir / wayback.SAID).read_text()
+    assert said == "7-abc-install 2.0 0123456789abcdef boot-1"
+
+
+def test_old_program_says_nothing(paths: Paths) -> None:
+    arm(paths, stamp=stamp(OWN_FILE))
+    assert reaching.begin(paths) is None
+
+
+def test_without_an_upgrade_there_is_nothing_to_say(paths: Paths) -> None:
+    assert reaching.begin(paths) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "event"),
+    [
+        ("stays", Event.SELF_UPDATE_STAYS),
+        ("returned", Event.SELF_UPDATE_RETURNED),
+        ("stuck", Event.SELF_UPDATE_STUCK),
+    ],
+)
+def test_end_is_an_event_once(
+    paths: Paths, caplog: pytest.LogCaptureFixture, end: str, event: Event
+) -> None:
+    (paths.install_dir / "way-back.last").write_text(f"7 1.0 2.0 {end}\n")
+    with caplog.at_level(logging.INFO), closing(Database.open(paths.database)) as db:
+        for _ in range(2):
+            reaching.tell(paths, db)
+    assert [record.__dict__["event"] for record in caplog.records] == [event]
+    assert all(version in caplog.text for version in ("1.0", "2.0"))
+
+
+@pytest.mark.parametrize("text", ["", "7 1.0 2.0\n", "7 1.0 2.0 well\n", "\0" * 100])
+def test_other_words_are_no_end(paths: Paths, caplog: pytest.LogCaptureFixture, text: str) -> None:
+    (paths.install_dir / "way-back.last").write_text(text)
+    with caplog.at_level(logging.INFO), closing(Database.open(paths.database)) as db:
+        reaching.tell(paths, db)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("job_id", "is_ok", "files"),
+    [
+        ("7-abc-install", True, {"answer.json"}),
+        ("7-abc-install", False, {"returned.json", "state"}),
+        ("8-abc-install", True, None),
+        ("8-abc-install", False, None),
+    ],
+)
+def test_answer_is_left_to_the_guard_of_its_order_only(
+    paths: Paths, job_id: str, is_ok: bool, files: set[str] | None
+) -> None:
+    arm(paths)
+    held = wayback.hold(paths.install_dir, JobResult(id=job_id, is_ok=is_ok))
+    assert held is (files is not None)
+    found = {path.name for path in wayback.folder_of(paths.install_dir).iterdir()}
+    assert found == {"order", *(files or ())}
+    assert wayback.is_answered(paths.install_dir, job_id) is held
