@@ -16,8 +16,13 @@ UPSTREAM = re.compile(r"^scomod \(([^)-]+)[^)]*\)")
 
 def _words(pattern: str) -> list[str]:
     """Give what stands in the lists of these names."""
-    texts = (path.read_text() for path in sorted(DEBIAN.glob(pattern)))
-    return [word for text in texts for word in text.split()]
+    lines = [
+        line
+        for path in sorted(DEBIAN.glob(pattern))
+        for line in path.read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    return [word for line in lines for word in line.split()]
 
 
 def test_the_packages_have_the_version_of_the_program() -> None:
