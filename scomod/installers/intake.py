@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 KEPT_RESULTS_COUNT: Final = 100
 KEPT_REFUSED_COUNT: Final = 20
 KEPT_PLANS_COUNT: Final = 20
+_TAKEN_MODE: Final = 0o600
 
 
 class Intake:
@@ -135,9 +136,7 @@ def _carry_over(name: str, jobs_fd: int, taken: Path) -> None:
             data = file.read(jobfile.MAX_BYTES + 1)
     except InstallerError:
         data = b""
-    temporary = taken.with_name(".incoming")
-    temporary.write_bytes(data)
-    temporary.rename(taken)
+    durable.write(taken, data, mode=_TAKEN_MODE)
     if stat.S_ISDIR(os.stat(name, dir_fd=jobs_fd, follow_symlinks=False).st_mode):
         shutil.rmtree(name, dir_fd=jobs_fd)
     else:
