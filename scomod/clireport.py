@@ -76,7 +76,9 @@ def _collected(piece: Piece, paths: Paths, asked: evidence.Asked) -> Collected:
         text = piece.collect(paths, asked)
     except PermissionError as error:
         return Collected(piece, b"", f"may not be read by this user: {error.filename}")
-    except (OSError, ValueError, ScomodError) as error:
+    except OSError as error:
+        return Collected(piece, b"", f"{error.filename}: {error.strerror}")
+    except (ValueError, ScomodError) as error:
         return Collected(piece, b"", blanked(" ".join(str(error).split())))
     octets = blanked(text).encode("utf-8", "replace")
     if len(octets) > PIECE_BYTES:

@@ -94,7 +94,7 @@ async def asked(address: str) -> Asked:
 def _answer(name: str) -> Callable[[Paths, Asked], str]:
     def collect(_paths: Paths, asked: Asked) -> str:
         if name not in asked.answers:
-            raise NotReachable(asked.lack)
+            raise NotReachable("the daemon did not say: see doctor.txt")
         return json.dumps(asked.answers[name], indent=1) + "\n"
 
     return collect
@@ -173,7 +173,7 @@ def _recorder(paths: Paths, _asked: Asked) -> str:
     entries = list(ring.read(paths.recorder_dir))
     if not entries:
         raise ScomodError("nothing was recorded")
-    return _text(f"{moment(each.get('at'))} {json.dumps(each)}" for each in entries)
+    return _text(f"{moment(float(each.get('at', 0)))} {json.dumps(each)}" for each in entries)
 
 
 def _status_line(paths: Paths, _asked: Asked) -> str:
@@ -185,10 +185,11 @@ def _files(paths: Paths, _asked: Asked) -> str:
     lines: list[str] = []
     for folder in (paths.state_dir, paths.install_dir, paths.config_dir, paths.run_dir):
         lines.append(f"{folder}:")
-        if not folder.exists():
-            lines.append("  is not there")
+        try:
+            next(folder.iterdir(), None)  # rglob passes over what may not be read
+        except OSError as error:
+            lines.append(f"  {error.strerror}")
             continue
-        next(folder.iterdir(), None)  # rglob passes over what may not be read
         for path in sorted(folder.rglob("*"))[:FILES_COUNT]:
             known = path.lstat()
             when = moment(known.st_mtime)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from scomod.settings import Settings
+
 log = logging.getLogger(__name__)
 
 
@@ -45,13 +47,7 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
     Raises `ScomodError` when it cannot start.
     """
     with slim.forgotten("scomod.config", "tomllib"):
-        from scomod import config  # noqa: PLC0415 - it is read once
-
-        try:
-            settings = config.load(paths)
-        except ConfigError as error:
-            note_refusal(paths, SystemClock(), error)
-            raise
+        settings = _configuration(paths)
     set_up_log(settings.log.level, sys.stderr)
     address = find_address(os.environ, paths.root)
     code = 0
@@ -66,6 +62,17 @@ async def serve(paths: Paths, *, is_resident: bool, observer: Callable[[str], No
                 log.error("%s", error)
             code = 1
         _leave(code)
+
+
+def _configuration(paths: Paths) -> Settings:
+    """Read the configuration; one that is refused is noted for who looks afterwards."""
+    from scomod import config  # noqa: PLC0415 - it is read once
+
+    try:
+        return config.load(paths)
+    except ConfigError as error:
+        note_refusal(paths, SystemClock(), error)
+        raise
 
 
 def _stop_signal() -> asyncio.Future[None]:

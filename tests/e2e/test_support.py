@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import subprocess
@@ -12,11 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import parser as classic
-from prometheus_client.openmetrics import parser
 
 from scomod import ring
 from scomod.lab.packages import Recipe
+from tests.support import monitoring
 from tests.support.rig import Rig
 from tests.support.service_manager import ServiceManager
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WATCHDOG_S = 0.5
+IMSI = "262011234567890"
 MORE = """
 [daemon]
 stuck_after_s = 0.3
@@ -75,7 +74,7 @@ def big(rig: Rig) -> Recipe:
 def test_a_life_is_told_in_lines_figures_and_the_recorder(
     rig: Rig, manager: ServiceManager, tmp_path: Path
 ) -> None:
-    rig.override(SLOW)
+    rig.override(f'{SLOW}[bootstrap]\nimsi = "{IMSI}"\n')
     rig.stop(rig._processes[0])
     daemon = rig.start_daemon()
     rig.until_up()
@@ -105,7 +104,7 @@ def test_a_life_is_told_in_lines_figures_and_the_recorder(
 def check_figures(rig: Rig) -> None:
     command = ["curl", "-sf", "--unix-socket", str(rig.root / "run/scomod/metrics.sock")]
     text = subprocess.check_output([*command, "http://device/metrics"], text=True)
-    families = {each.name: each for each in parser.text_string_to_metric_families(text)}
+    families = monitoring.openmetrics(text)
     done = families["scomod_operations"].samples[0]
     assert done.labels == {"primitive": "DownloadInstall", "outcome": "succeeded"}
     assert done.value == 1
@@ -113,7 +112,7 @@ def check_figures(rig: Rig) -> None:
     assert sessions["ok"] >= 2
     assert text == rig.run("scomod.cli", "metrics").stdout
     file = rig.root / "run/scomod.prom"
-    kept = {each.name: each for each in classic.text_string_to_metric_families(file.read_text())}
+    kept = monitoring.prometheus(file.read_text())
     assert kept["scomod_operations"].samples[0].value == 1
     assert file.stat().st_mode & 0o777 == 0o644
 
@@ -149,9 +148,10 @@ def check_report(rig: Rig, file: Path) -> None:
     whole = subprocess.check_output(["tar", "xzOf", str(file)], text=True)
     assert "damaged" in whole
     assert "session end" in whole
-    for secret in (rig.account.password.reveal(), rig.account.server_password.reveal()):
+    for secret in (rig.account.password.reveal(), rig.account.server_password.reveal(), IMSI):
         assert secret not in whole
-    assert json.loads(json.dumps(told))["left_out"]
+    assert "imsi = ***" in whole
+    assert {each["name"] for each in told["left_out"]} >= {"status.json", "why.json"}
 
 
 def test_what_hangs_in_a_thread_ends_the_signs_of_life(rig: Rig, manager: ServiceManager) -> None:

@@ -9,14 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prometheus_client import parser as classic
-from prometheus_client.openmetrics import parser
 
 from scomod import metrics, openmetrics, tally
 from scomod.db import Database
 from scomod.metricsport import MetricsPort
 from scomod.operation import Branch, Operation, Phase, Primitive, Subject
 from scomod.settings import Metrics, Paths
+from tests.support import monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +41,6 @@ def db(tmp_path: Path) -> Iterator[Database]:
     made.close()
 
 
-def read(text: str) -> dict[str, Any]:
-    return {each.name: each for each in parser.text_string_to_metric_families(text)}
-
-
 def operation(phase: Phase, **data: object) -> Operation:
     return Operation(
         id=1,
@@ -69,7 +64,7 @@ def test_text_is_openmetrics_with_names_types_units_and_help(db: Database) -> No
         tally.count_operation(db, operation(Phase.FAILED, size=1000))
     text = openmetrics.text(metrics.families({**STATUS, "counters": tally.counts(db)}))
     assert text.endswith("# EOF\n")
-    found = read(text)
+    found = monitoring.openmetrics(text)
     assert all(each.documentation for each in found.values())
     assert all(name.startswith("scomod_") for name in found)
     assert {each.type for each in found.values()} == {"counter", "gauge"}
@@ -87,7 +82,7 @@ def test_text_is_openmetrics_with_names_types_units_and_help(db: Database) -> No
 
 
 def test_a_device_that_did_nothing_has_figures_too() -> None:
-    found = read(openmetrics.text(metrics.families({**STATUS, "servers": []})))
+    found = monitoring.openmetrics(openmetrics.text(metrics.families({**STATUS, "servers": []})))
     assert [sample.value for sample in found["scomod_sessions"].samples] == [0, 0]
     assert "scomod_last_session_ok" not in found
 
@@ -100,13 +95,11 @@ def test_older_format_says_the_same() -> None:
     def samples(families: Any) -> set[Any]:
         return {
             (sample.name, tuple(sample.labels.items()), sample.value)
-            for family in families
+            for family in families.values()
             for sample in family.samples
         }
 
-    assert samples(classic.text_string_to_metric_families(old)) == samples(
-        parser.text_string_to_metric_families(new)
-    )
+    assert samples(monitoring.prometheus(old)) == samples(monitoring.openmetrics(new))
 
 
 def test_counts_outlive_the_process_and_what_was_rolled_back_is_not_counted(
@@ -147,7 +140,7 @@ def test_socket_answers_http_and_is_gone_when_closed(tmp_path: Path) -> None:
         head, _, body = get.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.0 200 OK")
         assert openmetrics.CONTENT_TYPE.encode() in head
-        assert read(body.decode())["scomod_operations_live"].samples[0].value == 2
+        assert monitoring.openmetrics(body.decode())["scomod_operations_live"].samples[0].value == 2
         assert (await asked(paths.metrics_socket, b"HEAD / HTTP/1.0\n\n")).endswith(b"\r\n\r\n")
         assert b" 405 " in await asked(paths.metrics_socket, b"POST / HTTP/1.0\r\n\r\n")
         assert await asked(paths.metrics_socket, b"x" * 9000) == b""
@@ -169,7 +162,7 @@ def test_file_is_made_anew_for_all_to_read(tmp_path: Path) -> None:
         os.umask(old)
     file = tmp_path / "node/scomod.prom"
     assert file.stat().st_mode & 0o777 == 0o644
-    assert list(classic.text_string_to_metric_families(file.read_text()))
+    assert monitoring.prometheus(file.read_text())
     assert [each.name for each in file.parent.iterdir()] == ["scomod.prom"]
 
 
