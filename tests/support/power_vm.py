@@ -33,7 +33,7 @@ DISK_MIB: Final = 1200
 PACKAGE: Final = "powered"
 FILES_COUNT: Final = 300
 PATIENCE_S: Final = 1800.0  # an emulated machine, on one that does something else as well
-PUSH_EVERY_S: Final = 5.0
+PUSH_EVERY_S: Final = 15.0
 LOG_BYTES: Final = 8 << 30  # sparse
 MORE: Final = """
 [transport]
@@ -46,6 +46,8 @@ lock_wait_s = 120
 NETWORK: Final = "[Match]\nName=en*\n[Network]\nDHCP=ipv4\n"
 # The bench's certificate is for names of this host, which the guest reaches under another address.
 HOSTS: Final = "10.0.2.2 localhost\n"
+# They run dpkg at times of their own.
+OTHERS_TIMERS: Final = ("apt-daily.timer", "apt-daily-upgrade.timer")
 # An emulated timer that comes too late on a busy host is no reason not to boot.
 KERNEL: Final = (
     "console=ttyS0 root=/dev/vda rw quiet mitigations=off nokaslr random.trust_cpu=on"
@@ -93,10 +95,12 @@ class PoweredVm(Rig):
     # -- what is on the disk
 
     def _install_scomod(self) -> None:
-        package = own_package.build("1.0", self.directory)
-        inside = self.root / "scomod.deb"
-        shutil.copyfile(package, inside)
+        """Have dpkg install the package as it is shipped."""
+        inside, proc = self.root / "scomod.deb", self.root / "proc"
+        shutil.copyfile(own_package.built("scomod"), inside)
+        subprocess.run(["mount", "-t", "proc", "proc", proc], check=True)
         subprocess.run(["chroot", self.root, "dpkg", "-i", "/scomod.deb"], check=True)
+        subprocess.run(["umount", proc], check=True)
         inside.unlink()
 
     def _furnish(self) -> None:
@@ -119,10 +123,8 @@ class PoweredVm(Rig):
             "etc/systemd/network/10-all.network": NETWORK,
         }.items():
             (self.root / name).write_text(text)
-        subprocess.run(
-            ["systemctl", f"--root={self.root}", "--quiet", "enable", "systemd-networkd"],
-            check=True,
-        )
+        for words in (("enable", "systemd-networkd"), ("mask", *OTHERS_TIMERS)):
+            subprocess.run(["systemctl", f"--root={self.root}", "--quiet", *words], check=True)
 
     # -- power
 
