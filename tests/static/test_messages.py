@@ -52,3 +52,16 @@ def test_texts_of_ours_are_literals_that_xgettext_finds() -> None:
         text = path.read_text()
         for found in re.finditer(r"\bworded(_many)?\(\s*(?P<first>\S)", text):
             assert found["first"] == '"', f"{path.name}: {text[found.start() : found.end() + 40]}"
+
+
+def test_desktop_starts_the_agent_in_both_languages() -> None:
+    place = ROOT / "etc/xdg/autostart/scomod-agent-desktop.desktop"
+    done = subprocess.run(
+        ["desktop-file-validate", place], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    text = place.read_text()
+    assert "\nExec=scomod-agent-desktop\n" in text
+    assert "scomod-agent-desktop = scomod.agentdesktop:main" in (ROOT / "setup.cfg").read_text()
+    for key in ("Name", "Comment"):
+        assert f"\n{key}[de]=" in text

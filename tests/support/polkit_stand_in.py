@@ -50,7 +50,7 @@ def actions_of(policy: Path) -> dict[str, Action]:
         }
         owners = [a.text or "" for a in each.findall("annotate") if a.get("key") == OWNER_KEY]
         texts = len(each.findall("description")) + len(each.findall("message"))
-        found[each.attrib["id"]] = Action(**kinds, owner="".join(owners), texts=texts)
+        found[str(each.attrib["id"])] = Action(**kinds, owner="".join(owners), texts=texts)
     return found
 
 

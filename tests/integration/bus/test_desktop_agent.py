@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,9 +189,8 @@ def test_progress_is_one_notification_that_the_end_takes_over(
     screen.wait_for(is_prompt)
     for done in (10, 12, 90):
         running.bus._progress_s.clear()  # a second has gone
-        running.do(
-            lambda now=done: running.bus.emit("Progress", {"id": 7, "done": now, "total": 100})
-        )
+        event = {"id": 7, "done": done, "total": 100}
+        running.do(partial(running.bus.emit, "Progress", event))
     shown = screen.wait_for(lambda each: each.hints.get("value") == 90)
     assert (shown.summary, shown.body) == ("Hello", "90 percent are done.")
     assert shown.hints["urgency"] == 0
