@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may call what where users, groups and polkit are real; the daemon is no root here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.image_device import ImageDevice
+
+RULE = """
+polkit.addRule(function(action, subject) {
+    if (action.id == "org.scomod1.session" && subject.user == "guest") {
+        return polkit.Result.YES;
+    }
+});
+"""
+
+
+def call(device: ImageDevice, user: str, interface: str, *rest: str) -> str:
+    said = device.container.run(
+        "busctl", "call", "org.scomod1", "/org/scomod1", interface, *rest,
+        user=user, is_checked=False,
+    )  # fmt: skip
+    return str(said.stdout + said.stderr)
+
+
+@pytest.fixture(scope="module")
+def people(device: ImageDevice) -> None:
+    for name, more in (("member", ("--groups", "scomod")), ("guest", ())):
+        device.container.run("useradd", "--create-home", *more, name, is_checked=False)
+
+
+def test_group_controls_strangers_look_and_nobody_else_sees_the_tree(
+    device: ImageDevice, people: None
+) -> None:
+    nothing = ("org.scomod1.Control", "UnregisterAgent", "o", "/nobody")
+    assert "is not registered" in call(device, "member", *nothing)
+    assert "for root and the group scomod" in call(device, "guest", *nothing)
+    assert "a{sv}" in call(device, "guest", "org.scomod1.Status", "GetStatus")
+    tree = ("org.scomod1.Tree", "Children", "s", ".")
+    assert "DevInfo" in call(device, "", *tree)
+    for user in ("member", "guest"):
+        assert "org.scomod1.look" in call(device, user, *tree)
+
+
+def test_polkit_answers_the_daemon_that_is_no_root_but_owns_the_actions(
+    device: ImageDevice, people: None
+) -> None:
+    place = device.root / "usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service"
+    if not place.exists():
+        pytest.skip("this image has no polkit (package polkitd)")
+    session = ("org.scomod1.Control", "RunSession", "s", "nobody")
+    assert "for root and the group scomod" in call(device, "guest", *session)
+    rule = device.root / "etc/polkit-1/rules.d/50-test.rules"
+    rule.write_text(RULE)
+    rule.chmod(0o644)
+    device.container.run("systemctl", "try-restart", "polkit.service", is_checked=False)
+    assert "no account for server nobody" in call(device, "guest", *session)
+    cancel = ("org.scomod1.Control", "Cancel", "t", "1")
+    assert "org.scomod1.administer" in call(device, "guest", *cancel)
