@@ -113,7 +113,7 @@ class PacedBus(MessageBus):
 
     def _on_message(self, message: Message) -> None:
         try:
-            super()._on_message(message)
+            super()._on_message(message)  # type: ignore[no-untyped-call]
         finally:
             close_files(take_files(message))
 

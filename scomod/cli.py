@@ -66,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"scomoctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (text, arguments) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=f"{name}: {text}.")
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         _add_again(command)
         for argument in arguments:
             command.add_argument(argument.name, help=argument.help, **dict(argument.more))  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ _OPTIONAL: Final = ("nargs", "?")
 _FLAG: Final = ("action", "store_true")
 _ID: Final = Argument(
     "id",
-    "operation; may be left out if one waits",
+    "number of the operation; may be left out if one prompt waits",
     (_OPTIONAL, ("type", number), ("metavar", "ID")),
 )
 COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
@@ -44,21 +44,28 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (
             Argument(
                 "what",
-                "show: one in full; cancel: stop it",
+                "show one in full, or cancel it; left out, all are listed",
                 (_OPTIONAL, ("choices", ("show", "cancel"))),
             ),
-            Argument("id", "the operation", (_OPTIONAL, ("type", number), ("metavar", "ID"))),
+            Argument(
+                "id",
+                "its number, as in the list; of one to be shown or stopped",
+                (_OPTIONAL, ("type", number), ("metavar", "ID")),
+            ),
         ),
     ),
     "why": (
         "say why nothing happens now, and when something will",
-        (replace(_ID, help="of this operation only"),),
+        (replace(_ID, help="number of an operation: of this one only"),),
     ),
     "plan": (
         "say what would happen next, with sizes and risks",
-        (replace(_ID, help="with this operation only"),),
+        (replace(_ID, help="number of an operation: with this one only"),),
     ),
-    "doctor": ("look whether all is well, also where no daemon runs", ()),
+    "doctor": (
+        "look whether all is well, and say what to do; ends with 1 if there is a problem",
+        (),
+    ),
     "report": (
         "make one file for support, without secrets, also where no daemon runs",
         (
@@ -73,19 +80,21 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "history": (
         "show the operations that are over, with versions, consent and result",
         (
-            Argument("--server", "of this server only", (("default", ""), ("metavar", "SERVER"))),
+            Argument(
+                "--server", "only those of this server", (("default", ""), ("metavar", "SERVER"))
+            ),
             Argument(
                 "--since",
-                "those that ended since: 2d, 90m or 2026-11-21T10:00",
+                "only those that ended since then: 2d, 90m or 2026-11-21T10:00",
                 (("default", ""), ("metavar", "TIME")),
             ),
-            Argument("--failed", "those that failed", (_FLAG,)),
+            Argument("--failed", "only those that failed", (_FLAG,)),
         ),
     ),
     "request": (
         "ask a server to install or update software, and wait for its answer",
         (
-            Argument("what", "install or update", (("choices", ("install", "update")),)),
+            Argument("what", "what the server is asked for", (("choices", ("install", "update")),)),
             Argument(
                 "component",
                 "the component; left out, whatever the server has",
@@ -113,9 +122,13 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         "list the nodes below a node of the management tree",
         (
             Argument(
-                "uri", "where to begin (.)", (_OPTIONAL, ("default", "."), ("metavar", "URI"))
+                "uri",
+                "the node to begin at (., the root)",
+                (_OPTIONAL, ("default", "."), ("metavar", "URI")),
             ),
-            Argument("--recursive", "all that is below, with values, drawn as a tree", (_FLAG,)),
+            Argument(
+                "--recursive", "show all that is below, with values, drawn as a tree", (_FLAG,)
+            ),
         ),
     ),
     "get": (
@@ -148,10 +161,18 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (
             Argument("file", "the document; - is standard input", (("metavar", "FILE"),)),
             Argument(
-                "--sec", "how it is sealed: a name or 0 to 3", (("default", ""), ("metavar", "SEC"))
+                "--sec",
+                "how it is sealed: NETWPIN, USERPIN, USERNETWPIN, USERPINMAC, or 0 to 3",
+                (("default", ""), ("metavar", "SEC")),
             ),
-            Argument("--mac", "its MAC", (("default", ""), ("metavar", "HEX"))),
-            Argument("--pin", "the PIN, instead of being asked for it", (("metavar", "PIN"),)),
+            Argument(
+                "--mac", "its MAC, in hexadecimal digits", (("default", ""), ("metavar", "HEX"))
+            ),
+            Argument(
+                "--pin",
+                "the PIN, instead of being asked for it; others on the device may see it",
+                (("metavar", "PIN"),),
+            ),
         ),
     ),
     "install": (
@@ -160,7 +181,7 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             Argument("file", "the package", (("metavar", "FILE"),)),
             Argument(
                 "--signature",
-                "its signature, if not in FILE.sig (see 'scomoctl sign --output')",
+                "file with its signature (FILE.sig); 'scomoctl sign --output' makes one",
                 (("default", ""), ("metavar", "SIG")),
             ),
             Argument(
@@ -173,7 +194,7 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
                 "server it belongs to; may be left out if there is one account",
                 (("default", ""), ("metavar", "SERVER")),
             ),
-            Argument("--no-wait", "hand it over and end", (_FLAG,)),
+            Argument("--no-wait", "end when it is handed over", (_FLAG,)),
         ),
     ),
     "notify": (
@@ -187,14 +208,20 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             Argument("--sms", "FILE is the user data of a short message, header first", (_FLAG,)),
             Argument(
                 "--from",
-                "who sent it, for the log",
+                "who sent it, as the log shall say",
                 (("dest", "sender"), ("default", ""), ("metavar", "WHO")),
             ),
         ),
     ),
     "ddf": (
         "print the description of the management tree (DDF), without a daemon",
-        (Argument("uri", "where to begin (.)", (_OPTIONAL, ("default", "."), ("metavar", "URI"))),),
+        (
+            Argument(
+                "uri",
+                "the node to begin at (., the root)",
+                (_OPTIONAL, ("default", "."), ("metavar", "URI")),
+            ),
+        ),
     ),
     "agent": (
         "show prompts and user alerts on this terminal and answer them",
@@ -219,7 +246,9 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     "syncml": (
         "turn a message file from WBXML into XML or back, without a daemon",
         (
-            Argument("what", "decode or encode", (("choices", ("decode", "encode")),)),
+            Argument(
+                "what", "decode: to XML; encode: to WBXML", (("choices", ("decode", "encode")),)
+            ),
             Argument("file", "the message; - is standard input", (("metavar", "FILE"),)),
             Argument("--explain", "print a readable outline instead", (_FLAG,)),
             Argument("--force", "write WBXML even to a terminal", (_FLAG,)),
@@ -257,8 +286,8 @@ COMMANDS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         ),
     ),
     "config": (
-        "show the settings in force",
-        (Argument("what", "show", (("choices", ("show",)), ("metavar", "show"))),),
+        "show the settings in force, and which file says so",
+        (Argument("what", "the one word there is", (("choices", ("show",)), ("metavar", "show"))),),
     ),
     "help": (
         "show this help, or that of a command",

@@ -17,6 +17,7 @@ from scomod import cliview, sigfile
 from scomod.clicall import EXIT_FAILED, EXIT_OK
 from scomod.clifmt import printable, progress
 from scomod.clilive import CLEAR_LINE, Board
+from scomod.errors import ScomodError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,12 +63,21 @@ async def _handed(call: Call, file: int) -> int:
     arguments = call.arguments
     path = Path(arguments.file)
     what = {"name": path.name, "kind": arguments.kind, "server": arguments.server}
-    told = asyncio.create_task(_tell_copying(call.screen, file, path.name))
-    try:
-        return await call.client.install(file, _signature(path, arguments.signature), what)
-    finally:
-        told.cancel()
-        _clear(call.screen)
+    signature = _signature(path, arguments.signature)
+    refusal: ScomodError | None = None
+    number = 0
+    async with asyncio.TaskGroup() as tasks:
+        told = tasks.create_task(_tell_copying(call.screen, file, path.name))
+        try:
+            number = await call.client.install(file, signature, what)
+        except ScomodError as error:
+            refusal = error  # out of the group it comes as itself
+        finally:
+            told.cancel()
+            _clear(call.screen)
+    if refusal is not None:
+        raise refusal
+    return number
 
 
 def _signature(path: Path, named: str) -> bytes:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scomod.operation import Operation
 
 EDITOR = package("editor", "2.1")
-NOTHING = {"spool": [], "delivered": [], "work": []}
+NOTHING: dict[str, list[str]] = {"spool": [], "delivered": [], "work": []}
 
 
 @pytest.fixture
