@@ -84,7 +84,7 @@ def nodes(message: Message) -> dict[str, str]:
     return {command.cmd_id: _node(command) for command in _flat(message.commands)}
 
 
-def _is_said_by_results(command: Command, told: set[tuple[str | None, str]]) -> bool:
+def _is_said_by_results(command: Command, told: set[tuple[str, str]]) -> bool:
     """Tell the Status of a Get whose values stand beside it."""
     if not isinstance(command, Status) or not is_success(command.code):
         return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-DEADLINE_S = 60.0
+DEADLINE_S = 150.0  # machines differ by more than a factor of ten
 LOOK_S = 0.05
 LARGEST_PICTURE = 1 << 26
 # of a page that no hand touches: going back would skip what a script opened
@@ -46,7 +46,6 @@ SWITCHES = (
     "--disable-sync",
     "--no-default-browser-check",
     "--hide-scrollbars",
-    "--lang=en-GB",
     "about:blank",
 )
 ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
@@ -59,6 +58,7 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
+        self._loaded = asyncio.Event()
         self.complaints: list[str] = []
 
     async def send(self, method: str, **params: Any) -> Any:
@@ -75,7 +75,9 @@ class Page:
         )
 
     async def go(self, url: str) -> None:
+        self._loaded.clear()
         await self.send("Page.navigate", url=url)
+        await asyncio.wait_for(self._loaded.wait(), DEADLINE_S)
 
     async def run(self, script: str) -> Any:
         """Evaluate an expression, which may be a promise; fails with what it throws."""
@@ -117,6 +119,8 @@ class Page:
     def hear(self, method: str, params: dict[str, Any]) -> None:
         """Take an event of this page."""
         match method:
+            case "Page.loadEventFired":
+                self._loaded.set()
             case "Runtime.exceptionThrown":
                 self.complaints.append(json.dumps(params["exceptionDetails"]))
             case "Runtime.consoleAPICalled":
@@ -177,6 +181,7 @@ class Browser:
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
         for domain in ("Page", "Runtime", "Log", "DOM", "Audits"):
             await page.send(f"{domain}.enable")
+        await page.send("Emulation.setLocaleOverride", locale="en-GB")
         await page.size(width, height)
         return page
 

@@ -23,6 +23,8 @@ const ACTIONS = {
 const BRANCHES = { deployed: "Deployed", delivered: "Delivered", download: "Download" };
 const SOFTWARE_URIS = "./SCOMO/Inventory ./SCOMO/Download";
 const BETWEEN = ["push", "bootstrap", "order", "end"];  // records that stand in the session log
+const BACKGROUND = 1;  // what a push usually says of the person
+const LIVE = "● live";
 const SAID_COUNT = 400;
 const GATHER_MS = 60;
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}]/gu;  // what could drive or turn around a text
@@ -178,6 +180,7 @@ class TalkPanel {
     this.last = 0;
     this.lastEvent = -1;
     this.session = "";
+    this.times = new WeakMap();
     this.list = el("ol", { class: "plain" });
     this.empty = el("p", { class: "quiet", hidden: true }, "Nothing was said since this bench was started.");
     this.node = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Session log" },
@@ -202,9 +205,18 @@ class TalkPanel {
 
   append(items) {
     const space = this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight;
-    this.list.append(...items.flatMap((item) => item.node()));
+    for (const item of items) for (const node of item.node()) this.place(node, item.at);
     while (this.list.childElementCount > SAID_COUNT) this.list.firstElementChild.remove();
     if (space < 80) this.node.scrollTop = this.node.scrollHeight;
+  }
+
+  // Messages and records are asked for one after the other: the later answer may hold the earlier.
+  place(node, at) {
+    let before = this.list.lastChild;
+    while (before && this.times.get(before) > at) before = before.previousSibling;
+    this.times.set(node, at);
+    if (before) before.after(node);
+    else this.list.prepend(node);
   }
 
   message(each) {
@@ -411,7 +423,8 @@ function deviceView(name, tab = "") {
   return [`${name}: ${title}`, [talk, about, ...panels], el("div", { class: "bench" },
     el("section", { class: "sheet", "aria-label": title },
       el("div", { class: "head" }, el("h2", {}, picture("device"), " ", name), about.node,
-        el("nav", { "aria-label": "This device" }, tabs)), nodes),
+        el("div", { class: "row wide" }, el("nav", { "aria-label": "This device" }, tabs),
+          pushButton(name))), nodes),
     el("section", { class: "sheet", "aria-label": "Sessions" }, el("h2", {}, "Sessions"), talk.node))];
 }
 
@@ -535,31 +548,51 @@ function eventsTab(name, device) {
     events.node];
 }
 
+function keptAddress(name) {
+  return localStorage.getItem(`address ${name}`) ?? "";
+}
+
+// Takes an address apart, and keeps it for the next push to this device.
+function where(name, text) {
+  localStorage.setItem(`address ${name}`, text);
+  const isBare = /^[^[]*:.*:/.test(text);  // an IPv6 address by itself
+  const [, host, port] = isBare ? ["", text] : /^\[?(.*?)\]?(?::(\d+))?$/.exec(text);
+  return { host, port: port ? Number(port) : words.push_port };
+}
+
+async function push(name, address, mode) {
+  const wanted = { ...where(name, address), ui_mode: mode };
+  const made = await post(`devices/${encodeURIComponent(name)}/push`, wanted);
+  return `asked ${address} for session ${made.session_id.toString(16).toUpperCase()}`;
+}
+
+// Pushes to the address that was used last; without one to the form.
+function pushButton(name) {
+  const button = el("button", { type: "button" }, "Push now");
+  button.addEventListener("click", () => attempt(button, async () => {
+    const address = keptAddress(name);
+    if (address) return push(name, address, BACKGROUND);
+    location.hash = place(name, "push");
+    return "";
+  }));
+  return button;
+}
+
 function pushTab(name, device) {
-  const kept = sessionStorage.getItem(`address ${name}`) ?? "";
+  const kept = keptAddress(name);
   const address = { name: "address", label: "Address", hint: "host, or host:port", value: kept };
-  const where = (text) => {
-    sessionStorage.setItem(`address ${name}`, text);
-    const isBare = /^[^[]*:.*:/.test(text);  // an IPv6 address by itself
-    const [, host, port] = isBare ? ["", text] : /^\[?(.*?)\]?(?::(\d+))?$/.exec(text);
-    return { host, port: port ? Number(port) : words.push_port };
-  };
   const asking = form([address, {
     name: "mode", label: "What the person notices", kind: "choice",
     choices: Object.entries(words.ui_modes),
-  }], ["address"], "Push", async (values) => {
-    const wanted = { ...where(values.address), ui_mode: Number(values.mode) };
-    const made = await post(`${device}/push`, wanted);
-    return `asked ${values.address} for session ${made.session_id.toString(16).toUpperCase()}`;
-  });
-  asking.elements.mode.value = "1";
+  }], ["address"], "Push", ({ address: text, mode }) => push(name, text, Number(mode)));
+  asking.elements.mode.value = BACKGROUND;
   const sending = form([address,
     { name: "seal", label: "Seal", kind: "choice", choices: words.seals },
     { name: "profile", label: "Document", kind: "choice", choices: words.profiles },
     { name: "pin", label: "PIN", hint: "for userpin, usernetwpin, userpinmac" },
     { name: "imsi", label: "IMSI", hint: "for netwpin, usernetwpin" },
   ], ["address"], "Push the profile", async ({ address: text, ...rest }) => {
-    const made = await post(`${device}/bootstrap`, { ...where(text), ...rest });
+    const made = await post(`${device}/bootstrap`, { ...where(name, text), ...rest });
     return `sent the profile to ${text}${made.enter ? `; the person enters ${made.enter}` : ""}`;
   });
   const about = new Panel(`${device}/summary`, (shown) => el("dl", {}, Object.entries({
@@ -647,8 +680,13 @@ function logView() {
 
 // -- life
 
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
 async function show() {
-  const [first = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  if (!words) return;
+  const [first = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   const [title, panels, ...nodes] = (VIEWS[first] ?? devicesView)(...rest);
   const talk = panels.find((panel) => panel instanceof TalkPanel);
   view = { panels, talk, name: first === "device" ? rest[0] : undefined };
@@ -660,7 +698,9 @@ async function show() {
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  main.ariaBusy = "true";
   await refresh();
+  main.ariaBusy = "false";
 }
 
 let refreshing = null;
@@ -692,7 +732,7 @@ function listen() {
   if (document.hidden) return;
   stream = new EventSource("/api/changes");
   stream.addEventListener("changed", (event) => {
-    line.textContent = "● live";
+    if (line.textContent !== LIVE) line.textContent = LIVE;
     const { names } = JSON.parse(event.data);
     const isOurs = names === null || view.name === undefined || names.includes(view.name);
     if (isOurs) timer ||= setTimeout(() => { timer = 0; refresh(); }, GATHER_MS);
