@@ -18,6 +18,7 @@ from scomod.busaddress import (
 )
 from scomod.busclient import Client
 from scomod.facade import AgentGone, Record
+from scomod.wording import worded
 from tests.support.fake_daemon import PROMPT, RunningDaemon, running_daemon
 from tests.support.private_bus import PrivateBus, private_bus
 
@@ -320,3 +321,77 @@ def test_prompt_and_alert_of_one_number_are_taken_back_each_for_itself(
         return bool(await with_person(person, bus.address, story))
 
     assert asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("language", "what"),
+    [("de_AT.UTF-8", "installieren"), ("C", "install"), ("xx", "install"), ("", "install")],
+)
+def test_same_prompt_reaches_each_agent_in_its_language(
+    bus: PrivateBus,
+    running: RunningDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    what: str,
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    asked: list[Record] = []
+
+    async def ask(prompt: Record) -> bool:
+        asked.append(prompt)
+        return True
+
+    async def story() -> None:
+        async with await Client.connect(bus.address) as client:
+            ready = asyncio.Event()
+            work = client.serve_agent(ask, lambda _: None, ready.set, language=language)
+            serving = asyncio.ensure_future(work)
+            await ready.wait()
+            await asyncio.wrap_future(running.ask({**PROMPT, "what": worded("install")}))
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    asyncio.run(story())
+    assert asked == [{**PROMPT, "what": what}], "and what a server wrote is as it was"
+
+
+def test_who_only_looks_reads_the_language_of_the_device(
+    bus: PrivateBus, running: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+
+    async def prompts() -> list[Record]:
+        async with await Client.connect(bus.address) as client:
+            return await client.prompts()
+
+    running.daemon.waiting[7]["what"] = worded("install")
+    assert asyncio.run(prompts())[0]["what"] == "install"
+    running.bus._language = "de"
+    assert asyncio.run(prompts())[0]["what"] == "installieren"
+
+
+def test_question_does_not_wait_for_another_where_the_agent_wants_that(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    async def story() -> list[bool]:
+        both = asyncio.Event()
+        asked: list[int] = []
+
+        async def ask(prompt: Record) -> bool:
+            asked.append(prompt["operation"])
+            if len(asked) == 2:
+                both.set()
+            await both.wait()
+            return True
+
+        async with await Client.connect(bus.address) as client, asyncio.TaskGroup() as tasks:
+            ready = asyncio.Event()
+            work = client.serve_agent(ask, lambda _: None, ready.set, start=tasks.create_task)
+            serving = tasks.create_task(work)
+            await ready.wait()
+            futures = [running.ask({**PROMPT, "operation": number}) for number in (7, 8)]
+            answers = [await asyncio.wrap_future(each) for each in futures]
+            serving.cancel()
+            return answers
+
+    assert asyncio.run(story()) == [True, True]
