@@ -37,7 +37,7 @@ DEPLOYED: Final = f"{ROOT}/Inventory/Deployed/"
 
 
 class Unmet(ScomodError):  # noqa: N818 - a condition
-    """An expectation did not hold; the text says what was there instead."""
+    """An expectation did not hold, or a step failed; the text says what was there instead."""
 
 
 class Run:
@@ -69,7 +69,7 @@ class Run:
         self._mark: Record | None = None
 
     def play(self, scenario: Scenario) -> None:
-        """Do all steps; raises `Unmet` with file and line, `BenchError`, `PackageError`."""
+        """Do all steps; raises `Unmet` with file and line, `BenchError` where no bench runs."""
         self._began = self._mark = self._last_record()
         with tempfile.TemporaryDirectory(prefix="scomod-scenario-") as scratch:
             self._folder = Path(scratch)
@@ -84,7 +84,7 @@ class Run:
         act = getattr(self, "_do_" + step.word.replace(" ", "_"))
         try:
             said = act(path, step)
-        except Unmet as error:
+        except (ScomodError, OSError, subprocess.TimeoutExpired) as error:
             self._tell(f"{step.line:>4}  ✗ {step.text}")
             raise Unmet(f"{path}:{step.line}: {step.text}: {error}") from error
         took = f" ({time.monotonic() - began_s:.1f} s)" if time.monotonic() - began_s >= 1 else ""
