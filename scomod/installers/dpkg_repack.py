@@ -36,8 +36,11 @@ def repack(database: Database, component_id: str, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".repack-") as name:
         tree = Path(name)
         tree.chmod(_SCRIPT_MODE)
-        for file in database.files(component_id):
-            _copy(database.root / file.lstrip("/"), tree / file.lstrip("/"))
+        files = [file.lstrip("/") for file in database.files(component_id)]
+        # Where the device has a link (/lib), the package has a directory all the same.
+        folders = {str(folder) for file in files for folder in Path(file).parents}
+        for file in files:
+            _copy(database.root / file, tree / file, is_folder=file in folders)
         _steer(database, component_id, stanza, tree)
         # Not compressed: it lies there for minutes, and slow devices have no time.
         done = proc.run(
@@ -64,9 +67,9 @@ def _steer(database: Database, component_id: str, stanza: str, tree: Path) -> No
         (folder / "conffiles").write_text("".join(f"{name}\n" for name in kept))
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, *, is_folder: bool) -> None:
     """Put a file, a link or a directory there as it is, with its owner; one that is gone not."""
-    if source.is_dir() and not source.is_symlink():
+    if source.is_dir() and (is_folder or not source.is_symlink()):
         target.mkdir(exist_ok=True)
         shutil.copystat(source, target)
     elif source.is_symlink() or source.is_file():
@@ -74,5 +77,5 @@ def _copy(source: Path, target: Path) -> None:
     else:
         return
     if os.geteuid() == 0:
-        info = source.lstat()
+        info = source.stat() if target.is_dir() else source.lstat()
         os.chown(target, info.st_uid, info.st_gid, follow_symlinks=False)
