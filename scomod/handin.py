@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import stat
 from contextlib import contextmanager
-from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -120,10 +120,10 @@ class HandIn:
             brought = self._brought(name, signature, what, by)
             async with self._one_at_a_time:
                 return await self._take(file, brought)
-        except (OperationError, CommandError, StoreError, Refused) as error:
-            text = "%s is not taken: %s"
-            announce(log, Event.PACKAGE_REJECTED, text, name[:MAX_NAME], error)
-            raise Refused(f"{name[:MAX_NAME]} is not taken: {error}") from error
+        except (OperationError, CommandError, StoreError, Refused, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            announce(log, Event.PACKAGE_REJECTED, "%s is not taken: %s", name[:MAX_NAME], why)
+            raise Refused(f"{name[:MAX_NAME]} is not taken: {why}") from error
 
     def _brought(self, name: str, signature: bytes, what: Record, by: str) -> Brought:
         """Look at what can be judged without the file; raises `Refused`, `OperationError`."""
@@ -145,18 +145,31 @@ class HandIn:
         try:
             known = await asyncio.to_thread(self._received, os.dup(file), brought, lambda: given_up)
             self._observe("file judged")
-            number = self._announcing.order(
-                f"handed-{known.digest[:NODE_DIGITS]}",
-                _leaves(brought, known),
-                _request(brought, known),
-                partial(self._spool.hand_over, INCOMING),
-            )
+            number = self._order(brought, known)
         finally:
             given_up = True  # for the thread, where the daemon stops meanwhile
             self._spool.discard(INCOMING)
         self._observe("file taken")
         log.info("%s, handed in by %s, is operation %d", brought.name, brought.by, number)
         return number
+
+    def _order(self, brought: Brought, known: Known) -> int:
+        """Make the operation and give it the file, or neither."""
+        given: list[int] = []
+
+        def give(number: int) -> None:
+            given.append(number)
+            self._spool.hand_over(INCOMING, number)
+
+        name = f"handed-{known.digest[:NODE_DIGITS]}"
+        try:
+            return self._announcing.order(
+                name, _leaves(brought, known), _request(brought, known), give
+            )
+        except BaseException:
+            for number in given:
+                self._spool.discard(number)
+            raise
 
     def _received(self, file: int, brought: Brought, is_cancelled: Callable[[], bool]) -> Known:
         """Copy the file in a thread, and judge the copy; closes the file."""
@@ -213,8 +226,20 @@ def _leaves(brought: Brought, known: Known) -> dict[str, str]:
 
 
 def _request(brought: Brought, known: Known) -> ExecRequest:
-    handed = {"name": brought.name, "by": brought.by, "version": known.facts.version}
+    by = user_of(brought.by)
+    handed = {"name": brought.name, "by": by, "version": known.facts.version}
     return ExecRequest(server_id=brought.server_id, handed=handed)
+
+
+def user_of(caller: str) -> str:
+    """Return the name of the user in what the bus says of a caller, else all of that."""
+    import pwd  # noqa: PLC0415 - for who hands something in
+
+    found = re.search(r" of user (\d+)$", caller)
+    try:
+        return pwd.getpwuid(int(found[1])).pw_name if found else caller
+    except KeyError:
+        return caller
 
 
 class _OpenFile:

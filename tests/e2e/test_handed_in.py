@@ -14,7 +14,7 @@ from scomod.lab.packages import Recipe
 from tests.support.rig import Rig
 
 if TYPE_CHECKING:
-    from tests.support.programs import Program
+    from tests.support.nursery import Program
 
 HELLO = Recipe(
     name="hello-test", version="1.0", summary="a text", files={"usr/share/hello-test/text": "hi\n"}

@@ -27,7 +27,11 @@ class HandInHandset(PluggedHandset):
 
     def __init__(self, root: Path, *given: Any, **named: Any) -> None:
         super().__init__(root, *given, **named)
-        self.hand_in = HandIn(
+        self.hand_in = self.with_observer(self._observer)
+
+    def with_observer(self, observer: Callable[[str], None]) -> HandIn:
+        """Return what takes files, with another observer."""
+        return HandIn(
             self.records,
             self.settings,
             self.clock,
@@ -35,7 +39,7 @@ class HandInHandset(PluggedHandset):
             kinds=self._runner.kinds,
             inspect=self._runner.inspect,
             trust=trust_of(self.settings, self.paths, self.clock),
-            observer=self._observer,
+            observer=observer,
         )
 
     def bring(self, file: Path, signature: bytes, **what: str) -> int:

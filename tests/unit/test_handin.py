@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from scomod.errors import Reason
 from scomod.facade import Refused
+from scomod.handin import user_of
 from scomod.operation import Phase, StepKind
 from scomod.settings import Confirm, Download
 from tests.support.clocks import FakeClock
@@ -166,6 +168,18 @@ def test_name_must_say_what_it_is(
     assert why in refusal(device, file, signed(EDITOR), **more)
 
 
+@pytest.mark.parametrize(
+    ("caller", "name"),
+    [
+        (":1.5 of user 0", "root"),
+        (":1.5 of user 4294967290", ":1.5 of user 4294967290"),
+        ("x", "x"),
+    ],
+)
+def test_person_reads_the_name_of_who_brought_it(caller: str, name: str) -> None:
+    assert user_of(caller) == name
+
+
 def test_kind_may_be_said(device: HandInHandset, file: Path) -> None:
     device.bring(file.rename(file.with_name("editor")), signed(EDITOR), kind="deb")
     assert only(device).phase is Phase.SUCCEEDED
@@ -196,6 +210,17 @@ def test_too_large_a_file_is_refused(open_device: Callable[..., HandInHandset], 
 def test_full_disk_is_a_refusal(open_device: Callable[..., HandInHandset], file: Path) -> None:
     device = open_device(download=Download(reserve_bytes=1 << 50))
     assert "octets to store" in refusal(device, file, signed(EDITOR))
+
+
+def test_disk_that_fails_when_the_operation_is_made_leaves_neither(
+    device: HandInHandset, file: Path
+) -> None:
+    def fail(boundary: str) -> None:
+        if boundary == "queued":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    device.hand_in = device.with_observer(fail)
+    assert refusal(device, file, signed(EDITOR)).endswith("No space left on device")
 
 
 def test_damaged_copy_is_a_named_failure(
