@@ -46,6 +46,10 @@ package_of() {
     ModemManager) echo modemmanager ;;
     xgettext | msgmerge | msgfmt | msgcmp) echo gettext ;;
     desktop-file-validate) echo desktop-file-utils ;;
+    gdbus) echo libglib2.0-bin ;;
+    Xvfb) echo xvfb ;;
+    */notification-daemon) echo notification-daemon ;;
+    pkcheck) echo polkitd ;;
     dpkg-buildpackage) echo dpkg-dev ;;
     dh) echo debhelper ;;
     pybuild) echo dh-python ;;

@@ -157,6 +157,7 @@ class Rig(ServerSide):
             "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address,
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
+            "LC_ALL": "C.UTF-8",
             **self.environ,
         }
 

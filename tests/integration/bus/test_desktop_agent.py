@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scomod import agentdesktop
+from scomod.buswire import open_bus
 from scomod.clicall import EXIT_NOT_REACHABLE, EXIT_OK
 from scomod.facade import Deferred, NotShown, Record
+from scomod.popups import Popup, Popups
 from tests.support.fake_daemon import PROMPT, RunningDaemon, running_daemon
 from tests.support.notification_server import Desktop, Shown, desktop
 from tests.support.private_bus import PrivateBus, private_bus
@@ -356,3 +359,61 @@ def test_program_without_a_session_says_so(buses: tuple[PrivateBus, PrivateBus])
     )
     assert done.returncode == EXIT_NOT_REACHABLE
     assert done.stderr.startswith("scomod-agent-desktop: no message bus at unix:path=/nowhere")
+
+
+REAL = Path("/usr/lib/notification-daemon/notification-daemon")
+
+
+@contextlib.contextmanager
+def real_notifications(session: str) -> Iterator[None]:
+    """Run the real notification-daemon on a screen that nobody sees."""
+    reading, writing = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as said:
+            display = f":{said.readline().strip()}"
+        more = {"DISPLAY": display, "NO_AT_BRIDGE": "1", "GSETTINGS_BACKEND": "memory"}
+        server = subprocess.Popen(
+            [REAL],
+            env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": session, **more},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        screen.terminate()
+        screen.wait()
+
+
+def test_real_notification_server_takes_what_we_show(
+    buses: tuple[PrivateBus, PrivateBus],
+) -> None:
+    async def story() -> None:
+        session = await open_bus(buses[1].address)
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+            popups = Popups(session, tasks.create_task)
+            await popups.begin()
+            await popups.here()
+            assert popups.has_buttons
+            question = Popup(summary="A <b>", body="x < y & z", actions=(("allow", "Allow"),))
+            asking = tasks.create_task(popups.ask(question))
+            first = await popups.tell(Popup(summary="Hello", percent=5))
+            assert first > 0
+            assert await popups.tell(Popup(summary="Hello", percent=95), first) == first
+            while not popups._open:  # noqa: ASYNC110 - nothing tells that it is on the screen
+                await asyncio.sleep(0.01)
+            assert first not in popups._open
+            asking.cancel()
+        await session.close()
+
+    assert REAL.exists(), "not installed (package notification-daemon)"
+    with real_notifications(buses[1].address):
+        asyncio.run(story())
