@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scomod.lab.recording import Recording, Side
 
 WAIT_S: Final = 300.0
+LINGER_S: Final = 1.0
 EXIT_DEPARTED: Final = 1
 
 
@@ -108,7 +109,8 @@ def _replay(arguments: argparse.Namespace) -> int | None:
                 _write_secret(arguments.profile, server.profile)
             _say(f"{arguments.file}: {server.player.progress[1]} messages at {server.url}")
             _say(f"the client must trust {server.ca_file}")
-            server.wait(arguments.wait)
+            if server.wait(arguments.wait):
+                time.sleep(LINGER_S)  # for a client that goes on where the record ends
     except Departed as departed:
         print(departed, file=sys.stderr)
         return EXIT_DEPARTED

@@ -86,7 +86,10 @@ class Recording:
 
 
 class Writer:
-    """A recording that is being written; raises `FileExistsError` rather than overwrite one."""
+    """A recording that is being written; raises `FileExistsError` rather than overwrite one.
+
+    `is_full` tells that there was no room for more: nothing is written from then on.
+    """
 
     def __init__(self, path: Path, server: str, began: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -99,7 +102,7 @@ class Writer:
         _sync_directory(path)
 
     def request(self, side: Side) -> int:
-        """Write a message of the device; returns the number of its exchange.  Raises `OSError`."""
+        """Write a message of the device; returns the number of its exchange."""
         with self._lock:
             self._count += 1
             number = self._count
@@ -107,7 +110,7 @@ class Writer:
         return number
 
     def response(self, number: int, side: Side) -> None:
-        """Write what was answered; raises `OSError`."""
+        """Write what was answered."""
         own = {"failed": side.failed} if side.failed else {"status": side.status}
         with self._lock:
             self._write({"exchange": number, "from": SERVER, **_row(side, own)})
@@ -120,9 +123,13 @@ class Writer:
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
         self._left -= len(line)
         self.is_full = self.is_full or self._left < 0
-        if not self.is_full:
-            os.write(self._file, line)
+        if self.is_full:
+            return
+        try:
+            self.is_full = os.write(self._file, line) < len(line)
             os.fsync(self._file)
+        except OSError:  # a full disk ends the recording, not the session
+            self.is_full = True
 
 
 def _sync_directory(path: Path) -> None:

@@ -117,11 +117,12 @@ class ReplayServer:
     def answer(self, path: str, envelope: Envelope, content_type: str) -> Reply:
         """Answer one message; raises as `Player.receive`."""
         with self._lock:
-            try:
-                return self.player.receive(path, envelope, codec.encoding_of(content_type))
-            finally:
-                if self.player.is_over:
-                    self._ended.set()
+            return self.player.receive(path, envelope, codec.encoding_of(content_type))
+
+    def note(self) -> None:
+        """Look whether it is over, once an answer has gone out."""
+        if self.player.is_over:
+            self._ended.set()
 
 
 def _server_id(record: recording.Recording) -> str:
@@ -168,3 +169,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.replay.note()

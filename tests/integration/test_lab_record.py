@@ -100,7 +100,7 @@ def test_a_recorded_story_is_played_to_another_device(line: Line, story: Path) -
         reports = [line.session(device) for _ in range(2)]
         assert [report.outcome for report in reports] == ["ok", "ok"]
         assert device.value("./Toy/x/Text") == "a value"
-        assert server.wait(0)
+        assert server.wait(10)
         assert server.player.progress == (5, 5)
 
 
