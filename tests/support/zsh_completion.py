@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+DEADLINE_S: Final = 250.0  # of a machine that has much else to do
 # Every match goes through `compadd`: this one writes down what the builtin would add.
 PROGRAM: Final = r"""
 PS1=
@@ -66,7 +67,7 @@ def offered(
 
 
 def _wait(terminal: int, out: Path, mark: str) -> None:
-    end_s = time.monotonic() + 100
+    end_s = time.monotonic() + DEADLINE_S
     while not (out.exists() and mark in out.read_text().splitlines()):
         assert time.monotonic() < end_s, out.read_text() if out.exists() else "zsh says nothing"
         if select.select([terminal], [], [], 0.05)[0]:
