@@ -65,4 +65,5 @@ def _tools_s(settings: Settings) -> float:
     tools = (install.dpkg, install.opkg, install.flatpak, install.program)
     longest_s = max(each.timeout_s for each in tools) + install.dpkg.lock_wait_s
     service_s = install.systemd.timeout_s + settings.health.check_timeout_s
-    return max(install.result_timeout_s, longest_s) + service_s
+    # The answer to an upgrade of ourselves comes when the new version has reached a server.
+    return max(install.result_timeout_s, longest_s) + service_s + settings.self_update.reach_s
