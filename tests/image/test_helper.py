@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from scomod.codes import ResultCode
 from tests.support.debs import Deb
 from tests.support.failing import deb_of
@@ -75,6 +77,7 @@ def test_an_order_starts_it_and_it_ends(device: ImageDevice) -> None:
     assert device.container.show(WATCH, "ActiveState") == "active"
 
 
+@pytest.mark.story
 def test_scripts_of_packages_reach_no_network(device: ImageDevice) -> None:
     port = device.bench.base_url.rpartition(":")[2]
     calls = CALLS.format(port=port)

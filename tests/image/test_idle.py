@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scomod import __version__
 from scomod.codes import AlertCode, ResultCode
 from scomod.lab import profile, push
 from tests.support.debs import Deb
@@ -99,7 +100,7 @@ def test_the_timer_is_that_of_the_next_call(device: ImageDevice) -> None:
 
 def test_call_on_the_bus_starts_it_and_takes_the_timer_away(device: ImageDevice) -> None:
     before = life(device)
-    assert device.status()["version"] == "1.0"
+    assert device.status()["version"] == __version__
     assert life(device) != before
     assert timer_s(device) is None
     assert not device.root_run("scomod/next-start").exists()
