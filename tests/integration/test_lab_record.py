@@ -6,8 +6,11 @@ from __future__ import annotations
 import json
 import secrets
 import signal
+import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +19,14 @@ from scomod.clock import SystemClock
 from scomod.dmclient.codec import Encoding
 from scomod.lab.__main__ import main
 from scomod.lab.devices import Register
+from scomod.lab.pki import Pki
 from scomod.lab.recording import Recording, Writer, read
 from scomod.lab.recordproxy import RecordProxy
 from scomod.lab.replay import Departed
 from scomod.lab.replayserver import ReplayServer
 from scomod.secret import Secret
 from tests.support.lab_line import Line
+from tests.support.package_host import closed_port
 from tests.support.raw_server import Conversation, RawServer
 from tests.support.scripted import (
     CLIENT_NAME,
@@ -64,6 +69,12 @@ def recorded(line: Line, file: Path, story: str = "read put") -> Path:
 def played(line: Line, file: Path, auth: str = "md5", *, has_values: bool = False) -> ReplayServer:
     """Return a replay whose account is the one that devices of the line have."""
     directory = line.directory / f"replay-{secrets.token_hex(4)}"
+    known_in(directory, auth)
+    return ReplayServer(file, directory, user=CLIENT_NAME, has_values=has_values)
+
+
+def known_in(directory: Path, auth: str = "md5") -> None:
+    """Make the account that devices of a line have."""
     register = Register(directory / "replay", SystemClock(), secrets.token_bytes)
     account = register.add(
         CLIENT_NAME,
@@ -74,13 +85,16 @@ def played(line: Line, file: Path, auth: str = "md5", *, has_values: bool = Fals
     )
     account.client_nonce, account.server_nonce = CLIENT_NONCE, SERVER_NONCE
     register.save(account)
-    return ReplayServer(file, directory, user=CLIENT_NAME, has_values=has_values)
 
 
 def client_of(line: Line, server: ReplayServer) -> Device:
-    with (line.bench.pki.ca_file).open("ab") as trusted:
-        trusted.write(server.ca_file.read_bytes())
+    trust(line, server.ca_file)
     return line.new_device(server.url)
+
+
+def trust(line: Line, ca_file: Path) -> None:
+    with line.bench.pki.ca_file.open("ab") as trusted:
+        trusted.write(ca_file.read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +292,28 @@ def test_the_command_line_replays_and_tells_by_its_code(
     assert "the client ended before exchange 1" in capsys.readouterr().err
     assert "APPSRV" in profile.read_text()
     assert profile.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_command_line_tells_that_the_client_did_all(line: Line, story: Path) -> None:
+    directory = line.directory / "command"
+    known_in(directory)
+    pki = Pki(directory / "pki")
+    pki.ensure()
+    trust(line, pki.ca_file)
+    port = closed_port()
+    to = ["--dir", str(directory), "replay", str(story), "--user", CLIENT_NAME]
+    with ThreadPoolExecutor() as pool:
+        code = pool.submit(main, [*to, "--port", str(port)])
+        while not is_open(port) and not code.done():
+            time.sleep(0.02)
+        with line.new_device(f"https://localhost:{port}/dm") as device:
+            reports = [line.session(device) for _ in range(2)]
+        assert code.result(100) == 0, reports
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_recording_that_is_there_is_not_overwritten(
