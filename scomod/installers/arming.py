@@ -56,6 +56,7 @@ StartLimitIntervalSec=0
 ExecStart=/bin/sh {folder}/guard watch
 Restart=on-failure
 RestartSec=5s
+SyslogIdentifier=scomod-way-back
 PrivateNetwork=yes
 
 [Install]

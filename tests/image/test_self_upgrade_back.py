@@ -24,6 +24,7 @@ LONG = SHORT.replace("15", "600")
 MORE = SHORT
 GUARD = "scomod-way-back.service"
 FOLDER = "var/lib/scomod-install/way-back"
+LONGEST_S = 600  # several packages are installed, and services started
 WAITS = "touch /var/waits; until [ -e /var/goes ]; do sleep 0.2; done"
 
 
@@ -40,11 +41,12 @@ def order(
 
 
 def until_ended(device: ImageDevice, made: Order, result: int) -> None:
-    assert device.result_of(made) == result, device.logs()
+    assert device.result_of(made, LONGEST_S) == result, device.logs()
     device.until_up()
     device.until_reported()
     assert [report["result"] for report in device.reports(made)] == [result]
-    device.until(lambda: not (device.root / FOLDER).exists(), "end of the guard")
+    folder = device.root / FOLDER
+    device.until(lambda: not folder.exists(), "end of the guard", LONGEST_S)
     inactive = ("inactive", "failed")
     device.until(lambda: device.container.show(GUARD, "ActiveState") in inactive, "its process")
     assert device.container.root_of(f"etc/systemd/system/{GUARD}") == ""
@@ -83,7 +85,7 @@ def test_daemon_that_reaches_no_server_with_a_newer_schema(device: ImageDevice) 
 def test_power_cut_in_the_middle_of_the_upgrade(device: ImageDevice) -> None:
     device.override(LONG)
     made = order(device, "3.0", {}, {"postinst": WAITS})
-    device.until((device.root / "var/waits").exists, "the script")
+    device.until((device.root / "var/waits").exists, "the script", LONGEST_S)
     assert device.container.show(GUARD, "ActiveState") == "active"
     device.container.cut_power()
     (device.root / "var/goes").touch()
@@ -97,7 +99,7 @@ def test_power_cut_in_the_middle_of_the_way_back(device: ImageDevice) -> None:
     for name in ("waits", "goes"):
         (device.root / "var" / name).unlink()
     made = order(device, "4.0", MUTE, {"prerm": WAITS})
-    device.until((device.root / "var/waits").exists, "the way back", 300)
+    device.until((device.root / "var/waits").exists, "the way back", LONGEST_S)
     device.container.cut_power()
     (device.root / "var/goes").touch()
     device.boot()
