@@ -655,7 +655,8 @@ def test_watch_ends_with_the_bus(running: RunningDaemon, bus: PrivateBus) -> Non
 def test_agent_answers_unattended(bus: PrivateBus, running: RunningDaemon, answer: str) -> None:
     with staying(bus, "agent", "--answer", answer) as process:
         assert line_of(process) == "waiting for prompts; Ctrl-C ends\n"
-        assert running.ask(PROMPT).result(timeout=100) is (answer == "yes")
+        asked = {**PROMPT, "text": f"{PROMPT['effect']}\n1.5 MiB are downloaded."}
+        assert running.ask(asked).result(timeout=100) is (answer == "yes")
         shown = [line_of(process) for _ in range(7)]
     assert shown[0] == "Example asks to install Hello 1.2\n"
     text = "".join(shown)
