@@ -56,11 +56,14 @@ def test_points_fail_where_the_database_does_not_flush() -> None:
 
 
 WAITS = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from tests.support.block_log import RecordedDisk
-with RecordedDisk(Path(sys.argv[1]), 16):
-    time.sleep(1000)
+with RecordedDisk(Path(sys.argv[1]), 16) as disk:
+    if not os.fork():
+        with disk.mounted():
+            time.sleep(1000)
+    os.wait()
 """
 
 

@@ -12,6 +12,7 @@ whatever ends it the kernel takes the mount, the loop device and the export away
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import random
 import shutil
@@ -35,6 +36,7 @@ PIECE_BYTES: Final = 4096
 _LOG_BYTES: Final = 1 << 30  # sparse
 _JOURNAL_MIB: Final = 4
 _DEADLINE_S: Final = 60.0
+_NEW_MOUNTS: Final = 0x20000  # CLONE_NEWNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,7 @@ def fail(image: Path, entries: Sequence[Entry], seed: int, number: int) -> tuple
 
 
 class RecordedDisk:
-    """Entered, it is mounted at `root`; `image` is how the log begins."""
+    """Entered, it can be `mounted` at `root`; `image` is how the log begins."""
 
     def __init__(self, folder: Path, size_mib: int) -> None:
         folder.mkdir()
@@ -229,6 +231,7 @@ class RecordedDisk:
         self._size_mib = size_mib
         self.image = folder / "image"
         self.root = folder / "root"
+        self._exported = folder / "exported"
         self.log = Log(folder / "log")
         self._stack = contextlib.ExitStack()
 
@@ -238,14 +241,24 @@ class RecordedDisk:
         shutil.copyfile(self.image, self._folder / "disk")
         with (self._folder / "log").open("wb") as log:
             log.truncate(_LOG_BYTES)
-        exported = self._folder / "exported"
-        exported.touch()
-        self._stack.enter_context(_export(self._folder, exported))
-        self._stack.enter_context(mounted(exported, self.root))
+        self._exported.touch()
+        self._stack.enter_context(_export(self._folder, self._exported))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @contextlib.contextmanager
+    def mounted(self) -> Iterator[None]:
+        """Mount it at `root`, for this process alone and its children: for a fork.
+
+        Who serves the disk must not see the mount: killed with all others, it would wait in
+        its own end for the file system to be written to the disk that it serves no more.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.unshare(_NEW_MOUNTS) == 0, os.strerror(ctypes.get_errno())
+        with mounted(self._exported, self.root):
+            yield
 
 
 def make_ext4(image: Path, size_mib: int) -> None:

@@ -121,7 +121,7 @@ def record(story: Story, folder: Path) -> Recording:
     with RecordedDisk(folder / "recorded", story.size_mib) as disk:
 
         def play(_: Callable[[str], None]) -> None:
-            with told.open("w") as facts:
+            with disk.mounted(), told.open("w") as facts:
 
                 def tell(kind: str, key: str, value: Any = None) -> None:
                     facts.write(json.dumps([disk.log.position(), kind, key, value]) + "\n")

@@ -8,7 +8,6 @@ was flushed, and a part of the rest.
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import subprocess
@@ -151,8 +150,7 @@ class PoweredVm(Rig):
              "-netdev", f"user,id=net,hostfwd=udp:127.0.0.1:{self._port}-:{push.PORT}",
              "-device", "virtio-net-pci,netdev=net,romfile=",
              "-chardev", f"file,id=console,path={self.console},append=on",
-             "-serial", "chardev:console",
-             "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"],
+             "-serial", "chardev:console"],
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -168,18 +166,6 @@ class PoweredVm(Rig):
         counts = block_log.fail(self.disk, entries, seed, self._boots)
         self._forget_boot()
         return counts
-
-    def switch_off(self) -> None:
-        """Press the button, and wait."""
-        assert self._process is not None
-        with socket.socket(socket.AF_UNIX) as control:
-            control.connect(str(self.directory / "qmp"))
-            for command in ("qmp_capabilities", "system_powerdown"):
-                control.recv(4096)
-                control.sendall(json.dumps({"execute": command}).encode())
-            self._process.wait(PATIENCE_S)
-        block_log.fail(self.disk, Log(self._log).entries(), 0, self._boots)
-        self._forget_boot()
 
     def fsck(self) -> None:
         """Replay the journal on a copy as the next boot will, and check that: it must be clean."""
