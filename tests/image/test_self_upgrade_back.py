@@ -56,7 +56,8 @@ def until_ended(device: ImageDevice, made: Order, result: int) -> None:
 def assert_version(device: ImageDevice, version: str) -> None:
     assert device.status()["version"] == version
     assert device.dpkg_state("scomod") == f"ii {version}"
-    found = {item["id"]: item["version"] for item in device.inventory()}
+    deployed = device.inventory()["deployed"]
+    found = {item["id"]: item["version"] for item in deployed}
     assert found["scomod"] == version
 
 
