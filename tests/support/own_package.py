@@ -70,9 +70,8 @@ def main(root: Path) -> None:
     """Prepare the layer."""
     folder = layer()
     overlay(folder, [root])
-    package = built("scomod")
-    bound = [f"--bind-ro={package}:/mnt/{package.name}"]
-    run_once(folder / "root", "dpkg", "-i", f"/mnt/{package.name}", options=bound)
+    bound = [f"--bind-ro={packages()}:/mnt"]
+    run_once(folder / "root", "dpkg", "-i", f"/mnt/{built('scomod').name}", options=bound)
     (folder / "root/etc/hosts").write_text("127.0.0.1 localhost\n")
     subprocess.run(["umount", folder / "root"], check=True)
 
