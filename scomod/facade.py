@@ -39,19 +39,25 @@ class Facade(Protocol):
     """Implemented by the daemon."""
 
     def status(self) -> Record:
-        """Version, device id, servers, running session, operations and alerts waiting."""
+        """Version, device id, servers, running session, what is live and what waits."""
 
     def inventory(self) -> Record:
-        """`{"deployed": [record...], "delivered": [record...], "download": [record...]}`."""
+        """`deployed`, `delivered` and `download`, each a list of records."""
 
     async def baseline(self) -> Record:
-        """Give what the factory left on the device, and what has changed since."""
+        """Give the build that the device left the factory with, and what has changed since."""
 
     def reasons(self, operation_id: int) -> Record:
-        """Why nothing happens now, of one operation or (0) of all; raises `Unknown`."""
+        """Why nothing happens now, and what will by itself.
+
+        It is about one operation or (0) all that are live and all servers.  Raises `Unknown`.
+        """
 
     async def plan(self, operation_id: int) -> Record:
-        """Say what would happen next, of one operation or (0) of all; raises `Unknown`."""
+        """Say what would happen next with one operation or (0) with all that are live.
+
+        Tools of backends may be asked, so it takes a moment.  Raises `Unknown`.
+        """
 
     async def checkup(self) -> list[Record]:
         """Whether all is well: a finding for each thing that was looked at."""
@@ -68,62 +74,73 @@ class Facade(Protocol):
     async def request(self, kind: str, component: str, server_id: str) -> Record:
         """Ask a server for an update and return what it answered.
 
-        `kind` is "user" or "device", `component` "" for whatever there is, the server may
-        be "" for the only account.  Raises `Unknown`, `Refused`.
+        `kind` is "user" or "device", the component may be "" for whatever there is, the
+        server "" for the only account.  A session runs meanwhile, so call it without a
+        timeout.  Raises `Unknown`, `Refused`.
         """
 
     def prompts(self) -> list[Record]:
         """Questions that wait for a person."""
 
     async def run_session(self, server_id: str) -> Record:
-        """Run one session and return how it ended; raises `Unknown` for a foreign server."""
+        """Run one session and return how it ended, so call it without a timeout.
+
+        The server may be "" for the only account.  Raises `Unknown` for a foreign one.
+        """
 
     def answer(self, operation_id: int, *, is_accepted: bool, by: str) -> None:
         """Answer the prompt of an operation for somebody; raises `Unknown` if none waits."""
 
     def defer(self, operation_id: int, when: str, *, by: str) -> float:
-        """Defer the prompt of an operation and return until when (wall time).
+        """Defer the prompt of an operation and return when it comes again.
 
-        Raises `Unknown` if none waits, `Refused` if it cannot be deferred, or not so.
+        `when` is "tonight", a time of the day ("22:00") or a while ("90s", "30m", "1h", "2d");
+        the deadline comes first.  Raises `Unknown` if none waits, `Refused` if it cannot be
+        deferred, or not so.
         """
 
     def cancel(self, operation_id: int, *, by: str) -> str:
-        """Cancel an operation; returns how: "cancelled", "undone" or "withdrawn".
+        """Cancel an operation and say how.
 
-        Raises `Unknown`, and `Refused` where it is too late.
+        It is "cancelled" (nothing was changed yet), "undone" (what was changed is taken back)
+        or "withdrawn" (the installing side had not begun).  Raises `Unknown`, and
+        `Refused` where it is too late.
         """
 
     def bootstrap(self, document: bytes, sec: str, mac: str, pin: Secret) -> list[str]:
-        """Make accounts from a bootstrap document; returns server ids.
+        """Make accounts from a bootstrap document and return the ids of their servers.
 
-        `sec` and `mac` are "" for one without a seal.  Raises `WrongPin`, `Refused`.
+        `sec` and `mac` are the parameters that it came with, "" for none, `pin` what the
+        person entered, if that is needed.  Raises `WrongPin`, `Refused`.
         """
 
     def push(self, kind: str, octets: bytes, sender: str) -> None:
         """Take what a program with a modem of its own received from `sender`.
 
         `kind` is "push" for a WAP push from its transaction id on, "sms" for the user data of
-        a short message, header first; parts are put together.  Raises `Refused` for octets
-        that are neither; what a push says is answered to nobody.
+        a short message, header first, whose parts are put together; the sender is for the
+        log.  Raises `Refused` for octets that are neither; what becomes of a push is in the
+        log.
         """
 
     async def install(self, file: int, signature: bytes, what: Record, *, by: str) -> int:
-        """Take a package that somebody at the device hands in; returns its operation.
+        """Take a package that somebody at the device hands in and return its operation.
 
-        `file` is a descriptor, which stays the caller's, `signature` what lies in the file
-        beside it; `what` has the "name" of the file, and may have a "kind" (an environment,
-        else what the name says) and a "server" (else the only account).  Raises `Unknown`,
-        `Refused`.
+        `file` is open for reading and stays the caller's, `signature` what lies in the file
+        beside it; `what` has the "name" of the file, and may have a "kind" ("deb", "ipk",
+        "flatpak", "bundle", else what the name says) and a "server" (else the only account).
+        The answer comes when it is copied and judged, so call it without a timeout.  Raises
+        `Unknown`, `Refused`.
         """
 
     def tree_children(self, uri: str) -> list[str]:
         """Names below an interior node."""
 
     def tree_node(self, uri: str) -> Record:
-        """`{"uri","format","type","acl","value"}`; secrets are never shown."""
+        """One node; secrets read "***", of a value that is kept in a file only the length."""
 
     def tree_octets(self, uri: str, offset: int) -> bytes:
-        """Give a piece of the value of a leaf from an offset on, b"" at its end.
+        """Give a piece of the value of a leaf from an offset on, nothing at its end.
 
         Raises `Unknown`, and `Refused` for secrets and interior nodes.
         """
