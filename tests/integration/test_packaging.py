@@ -166,10 +166,10 @@ def test_recipe_installs_every_unit_and_policy_of_the_project(tmp_path: Path) ->
 
 
 def test_recipe_and_layer_please_the_linter() -> None:
-    command = [Path(sys.executable).with_name("oelint-adv"), "--quiet", "--hide", "info"]
+    linter = str(Path(sys.executable).with_name("oelint-adv"))
     suppressed = [word for rule in NOT_OURS for word in ("--suppress", rule)]
     done = subprocess.run(
-        [*command, *suppressed, RECIPE, LAYER / "conf/layer.conf"],
+        [linter, "--quiet", "--hide", "info", *suppressed, RECIPE, LAYER / "conf/layer.conf"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

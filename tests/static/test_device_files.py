@@ -64,6 +64,7 @@ def units(tmp_path: Path) -> Path:
 
 def lay_down(example: Path, units: Path) -> Path:
     """Put an example where it says that it belongs; returns the unit that it is or belongs to."""
+    place: str
     (place,) = PLACE.findall(example.read_text())
     assert Path(place).name == example.name
     (units / place).parent.mkdir(exist_ok=True)
