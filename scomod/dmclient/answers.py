@@ -66,9 +66,7 @@ def statuses(message: Message) -> list[Status]:
     return [command for command in message.commands if isinstance(command, Status)]
 
 
-def outcomes(
-    command: Command, given: Iterable[Command]
-) -> Iterator[tuple[str, str, int, int]]:
+def outcomes(command: Command, given: Iterable[Command]) -> Iterator[tuple[str, str, int, int]]:
     """Tell what became of a command and of what it holds: verb, URI of the first item, count, code.
 
     `given` are the answers to it.  A Status for one item of several tells of that item.

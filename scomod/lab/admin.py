@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URL_FILE: Final = "url"
-TOKEN_FILE: Final = "token"
+TOKEN_FILE: Final = "token"  # noqa: S105 - the name of the file
 TIMEOUT_S: Final = 30.0
 
 

@@ -20,7 +20,8 @@ SOURCES = sorted((ROOT / "scomod").rglob("*.py"))
 # Imports go down only.  The first pattern that fits a module gives its layer.
 LAYERS: tuple[tuple[int, str], ...] = (
     (0, r"scomod(\.__init__)?$|scomod\.(codes|errors|clock|secret|quirk|facade|notify)$"),
-    (0, r"scomod\.(settings|fetchsettings|installsettings|wakesettings|supportsettings|shapes|paths|value|wording)$"),
+    (0, r"scomod\.(settings|fetchsettings|installsettings|wakesettings|supportsettings)$"),
+    (0, r"scomod\.(shapes|paths|value|wording)$"),
     (1, r"scomod\.dmclient\.(model|element|tokens|wbxml|xmltext|syncml|codec|tnds|tndswriter)$"),
     (1, r"scomod\.dmclient\.(auth|notification|push|sms|provisioning|provwbxml|seal|httpauth)$"),
     (1, r"scomod\.dmclient\.(credentials|chunks|upload|outgoing|session|useralert)$"),
