@@ -194,7 +194,7 @@ class Engine:
     async def _advance(self, operation: Operation, answer: Answer | None) -> None:
         """Move one operation by one step."""
         if operation.phase is Phase.ROLLING_BACK:
-            await self._roll_back(operation)
+            await self._roll_back_again(operation)
             return
         if WISH in operation.data:
             await self._fail(operation, _not_wanted(operation))
@@ -319,6 +319,7 @@ class Engine:
             replace(
                 operation,
                 phase=Phase.ROLLING_BACK,
+                attempts=1,
                 reason=error.reason,
                 failed_step=operation.step,
                 detail=str(error),
@@ -328,14 +329,24 @@ class Engine:
         self._observe(f"{operation.step} failed")
         await self._roll_back(operation)
 
+    async def _roll_back_again(self, operation: Operation) -> None:
+        """Undo what an earlier life did not get undone; lives that die of it end, too."""
+        operation = self._ledger.record(replace(operation, attempts=operation.attempts + 1))
+        if operation.attempts > ATTEMPTS_LIMIT:
+            self._failed(_not_undone(operation, operation.step, "it was begun too often"))
+        else:
+            await self._roll_back(operation)
+
     async def _roll_back(self, operation: Operation) -> None:
         """Undo from the failed step back to the first; a failed undo is told, not hidden."""
         for step in reversed(operation.plan[: operation.cursor + 1]):
             try:
                 await self._steps.undo(operation, step)
             except (OSError, ScomodError) as error:
-                announce(log, Event.OPERATION_STUCK, "undo of %s failed: %s", step, error)
-                operation = replace(operation, detail=f"{operation.detail}{NOT_UNDONE}{error}")
+                operation = _not_undone(operation, step, error)
+        self._failed(operation)
+
+    def _failed(self, operation: Operation) -> None:
         self._observe(f"{operation.step} undone")
         operation = self._ledger.fail(operation, _result(operation))
         self._observe(f"{operation.step} reported")
@@ -359,6 +370,11 @@ class Engine:
             operation.detail,
         )
         self._on_finished(operation)
+
+
+def _not_undone(operation: Operation, step: object, why: object) -> Operation:
+    announce(log, Event.OPERATION_STUCK, "undo of %s failed: %s", step, why)
+    return replace(operation, detail=f"{operation.detail}{NOT_UNDONE}{why}")
 
 
 def _result(operation: Operation) -> ResultCode:

@@ -409,6 +409,21 @@ def test_crash_loop_ends_with_a_report(make: Callable[..., Workshop]) -> None:
     assert shop.steps.did.count("install") == ATTEMPTS_LIMIT
 
 
+def test_crash_loop_of_an_undo_ends_with_a_report(make: Callable[..., Workshop]) -> None:
+    shop = make(install=[InstallerError(Reason.SCRIPT_FAILED, "postinst")])
+    shop.order()
+    shop.steps.answers["undo install"] = [PowerCutError()]
+    for _ in range(ATTEMPTS_LIMIT):
+        with contextlib.suppress(PowerCutError):
+            shop.run()
+        shop.cut_power()
+        assert shop.operation.phase is Phase.ROLLING_BACK
+    shop.run()
+    assert (shop.operation.phase, shop.operation.reason) == (Phase.FAILED, Reason.SCRIPT_FAILED)
+    assert "begun too often" in shop.operation.detail
+    assert shop.steps.undid.count("install") == ATTEMPTS_LIMIT
+
+
 def test_order_begins_only_when_its_session_is_over(make: Callable[..., Workshop]) -> None:
     shop = make()
     shop.order()
