@@ -144,6 +144,7 @@ def test_same_file_is_not_taken_twice_at_once(
         (signed(b"another package"), "the signature fits none of the 1 keys"),
         (b"-----BEGIN nonsense", "holds no signature"),
     ],
+    ids=["nothing", "a stranger", "of another package", "nonsense"],
 )
 def test_only_what_somebody_trusted_signed_is_taken(
     device: HandInHandset, file: Path, signature: bytes, why: str
