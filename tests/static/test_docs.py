@@ -62,6 +62,9 @@ def test_every_decision_has_context_and_consequences() -> None:
     pages = sorted((ROOT / "docs/adr").glob("0*.md"))
     numbers = [int(page.name[:4]) for page in pages]
     assert numbers == list(range(1, len(pages) + 1))
+    index = (ROOT / "docs/adr/README.md").read_text()
     for page in pages:
         text = page.read_text()
         assert text.startswith(f"# {int(page.name[:4])}. ")
+        title = text.partition(". ")[2].partition("\n")[0]
+        assert f"[{title}]({page.name})" in index, "docs/adr/README.md"
