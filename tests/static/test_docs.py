@@ -68,3 +68,10 @@ def test_every_decision_has_context_and_consequences() -> None:
         assert text.startswith(f"# {int(page.name[:4])}. ")
         title = text.partition(". ")[2].partition("\n")[0]
         assert f"[{title}]({page.name})" in index, "docs/adr/README.md"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    for page in [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/reference").glob("*.md")]:
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert f"]({name})" in index or name == "README.md", name
