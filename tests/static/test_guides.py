@@ -60,3 +60,23 @@ def test_troubleshooting_quotes_what_is_said() -> None:
     assert len(quotes) > 20
     parts = [part.strip() for quote in quotes for part in GAP.split(quote)]
     assert [part for part in parts if part not in everything] == []
+
+
+def keys() -> dict[str, set[str]]:
+    """Return the keys of each section of the commented default configuration."""
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in (ROOT / "etc/scomod/scomod.toml").read_text().splitlines():
+        if head := re.fullmatch(r"(?:# )?\[\[?([a-z_.]+)(?:\.?\".*\")?\]\]?", line):
+            section = head[1]
+            found.setdefault(section, set())
+        elif key := re.match(r"# ([a-z0-9_]+) = ", line):
+            found[section].add(key[1])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_keys_of_the_configuration_exist(page: Path) -> None:
+    known = keys()
+    named = re.findall(r"`\[([a-z_.]+)\] ([a-z0-9_]+)[^a-z0-9_…]", page.read_text())
+    assert [f"[{s}] {k}" for s, k in named if k not in known.get(s, set())] == []
