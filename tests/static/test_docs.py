@@ -53,7 +53,9 @@ def test_plans_are_documented() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    folders = (ROOT / "docs", ROOT / "packaging")
+    pages = [page for folder in folders for page in sorted(folder.rglob("*.md"))]
+    for page in [ROOT / "README.md", *pages]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 

@@ -80,3 +80,16 @@ def test_keys_of_the_configuration_exist(page: Path) -> None:
     known = keys()
     named = re.findall(r"`\[([a-z_.]+)\] ([a-z0-9_]+)[^a-z0-9_…]", page.read_text())
     assert [f"[{s}] {k}" for s, k in named if k not in known.get(s, set())] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that the headings of a page have."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_heading_that_is_there(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", page.read_text()):
+        other = page.parent / target if target else page
+        assert anchor in anchors(other), f"{target}#{anchor}"
