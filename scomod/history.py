@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scomod.codes import ResultCode
 from scomod.operation import Branch, Phase, Primitive
 from scomod.report import component_ids
+from scomod.secret import blanked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def facts(operation: Operation) -> Record:
         "finished": None if operation.phase.is_live else operation.changed_s,
         "components": components(operation),
         "version": operation.subject.version or None,
-        "url": operation.subject.url or None,
+        "url": blanked(operation.subject.url) or None,
         "digest": operation.subject.digest or operation.data.get("sha256"),
         "size": operation.data.get("size"),
         "delta": operation.data.get("delta"),
@@ -61,7 +62,7 @@ def told(notice: Notice) -> Record:
     """Return what the server of a descriptor is told, where, and what became of it."""
     known = {
         "status": notice.status,
-        "url": notice.url,
+        "url": blanked(notice.url),
         "tries": notice.tries,
         "outcome": notice.outcome or None,
         "settled": notice.settled_s,

@@ -47,6 +47,7 @@ from scomod.package import (
     medium_mark,
     offer_of,
 )
+from scomod.secret import blanked
 from scomod.wording import Figure, Wording, filled, joined, worded, worded_many
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def prompt_of(
         "size": operation.data.get("size", announced_bytes(operation)),
         "server": operation.server_id,
         "server_name": server_name,
-        "url": subject.url,
+        "url": blanked(subject.url),  # everybody on the bus may look
         "units": list(units) if operation.primitive in STOPPING else [],
         "reboot": StepKind.REBOOT in operation.plan,
         "reversible": meaning.is_reversible,

@@ -35,7 +35,7 @@ class Office:
 
     def order(self) -> Operation:
         with self.records.db.transaction():
-            for leaf, value in (("PkgID", "p"), ("PkgURL", "https://h/p")):
+            for leaf, value in (("PkgID", "p"), ("PkgURL", "https://h/p?signed=1")):
                 self.records.tree.add(
                     f"{X}/{leaf}", "srv", format="chr", type=None, value=value.encode()
                 )
@@ -93,7 +93,7 @@ def test_all_that_a_bill_needs_is_kept_from_order_to_acknowledgement(office: Off
             {"id": "editor", "before": "1.0", "after": "1.1"},
             {"id": "fonts", "before": "", "after": "2"},
         ],
-        "url": "https://h/p",
+        "url": "https://h/p?***",
         "digest": "ab" * 32,
         "size": 4096,
         "consent": {"by": "jo", "how": "agent", "at": 1.0},

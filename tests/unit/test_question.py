@@ -39,7 +39,7 @@ OPERATION = Operation(
         name="Hello",
         version="1.2",
         description="says hello",
-        url="https://h/x",
+        url="https://h/x?signed=1",
         install_params="size=1024",
     ),
 )
@@ -64,7 +64,7 @@ def test_prompt_says_what_it_implies() -> None:
         "size": 1024,
         "server": "srv",
         "server_name": "Example",
-        "url": "https://h/x",
+        "url": "https://h/x?***",
         "units": ["hello.service"],
         "reboot": False,
         "reversible": True,
