@@ -19,10 +19,11 @@ polkit.addRule(function(action, subject) {
 """
 
 
-def call(device: ImageDevice, user: str, interface: str, *rest: str) -> str:
+def call(device: ImageDevice, user: str, method: str, *words: str) -> str:
+    """Call as a user; busctl would translate the text of an error away."""
     said = device.container.run(
-        "busctl", "call", "org.scomod1", "/org/scomod1", interface, *rest,
-        user=user, is_checked=False,
+        "dbus-send", "--system", "--print-reply", "--dest=org.scomod1", "/org/scomod1",
+        f"org.scomod1.{method}", *words, user=user, is_checked=False,
     )  # fmt: skip
     return str(said.stdout + said.stderr)
 
@@ -36,11 +37,11 @@ def people(device: ImageDevice) -> None:
 def test_group_controls_strangers_look_and_nobody_else_sees_the_tree(
     device: ImageDevice, people: None
 ) -> None:
-    nothing = ("org.scomod1.Control", "UnregisterAgent", "o", "/nobody")
+    nothing = ("Control.UnregisterAgent", "objpath:/nobody")
     assert "is not registered" in call(device, "member", *nothing)
     assert "for root and the group scomod" in call(device, "guest", *nothing)
-    assert "a{sv}" in call(device, "guest", "org.scomod1.Status", "GetStatus")
-    tree = ("org.scomod1.Tree", "Children", "s", ".")
+    assert "dict entry" in call(device, "guest", "Status.GetStatus")
+    tree = ("Tree.Children", "string:.")
     assert "DevInfo" in call(device, "", *tree)
     for user in ("member", "guest"):
         assert "org.scomod1.look" in call(device, user, *tree)
@@ -49,15 +50,12 @@ def test_group_controls_strangers_look_and_nobody_else_sees_the_tree(
 def test_polkit_answers_the_daemon_that_is_no_root_but_owns_the_actions(
     device: ImageDevice, people: None
 ) -> None:
-    place = device.root / "usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service"
-    if not place.exists():
-        pytest.skip("this image has no polkit (package polkitd)")
-    session = ("org.scomod1.Control", "RunSession", "s", "nobody")
+    session = ("Control.RunSession", "string:nobody")
     assert "for root and the group scomod" in call(device, "guest", *session)
     rule = device.root / "etc/polkit-1/rules.d/50-test.rules"
     rule.write_text(RULE)
     rule.chmod(0o644)
     device.container.run("systemctl", "try-restart", "polkit.service", is_checked=False)
     assert "no account for server nobody" in call(device, "guest", *session)
-    cancel = ("org.scomod1.Control", "Cancel", "t", "1")
+    cancel = ("Control.Cancel", "uint64:1")
     assert "org.scomod1.administer" in call(device, "guest", *cancel)
