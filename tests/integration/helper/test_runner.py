@@ -13,7 +13,7 @@ from scomod.clock import SystemClock
 from scomod.errors import InstallerError, Reason
 from scomod.installers.base import Action
 from scomod.installers.runner import DirectRunner, SpoolRunner, open_runner
-from scomod.settings import Dpkg, Install, Settings, Verify
+from scomod.settings import Dpkg, Install, SelfUpdate, Settings, Verify
 from tests.support.debs import Deb
 from tests.support.helper_device import HelperDevice
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 def settings(kind: str, *, inventory: str = "all", timeout_s: float = 20.0) -> Settings:
     install = Install(runner=kind, result_timeout_s=timeout_s, dpkg=Dpkg(inventory=inventory))
-    return Settings(verify=Verify(signature="optional"), install=install)
+    # An upgrade of scomod itself may take that much longer: nothing here waits for one.
+    no_way_back = SelfUpdate(reach_s=0)
+    return Settings(verify=Verify(signature="optional"), install=install, self_update=no_way_back)
 
 
 @pytest.fixture(params=["spool", "direct"])
