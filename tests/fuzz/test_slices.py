@@ -10,7 +10,7 @@ import pytest
 from tests.support.fuzzing import TARGETS
 
 PROJECT = Path(__file__).parents[2]
-SECONDS = os.environ.get("SCOMOD_FUZZ_SECONDS", "5")
+SECONDS = os.environ.get("SCOMOD_FUZZ_SECONDS", "2")
 NAMED = {"xml", "wbxml", "tnds", "notification", "push", "sms", "cp_wbxml", "cp_xml", "acl", "uri"}
 
 
