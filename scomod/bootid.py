@@ -9,6 +9,7 @@ one of its own, which a service with a /proc of its own does not see.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,12 @@ _VARIABLE: Final = "SCOMOD_BOOT_ID"  # 32 digits, as systemd writes it; set by t
 
 def boot_id(root: Path) -> str:
     """Return the name of the running boot of the device below `root`."""
-    try:
-        return (root / _FILE).read_text().strip()
-    except FileNotFoundError:
-        told = os.environ.get(_VARIABLE, "")
-        return _as_kernel(told) if told else _KERNEL.read_text().strip()
+    # On a device of its own that place is the daemon's, which the root helper does not trust.
+    if root != Path("/"):
+        with suppress(FileNotFoundError):
+            return (root / _FILE).read_text().strip()
+    told = os.environ.get(_VARIABLE, "")
+    return _as_kernel(told) if told else _KERNEL.read_text().strip()
 
 
 def _as_kernel(told: str) -> str:

@@ -30,8 +30,11 @@ word() {
     sed -n "s/^$1=//p" "$HERE/order"
 }
 
+# A device in a directory says it in a file; elsewhere that place is the daemon's, not trusted.
 boot() {
-    cat "$ROOT/run/scomod/boot-id" 2>/dev/null || cat /proc/sys/kernel/random/boot_id
+    if [ -z "$ROOT" ] || ! cat "$ROOT/run/scomod/boot-id" 2>/dev/null; then
+        cat /proc/sys/kernel/random/boot_id
+    fi
 }
 
 # files and directories, safe from a power cut; all there is where `sync` knows no names
