@@ -141,8 +141,8 @@ start_all() {
     if is_systemd; then
         service daemon-reload
         service reset-failed scomod.service scomod-install.service
-        service --no-block restart scomod.service
-        service --no-block start scomod.socket scomod.path scomod-install.path
+        # not restarted: the answer may have started it already, and it tells a server just now
+        service --no-block start scomod.service scomod.socket scomod.path scomod-install.path
     elif [ -x "$ROOT/etc/init.d/scomod" ]; then
         "$ROOT/etc/init.d/scomod" start
     fi

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scomod.lab.devices import Order
     from tests.support.image_device import ImageDevice
 
-SHORT = "[self_update]\nreach_s = 15\n[session]\nretry_wait_s = 2\nretry_wait_max_s = 4\n"
-LONG = SHORT.replace("15", "600")
+SHORT = "[self_update]\nreach_s = 30\n[session]\nretry_wait_s = 2\nretry_wait_max_s = 4\n"
+LONG = SHORT.replace("30", "600")
 MORE = SHORT
 GUARD = "scomod-way-back.service"
 FOLDER = "var/lib/scomod-install/way-back"
