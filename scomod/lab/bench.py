@@ -10,8 +10,9 @@ Everything it keeps is below `directory`: keys, packages, devices.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+import aiohttp
 from aiohttp import web
 
 from scomod.lab import api, switchapi, webconsole, webguard
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_API_BYTES: Final = 64 << 20  # a package may come inside an order
 SHUTDOWN_S: Final = 1.0
+OF_THE_RUNNER: Final = [3, 9]  # the version of aiohttp from which on it is the runner's
 EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - listened on if that is asked for
 
 
@@ -104,11 +106,14 @@ class Bench:
         app.add_routes(self._api().routes())
         app.add_routes(self._console.routes())
         app.add_routes(switchapi.routes(self.switches))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        # Debian 12 has aiohttp 3.8, where what is patient at the end is another one.
+        patience: dict[str, Any] = {"shutdown_timeout": SHUTDOWN_S}
+        is_old = [int(each) for each in aiohttp.__version__.split(".")[:2]] < OF_THE_RUNNER
+        self._runner = web.AppRunner(app, access_log=None, **({} if is_old else patience))
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self._host, self._port, ssl_context=self.pki.server_context()
-        )
+        context = self.pki.server_context()
+        more = patience if is_old else {}
+        site = web.TCPSite(self._runner, self._host, self._port, ssl_context=context, **more)
         await site.start()
         self._port = int(self._runner.addresses[0][1])
         return self
