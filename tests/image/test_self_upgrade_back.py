@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scomod.codes import ResultCode
 from tests.support import spoiled_package
 from tests.support.image_device import DAEMON
-from tests.support.spoiled_package import CRASHES, MUTE, NEWER_SCHEMA
+from tests.support.spoiled_package import CRASHES, MUTE, NEWER_SCHEMA, NEXT_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def test_daemon_that_reaches_no_server_with_a_newer_schema(device: ImageDevice) 
     until_ended(device, made, ResultCode.INSTALL_FAILED)
     assert_version(device, was)
     kept = {path.name for path in (device.root / "var/lib/scomod").glob("scomod.db.*-*")}
-    assert kept == {"scomod.db.newer-999"}, device.logs()
+    assert kept == {f"scomod.db.newer-{NEXT_SCHEMA}"}, device.logs()
 
 
 def test_power_cut_in_the_middle_of_the_upgrade(device: ImageDevice) -> None:

@@ -20,8 +20,9 @@ CRASHES: Mapping[str, str] = {f"{CODE}/serve.py": 'raise SystemExit("a new fault
 MUTE: Mapping[str, str] = {
     "usr/lib/scomod/config.d/90-mute.toml": '[transport]\nproxy = "http://127.0.0.1:9"\n'
 }
+NEXT_SCHEMA = 1 + len(list((own_package.PROJECT / "scomod/migrations").glob("*.sql")))
 NEWER_SCHEMA: Mapping[str, str] = {
-    f"{CODE}/migrations/0999.sql": "CREATE TABLE of_the_future (id INTEGER PRIMARY KEY);\n"
+    f"{CODE}/migrations/{NEXT_SCHEMA:04}.sql": "CREATE TABLE of_the_future (id INTEGER);\n"
 }
 
 
