@@ -86,9 +86,11 @@ class StatusLine:
             return
         self._told, self._told_s = text, self._clock.monotonic_s()
         self._notifier.status(text)
+        new = self._file.with_suffix(".new")
         with contextlib.suppress(OSError):  # nobody depends on it
-            self._file.write_text(f"{text}\n", encoding="utf-8")
-            self._file.chmod(0o644)
+            new.write_text(f"{text}\n", encoding="utf-8")
+            new.chmod(0o644)
+            new.replace(self._file)
 
     def leave(self) -> None:
         """Tell that this process ends; nothing is told after that."""

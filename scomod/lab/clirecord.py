@@ -66,8 +66,6 @@ def _record(arguments: argparse.Namespace) -> None:
     """Keep a session until interrupted."""
     pki = Pki(arguments.dir / "pki")
     pki.ensure()
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads, which inherit it
     parts = urlsplit(arguments.to)
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     writer = Writer(arguments.file, f"{parts.scheme}://{parts.hostname}{parts.path}", began)
@@ -80,6 +78,9 @@ def _record(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         notice=_say,
     )
+    ends = {signal.SIGINT, signal.SIGTERM}
+    # before the threads, which inherit it; not where nothing waits for these signals
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with proxy:
         _say(f"the device's server is now {proxy.url(proxy.path, 'localhost')}")
         _say(f"it must trust {pki.ca_file}; {arguments.file} grows until you interrupt")

@@ -92,7 +92,8 @@ def test_a_life_is_told_in_lines_figures_and_the_recorder(
     assert 1 <= len(percents) <= 20, lines
     assert all(earlier != later for earlier, later in pairwise(lines))
     rig.until(lambda: manager.lines()[-1].startswith("idle"), "the last line")
-    assert (rig.root / "run/scomod/status").read_text() == manager.lines()[-1] + "\n"
+    shown = rig.root / "run/scomod/status"  # written once the service manager was told
+    rig.until(lambda: shown.read_text() == manager.lines()[-1] + "\n", "the same in the file")
 
     check_figures(rig)
     rig.stop(daemon)
