@@ -15,9 +15,8 @@ from scomod.clifmt import moment, size
 from scomod.engine import NOT_UNDONE
 from scomod.errors import StoreError
 from scomod.findings import Finding, finding
-from scomod.operation import Phase
+from scomod.operation import Phase, name_of
 from scomod.quarantine import names
-from scomod.question import name_of
 from scomod.value import frozen
 
 if TYPE_CHECKING:

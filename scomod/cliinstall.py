@@ -18,6 +18,7 @@ from scomod.clicall import EXIT_FAILED, EXIT_OK
 from scomod.clifmt import printable, progress
 from scomod.clilive import CLEAR_LINE, Board
 from scomod.errors import ScomodError
+from scomod.operation import Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MAX_SIGNATURE_BYTES: Final = 1 << 20  # the daemon's own limit is lower
 LOOK_S: Final = 0.2
 CAME_BACK: Final = "CameBack"
-LIVE: Final = ("queued", "running", "waiting", "rolling back")
+LIVE: Final = tuple(phase for phase in Phase if phase.is_live)
 
 
 async def install(call: Call) -> int:

@@ -14,7 +14,6 @@ errors become `StoreError` and `StoreFull`.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import stat
 from pathlib import Path
@@ -94,10 +93,11 @@ class Database:
             recovered_from = _move_aside(path)
             connection = _connect_fresh(path)
         try:
-            if copy := _copy_instead(connection, path):
+            migrations = _migrations()
+            if copy := _copy_instead(connection, path, max(migrations)):
                 returned_from = _go_back(connection, path, copy)
                 connection = _connect(path)
-            _migrate(connection, path)
+            _migrate(connection, path, migrations)
         except DamagedError as error:
             raise StoreError(f"the copy of {path} is damaged: {error}") from error
         except BaseException:
@@ -284,20 +284,12 @@ def _move_aside(path: Path) -> Path:
         source = path.with_name(path.name + suffix)
         if source.exists():
             source.rename(aside.with_name(aside.name + suffix))
-    _sync_directory(path.parent)
+    dbcopy.sync(path.parent)
     return aside
 
 
 def _damage_number(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _migrations() -> dict[int, str]:
@@ -310,9 +302,8 @@ def _schema(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _copy_instead(connection: sqlite3.Connection, path: Path) -> Path | None:
+def _copy_instead(connection: sqlite3.Connection, path: Path, newest: int) -> Path | None:
     """Find the copy to go back to, if the file is of a newer version."""
-    newest = max(_migrations())
     return dbcopy.found(path, newest) if _schema(connection) > newest else None
 
 
@@ -328,9 +319,8 @@ def _go_back(connection: sqlite3.Connection, path: Path, copy: Path) -> Path:
         raise StoreError(f"the copy of {path} cannot be taken: {error}") from error
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str]) -> None:
     """Apply the missing migrations, each in a transaction of its own (I21)."""
-    migrations = _migrations()
     current = _schema(connection)
     newest = max(migrations)
     if current > newest:

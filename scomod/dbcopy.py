@@ -31,9 +31,9 @@ def keep(execute: Callable[[str], object], path: Path, schema: int) -> None:
     quoted = str(new).replace("'", "''")
     execute(f"VACUUM INTO '{quoted}'")
     new.chmod(_PRIVATE)
-    _sync(new)
+    sync(new)
     new.replace(copy)
-    _sync(path.parent)
+    sync(path.parent)
     drop(path, but=copy)
 
 
@@ -53,7 +53,7 @@ def take(path: Path, copy: Path, schema: int) -> Path:
         old.unlink()
     os.link(path, aside)
     copy.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
     return aside
 
 
@@ -76,7 +76,8 @@ def _number(file: Path) -> int:
     return int(file.name.rpartition("-")[2])
 
 
-def _sync(place: Path) -> None:
+def sync(place: Path) -> None:
+    """Have a file or a directory on the disk."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -21,11 +21,6 @@ SLOWEST_BYTES_S: Final = 1 << 20  # a file is read and hashed at this rate at le
 READING: Final = (StepKind.ADMIT, StepKind.VERIFY, StepKind.DELIVER, StepKind.DISCARD)
 
 
-def name_of(operation_id: int) -> str:
-    """Return what an operation is called in a vigil."""
-    return f"operation {operation_id}"
-
-
 def session_s(settings: Settings) -> float:
     """Return how long a session may be silent: an exchange, and a person who is asked."""
     session = settings.session

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scomod.log import Event, announce
+from scomod.vigil import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +99,7 @@ class Herald:
 
     def progress(self, operation_id: int, done: int, total: int | None) -> None:
         """Pass progress on from the fetching thread."""
-        self._vigil.got_on(f"operation {operation_id}")
+        self._vigil.got_on(name_of(operation_id))
         take = partial(self._progress, operation_id, done, total)
 
         def tell() -> None:

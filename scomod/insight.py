@@ -24,8 +24,8 @@ from scomod.hazards import Hazards
 from scomod.installers import registry
 from scomod.installers.kinds import Place
 from scomod.meanings import MEANING
+from scomod.operation import name_of
 from scomod.quarantine import Quarantine
-from scomod.question import name_of
 from scomod.reasons import Reasons
 from scomod.summons import summonses
 

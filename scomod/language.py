@@ -66,6 +66,11 @@ class Tongue:
         self._catalogue = None if place is None else _opened(place)
         self._point = self(POINT)[-1]
 
+    @property
+    def is_english(self) -> bool:
+        """Whether texts of ours stay as they are."""
+        return self._catalogue is None
+
     def __call__(self, text: str) -> str:
         """Return a text in this language, that of somebody else as it is."""
         if isinstance(text, Figure):
@@ -105,10 +110,8 @@ class Tongue:
 
 def spoken(record: Mapping[str, Any], languages: str) -> Mapping[str, Any]:
     """Return a record for somebody who reads these languages, "" for those of this process."""
-    languages = languages or of_environment(os.environ)
-    if catalogue_of(languages) is None:
-        return record
-    return dict(Tongue(languages).spoken(record))
+    tongue = Tongue(languages or of_environment(os.environ))
+    return record if tongue.is_english else dict(tongue.spoken(record))
 
 
 def _opened(place: Path) -> NullTranslations:

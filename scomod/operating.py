@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from scomod.download.job import Fetcher
     from scomod.download.spool import Spool
     from scomod.installers.base import Runner
-    from scomod.knowntime import UnsetClock
     from scomod.records import Records
     from scomod.settings import Paths, Settings
     from scomod.telling import Telling
@@ -91,7 +90,7 @@ def make_steps(
     vigil: Vigil,
 ) -> Steps:
     """Put the steps of operations together; `surroundings` opens them for who hears their news."""
-    boot, unset = partial(boot_id, paths.root), partial(_unset, settings, clock, store)
+    boot, unset = partial(boot_id, paths.root), partial(store.unset_clock, clock)
     around = surroundings(lambda: _look_again(steps, nudge))
     orders = _orders(settings, paths, spool, runner, on_progress)
     steps = Steps(
@@ -153,10 +152,6 @@ def make_fetcher(paths: Paths, clock: Clock, user_agent: str) -> Fetcher:
     from scomod.download.mirrors import open_fetcher  # noqa: PLC0415 - most fetch nothing now
 
     return open_fetcher(clock=clock, boot_id=boot_id(paths.root), user_agent=user_agent)
-
-
-def _unset(settings: Settings, clock: Clock, store: Records) -> UnsetClock | None:
-    return store.known_time.unset(settings.time, clock.wall_s())
 
 
 def _look_again(steps: Steps, nudge: Callable[[], None]) -> None:

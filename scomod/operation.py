@@ -306,3 +306,9 @@ class Operation:
     def step(self) -> StepKind:
         """The current step."""
         return self.plan[self.cursor]
+
+
+def name_of(operation: Operation) -> str:
+    """Return what a person knows the software by."""
+    subject = operation.subject
+    return subject.name or subject.pkg_id or subject.component_id or operation.node

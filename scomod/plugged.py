@@ -7,6 +7,7 @@ A part of the composition root (`waking`), made where the configuration asks for
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scomod.listeners.hotplug import Hotplug, Kind
@@ -66,12 +67,7 @@ class Plugged:
             scomo=store.scomo,
             settings=settings,
             now_s=store.known_time.now_s,
-            trust=trust_of(
-                settings,
-                paths,
-                clock,
-                lambda: store.known_time.unset(settings.time, clock.wall_s()),
-            ),
+            trust=trust_of(settings, paths, clock, partial(store.unset_clock, clock)),
         )
         self._mounts = Mounts(
             [paths.below_root(name) for name in settings.media.dirs],

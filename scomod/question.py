@@ -36,7 +36,7 @@ from scomod.meanings import (
     UNDONE,
     WHY,
 )
-from scomod.operation import OWN_PRIMITIVES, Branch, Operation, Phase, StepKind
+from scomod.operation import OWN_PRIMITIVES, Branch, Operation, Phase, StepKind, name_of
 from scomod.package import (
     DESCRIBED_BYTES,
     ICON_URL,
@@ -187,12 +187,6 @@ def sentence(operation: Operation) -> Wording:
     if operation.phase is Phase.SUCCEEDED:
         return filled(meaning.done, name=name)
     return filled(meaning.failed, name=name, why=WHY[operation.reason or Reason.INTERNAL])
-
-
-def name_of(operation: Operation) -> str:
-    """Return what a person knows the software by."""
-    subject = operation.subject
-    return subject.name or subject.pkg_id or subject.component_id or operation.node
 
 
 def _named(prompt: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ from scomod.causes import Cause, Word, cause
 from scomod.clifmt import size
 from scomod.confirm import keys_of
 from scomod.health import NOTE
-from scomod.operation import WISH, Phase, StepKind
-from scomod.question import name_of, sentence
+from scomod.operation import WISH, Phase, StepKind, name_of
+from scomod.question import sentence
 from scomod.steptalk import doing
 from scomod.tries import Tries
 from scomod.turns import Stand

@@ -168,7 +168,9 @@ class Recorder(logging.Handler):
         """Write what waits, if anything is worth it; a disk that takes nothing is no failure."""
         if not self._is_due:
             return
+        self.acquire()  # threads log too
         pending, self._pending, self._is_due = self._pending, [], False
+        self.release()
         if self._lost_count:
             pending.append(self._entry("left out", {"count": self._lost_count}))
             self._lost_count = 0

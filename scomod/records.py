@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from scomod.clock import Clock
+    from scomod.knowntime import UnsetClock
     from scomod.notices import Notice
     from scomod.operation import Operation
     from scomod.secret import Secret
@@ -121,6 +122,10 @@ class Records:
         from scomod.notices import Notices  # noqa: PLC0415 - only who looks back needs it
 
         return Notices(self.db).all()
+
+    def unset_clock(self, clock: Clock) -> UnsetClock | None:
+        """Return what is wrong with a clock, None where it can be right."""
+        return self.known_time.unset(self._settings.time, clock.wall_s())
 
     def _device_id(self, settings: Settings) -> str:
         """Return the configured identity, or one made up once and kept."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scomod.operation import Phase, StepKind
+from scomod.operation import Phase, StepKind, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,8 +56,7 @@ def words_for(
 
 
 def _words(operation: Operation, percent: int | None, until: str) -> str:
-    subject = operation.subject
-    name = subject.name or subject.pkg_id or subject.component_id or operation.node
+    name = name_of(operation)
     match operation.phase:
         case Phase.QUEUED:
             return f"{name} is to begin"

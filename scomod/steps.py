@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from scomod import deadlines
+from scomod import deadlines, vigil
 from scomod.admission import SINCE
 from scomod.errors import Reason, VerifyError
 from scomod.mirror import read
@@ -113,7 +113,7 @@ class Steps:
     def _watched(self, operation: Operation) -> AbstractContextManager[None]:
         """Watch over a step: it gets on, or this process is not well."""
         limit_s = deadlines.step_s(self._settings, operation)
-        return self._vigil.over(deadlines.name_of(operation.id), limit_s)
+        return self._vigil.over(vigil.name_of(operation.id), limit_s)
 
     def gained(self, operation: Operation) -> Mapping[str, object]:
         """Return what an earlier life gained in the current step and did not note, or {}."""

@@ -65,7 +65,7 @@ def make_client(
             paths.below_root,
             user_agent=user_agent,
             fresh_nonce=fresh_nonce,
-            unset=records.known_time.unset(settings.time, clock.wall_s()),
+            unset=records.unset_clock(clock),
             on_peer=partial(met, account.server_id),
         )
 

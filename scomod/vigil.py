@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+def name_of(operation_id: int) -> str:
+    """Return what an operation is called here."""
+    return f"operation {operation_id}"
+
+
 class Vigil:
     """What is at work, by name; `now` is a clock that never jumps, in seconds."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from scomod.bootid import boot_id
@@ -110,8 +110,7 @@ class Waking:
 
     def _open_reaching(self) -> None:
         """Call all servers if this is a new version that has to show that it works."""
-        folder = self._paths.install_dir
-        if not (folder / "way-back").exists() and not (folder / "way-back.last").exists():
+        if not (self._paths.way_back.exists() or self._paths.last_way_back.exists()):
             return
         from scomod import reaching  # noqa: PLC0415 - after an upgrade of scomod
         from scomod.mo import dmacc  # noqa: PLC0415 - the same
@@ -189,12 +188,7 @@ class Waking:
             spool=Spool(paths.spool_dir, paths.delivered_dir),
             kinds=stock.kinds,
             inspect=stock.inspect,
-            trust=trust_of(
-                settings,
-                paths,
-                clock,
-                lambda: self._store.known_time.unset(settings.time, clock.wall_s()),
-            ),
+            trust=trust_of(settings, paths, clock, partial(self._store.unset_clock, clock)),
         )
 
     def dues(self) -> Iterator[Due]:

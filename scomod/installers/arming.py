@@ -121,7 +121,7 @@ class Arming:
         return None
 
     def _make(self, job: Job, change: Change) -> None:
-        folder = wayback.folder_of(self.paths.install_dir)
+        folder = self.paths.way_back
         new = folder.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
@@ -213,7 +213,7 @@ class Arming:
 
     def _guard(self) -> None:
         """Start the guard, now and at every boot; raises `InstallerError` if that fails."""
-        folder = wayback.folder_of(self.paths.install_dir)
+        folder = self.paths.way_back
         if self.settings.guard_program:
             self._run(*self.settings.guard_program)
         elif (self.paths.root / "run/systemd/system").is_dir():

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError
 from scomod.installers import durable
+from scomod.paths import last_way_back_of, way_back_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
     from scomod.installers.base import JobResult
 
-FOLDER: Final = "way-back"
 UNIT: Final = "scomod-way-back.service"
 SAID: Final = "reached"  # in the state directory: what the new daemon says
-_LAST: Final = "way-back.last"
 _MAX_BYTES: Final = 16 << 10
 _PRIVATE: Final = 0o600
 _UNITS: Final = "etc/systemd/system"
@@ -60,11 +59,6 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def folder_of(install_dir: Path) -> Path:
-    """Say where the way back lies while there is one."""
-    return install_dir / FOLDER
-
-
 def written(pending: Pending, more: Mapping[str, object]) -> str:
     """Write the order of a guard: a word and its value a line."""
     known = {_WORDS[name]: value for name, value in asdict(pending).items()}
@@ -73,10 +67,8 @@ def written(pending: Pending, more: Mapping[str, object]) -> str:
 
 def read(install_dir: Path) -> Pending | None:
     """Read what is pending; None where nothing is, or it cannot be read by us."""
-    try:
-        with open(durable.open_regular(folder_of(install_dir) / "order"), "rb") as file:  # noqa: PTH123 - a descriptor
-            text = file.read(_MAX_BYTES).decode("utf-8", "replace")
-    except InstallerError:
+    text = _text(way_back_of(install_dir) / "order")
+    if text is None:
         return None
     found = dict(line.partition("=")[::2] for line in text.splitlines())
     return Pending(**{name: found.get(word, "") for name, word in _WORDS.items()})
@@ -86,7 +78,7 @@ def is_answered(install_dir: Path, job_id: str) -> bool:
     """Tell whether the answer to an order is the guard's already."""
     pending = read(install_dir)
     ends = ("answer.json", "state")
-    folder = folder_of(install_dir)
+    folder = way_back_of(install_dir)
     return (
         pending is not None
         and pending.job_id == job_id
@@ -103,7 +95,7 @@ def hold(install_dir: Path, result: JobResult) -> bool:
     pending = read(install_dir)
     if pending is None or pending.job_id != result.id:
         return False
-    folder = folder_of(install_dir)
+    folder = way_back_of(install_dir)
     if result.is_ok:
         durable.write_json(folder / "answer.json", asdict(result), mode=_PRIVATE)
     else:
@@ -114,12 +106,12 @@ def hold(install_dir: Path, result: JobResult) -> bool:
 
 def go_back(install_dir: Path) -> None:
     """Have the guard bring the previous version back."""
-    durable.write(folder_of(install_dir) / "state", b"back\n", mode=_PRIVATE)
+    durable.write(way_back_of(install_dir) / "state", b"back\n", mode=_PRIVATE)
 
 
 def drop(root: Path, install_dir: Path) -> None:
     """Take the way back away: nothing was changed yet."""
-    folder = folder_of(install_dir)
+    folder = way_back_of(install_dir)
     folder.rename(folder.with_suffix(".old"))
     durable.sync_dir(install_dir)
     sweep(root, install_dir)
@@ -128,8 +120,8 @@ def drop(root: Path, install_dir: Path) -> None:
 def sweep(root: Path, install_dir: Path) -> None:
     """Take away what was left of arming or disarming that was cut off."""
     for suffix in (".new", ".old"):
-        shutil.rmtree(folder_of(install_dir).with_suffix(suffix), ignore_errors=True)
-    if not folder_of(install_dir).exists():
+        shutil.rmtree(way_back_of(install_dir).with_suffix(suffix), ignore_errors=True)
+    if not way_back_of(install_dir).exists():
         for place in units(root):
             place.unlink(missing_ok=True)
 
@@ -145,9 +137,14 @@ def last(install_dir: Path) -> tuple[str, ...]:
 
     The word is "stays", "returned" or "stuck"; () where there was none.
     """
-    try:
-        with open(durable.open_regular(install_dir / _LAST), "rb") as file:  # noqa: PTH123 - a descriptor
-            words = file.read(_MAX_BYTES).decode("utf-8", "replace").split()
-    except InstallerError:
-        return ()
+    words = (_text(last_way_back_of(install_dir)) or "").split()
     return tuple(words) if len(words) == 4 else ()  # noqa: PLR2004 - as above
+
+
+def _text(path: Path) -> str | None:
+    """Read a small file of the other side; None where none can be read by us."""
+    try:
+        with open(durable.open_regular(path), "rb") as file:  # noqa: PTH123 - a descriptor
+            return file.read(_MAX_BYTES).decode("utf-8", "replace")
+    except InstallerError:
+        return None

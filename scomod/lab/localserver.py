@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any handler of `http.server` on a port of its own, in threads, with TLS or without.
 
+`MessageHandler` is the beginning of one that is posted SyncML.
+
 Not for production: one thread for each connection.
 """
 
@@ -8,15 +10,17 @@ from __future__ import annotations
 
 import ssl
 import threading
-from http.server import ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from http.server import BaseHTTPRequestHandler
+    from collections.abc import Iterable
     from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+MAX_MESSAGE_BYTES: Final = 16 << 20
 
 
 class _QuietServer(ThreadingHTTPServer):
@@ -86,3 +90,33 @@ class LocalServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class MessageHandler(BaseHTTPRequestHandler):
+    """What handlers of posted messages share; says nothing to the terminal."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: those who use it say what there is to say."""
+
+    def message(self) -> bytes | None:
+        """Return what was posted; refuses it and returns None without a length, or too long."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) <= MAX_MESSAGE_BYTES:
+            return self.rfile.read(int(length))
+        self.close_connection = True
+        self.reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length else HTTPStatus.LENGTH_REQUIRED)
+        return None
+
+    def reply(
+        self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Answer; headers without a value are left out."""
+        self.send_response(status)
+        for name, value in headers:
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

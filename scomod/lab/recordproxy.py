@@ -12,14 +12,13 @@ import http.client
 import ssl
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from scomod.dmclient import codec
 from scomod.errors import DecodeError, LimitExceeded, ScomodError
 from scomod.lab import recordblank
-from scomod.lab.localserver import LOOPBACK, LocalServer
+from scomod.lab.localserver import LOOPBACK, MAX_MESSAGE_BYTES, LocalServer, MessageHandler
 from scomod.lab.recording import Side
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     Headers = list[tuple[str, str]]
 
-MAX_MESSAGE_BYTES: Final = 16 << 20
 TIMEOUT_S: Final = 120.0
 HMAC: Final = "x-syncml-hmac"
 # of one connection only, or made anew
@@ -142,21 +140,13 @@ class RecordProxy(LocalServer):
         return recordblank.write(root, encoding)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(MessageHandler):
     owner: RecordProxy
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing: the owner's notices say it."""
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_MESSAGE_BYTES:
-            self.close_connection = True
-            code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if length else HTTPStatus.LENGTH_REQUIRED
-            self._send(code, b"", [])
-            return
-        self._pass_on(self.rfile.read(int(length)))
+    def do_POST(self) -> None:  # noqa: N802 - what http.server calls
+        body = self.message()
+        if body is not None:
+            self._pass_on(body)
 
     def _pass_on(self, body: bytes) -> None:
         owner = self.owner
@@ -175,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException) as error:
             owner.writer.response(number, Side(after_s=owner.after_s(), failed=str(error)))
             owner.notice(f"{number}: {len(body)} octets, no answer: {error}")
-            self._send(HTTPStatus.BAD_GATEWAY, b"", [])
+            self.reply(HTTPStatus.BAD_GATEWAY)
             return
         owner.writer.response(number, answer)
         full = "; the file is full, this is not kept" if owner.writer.is_full else ""
@@ -190,12 +180,4 @@ class _Handler(BaseHTTPRequestHandler):
         headers = [(k, v) for k, v in found if k not in NOT_RETURNED]
         if "location" in answer.headers:
             headers.append(("location", self.owner.moved(answer.headers["location"], own)))
-        self._send(answer.status, self.owner.readdressed(answer, own), headers)
-
-    def _send(self, status: int, body: bytes, headers: Headers) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.reply(answer.status, self.owner.readdressed(answer, own), headers)

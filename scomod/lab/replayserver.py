@@ -14,7 +14,6 @@ from __future__ import annotations
 import secrets
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Final, Self
 
 from scomod.clock import SystemClock
@@ -24,7 +23,7 @@ from scomod.errors import DecodeError, LimitExceeded
 from scomod.lab import profile, recording
 from scomod.lab.devices import Register
 from scomod.lab.doorkeeper import Envelope
-from scomod.lab.localserver import LOOPBACK, LocalServer
+from scomod.lab.localserver import LOOPBACK, LocalServer, MessageHandler
 from scomod.lab.pki import Pki
 from scomod.lab.replay import Departed, Player
 from scomod.lab.replaysteps import steps_of
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 USER: Final = "device-1"
 SERVER_ID: Final = "scomod-lab"
-MAX_MESSAGE_BYTES: Final = 16 << 20
 
 
 class ReplayServer:
@@ -134,39 +132,27 @@ def _server_id(record: recording.Recording) -> str:
     return ""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(MessageHandler):
     replay: ReplayServer
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing: what there is to say is in the player."""
+    def do_POST(self) -> None:  # noqa: N802 - what http.server calls
+        body = self.message()
+        if body is not None:
+            self._play(Envelope(body, self.headers.get(MAC_HEADER, "")))
+            self.replay.note()
 
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_MESSAGE_BYTES:
-            self.close_connection = True
-            self._send(HTTPStatus.BAD_REQUEST, b"a Content-Length is needed\n", "text/plain", {})
-            return
-        envelope = Envelope(self.rfile.read(int(length)), self.headers.get(MAC_HEADER, ""))
+    def _play(self, envelope: Envelope) -> None:
         try:
             reply = self.replay.answer(self.path, envelope, self.headers.get("Content-Type", ""))
         except (Departed, DecodeError, LimitExceeded) as error:
             text = f"{error}\n".encode()
-            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, text, "text/plain; charset=utf-8", {})
+            kind = [("Content-Type", "text/plain; charset=utf-8")]
+            self.reply(HTTPStatus.INTERNAL_SERVER_ERROR, text, kind)
             return
         headers = {
+            "Content-Type": reply.content_type,
             MAC_HEADER: reply.seal,
             "Retry-After": reply.retry_after,
             "Location": reply.location,
         }
-        self._send(reply.status, reply.body, reply.content_type, headers)
-
-    def _send(self, status: int, body: bytes, content_type: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": content_type, **headers}.items():
-            if value:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.replay.note()
+        self.reply(reply.status, reply.body, headers.items())

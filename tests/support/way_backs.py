@@ -77,7 +77,7 @@ class WayBackDevice(HelperDevice):
 
     @property
     def folder(self) -> Path:
-        return wayback.folder_of(self.paths.install_dir)
+        return self.paths.way_back
 
     def installed(self) -> str:
         return self.workshop().mover.backends["dpkg"].version("hello")

@@ -21,6 +21,7 @@ from scomod.operation import (
     Primitive,
     StepKind,
     Subject,
+    name_of,
     plan_for,
 )
 
@@ -228,4 +229,4 @@ def test_every_reason_makes_a_sentence(reason: Reason) -> None:
     ],
 )
 def test_software_without_a_name_is_called_by_what_there_is(subject: Subject, name: str) -> None:
-    assert question.name_of(replace(OPERATION, subject=subject)) == name
+    assert name_of(replace(OPERATION, subject=subject)) == name

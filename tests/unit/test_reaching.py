@@ -34,7 +34,7 @@ PENDING = Pending(
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     made = Paths(tmp_path)
-    for folder in (made.state_dir, made.run_dir, wayback.folder_of(made.install_dir)):
+    for folder in (made.state_dir, made.run_dir, made.way_back):
         folder.mkdir(parents=True, mode=0o700)
     (made.run_dir / "boot-id").write_text("boot-1\n")
     return made
@@ -42,7 +42,7 @@ def paths(tmp_path: Path) -> Paths:
 
 def arm(paths: Paths, **other: str) -> None:
     pending = Pending(**{**{n: getattr(PENDING, n) for n in PENDING.__slots__}, **other})
-    order = wayback.folder_of(paths.install_dir) / "order"
+    order = paths.way_back / "order"
     order.write_text(wayback.written(pending, {"REACH_S": 5}))
 
 
@@ -106,6 +106,6 @@ def test_answer_is_left_to_the_guard_of_its_order_only(
     arm(paths)
     held = wayback.hold(paths.install_dir, JobResult(id=job_id, is_ok=is_ok))
     assert held is (files is not None)
-    found = {path.name for path in wayback.folder_of(paths.install_dir).iterdir()}
+    found = {path.name for path in paths.way_back.iterdir()}
     assert found == {"order", *(files or ())}
     assert wayback.is_answered(paths.install_dir, job_id) is held
