@@ -40,9 +40,8 @@ def open_runner(settings: Settings, paths: Paths, clock: Clock) -> Runner:
     if settings.install.runner == "direct":
         # a daemon without orders needs none of it
         return DirectRunner(cache(lambda: registry.workshop(settings, paths, clock, ignore)), stock)
-    # The answer to an upgrade of ourselves comes when the new version has reached a server.
-    timeout_s = settings.install.result_timeout_s + settings.self_update.reach_s
-    return SpoolRunner(paths, stock, timeout_s=timeout_s)
+    timeout_s, reach_s = settings.install.result_timeout_s, settings.self_update.reach_s
+    return SpoolRunner(paths, stock, timeout_s=timeout_s, reach_s=reach_s)
 
 
 class DirectRunner:
@@ -104,14 +103,19 @@ class SpoolRunner:
 
     `forget` cannot delete the answer, which belongs to root: it leaves a marker,
     and an answer beside a marker does not count.
+
+    `timeout_s` is what an answer may take; that to an upgrade of scomod itself comes when
+    the new version has reached a server, for which it has `reach_s` more.
     """
 
-    def __init__(self, paths: Paths, stock: Stock, *, timeout_s: float) -> None:
+    def __init__(self, paths: Paths, stock: Stock, *, timeout_s: float, reach_s: float) -> None:
         self._jobs_dir = paths.jobs_dir
+        self._install_dir = paths.install_dir
         self._results_dir = Layout(paths.install_dir).results_dir
         self._progress_file = paths.progress_file
         self._stock = stock
         self._timeout_s = timeout_s
+        self._reach_s = reach_s
         self._withdrawn: set[str] = set()
 
     async def run(self, job: Job, told: Callable[[float], None] = unheard) -> JobResult:
@@ -176,9 +180,11 @@ class SpoolRunner:
 
         known: float | None = None
         loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + self._timeout_s
+        began_s = loop.time()
         wait_s = _FIRST_WAIT_S
-        while (result := self._result(job_id)) is None and loop.time() < give_up_s:
+        while (result := self._result(job_id)) is None and self._is_early(
+            job_id, loop.time() - began_s
+        ):
             if job_id in self._withdrawn:
                 self._withdrawn.discard(job_id)
                 return _withdrawn(job_id)
@@ -190,6 +196,17 @@ class SpoolRunner:
             wait_s = min(wait_s * _GROWTH, _LONGEST_WAIT_S)
         return result
 
+    def _is_early(self, job_id: str, waited_s: float) -> bool:
+        return waited_s < self._timeout_s or waited_s < self._longest_s(job_id)
+
+    def _longest_s(self, job_id: str) -> float:
+        """Return how long this order may take: an upgrade with a way back has its time."""
+        from scomod.installers import wayback  # noqa: PLC0415 - for what takes very long
+
+        pending = wayback.read(self._install_dir)
+        is_upgrade = pending is not None and pending.job_id == job_id
+        return self._timeout_s + self._reach_s * is_upgrade
+
     def _give_up(self, job: Job) -> JobResult:
         """Take the order back if nobody has taken it, and say that no answer came."""
         (self._jobs_dir / f"{job.id}{jobfile.SUFFIX}").unlink(missing_ok=True)
@@ -197,7 +214,7 @@ class SpoolRunner:
             id=job.id,
             is_ok=False,
             reason=Reason.TIMEOUT,
-            detail=f"no answer from scomod-install within {self._timeout_s:g} s",
+            detail=f"no answer from scomod-install within {self._longest_s(job.id):g} s",
         )
 
 

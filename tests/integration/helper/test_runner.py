@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from scomod.clock import SystemClock
 from scomod.errors import InstallerError, Reason
+from scomod.installers import wayback
 from scomod.installers.base import Action
 from scomod.installers.runner import DirectRunner, SpoolRunner, open_runner
 from scomod.settings import Dpkg, Install, SelfUpdate, Settings, Verify
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from scomod.installers.base import Runner
 
 
-def settings(kind: str, *, inventory: str = "all", timeout_s: float = 20.0) -> Settings:
+def settings(
+    kind: str, *, inventory: str = "all", timeout_s: float = 20.0, reach_s: float = 1800.0
+) -> Settings:
     install = Install(runner=kind, result_timeout_s=timeout_s, dpkg=Dpkg(inventory=inventory))
-    # An upgrade of scomod itself may take that much longer: nothing here waits for one.
-    no_way_back = SelfUpdate(reach_s=0)
-    return Settings(verify=Verify(signature="optional"), install=install, self_update=no_way_back)
+    way_back = SelfUpdate(reach_s=reach_s)
+    return Settings(verify=Verify(signature="optional"), install=install, self_update=way_back)
 
 
 @pytest.fixture(params=["spool", "direct"])
@@ -124,6 +127,25 @@ def test_without_a_helper_the_order_is_taken_back(tmp_path: Path) -> None:
     result = asyncio.run(runner.run(device.order(Action.REMOVE)))
     assert (result.is_ok, result.reason) == (False, Reason.TIMEOUT)
     assert device.pending() == []
+
+
+@pytest.mark.parametrize(("of_this_order", "limit_s"), [(True, 0.8), (False, 0.3)])
+def test_only_an_upgrade_of_scomod_has_the_time_of_its_way_back(
+    tmp_path: Path, *, of_this_order: bool, limit_s: float
+) -> None:
+    device = HelperDevice(tmp_path / "root")
+    job = device.order(Action.REMOVE)
+    pending = wayback.Pending(
+        job_id=job.id if of_this_order else "7-other-install",
+        **dict.fromkeys(("component_id", "before", "after", "nonce", "stamp"), "x"),
+    )
+    device.paths.way_back.mkdir(parents=True)
+    (device.paths.way_back / "order").write_text(wayback.written(pending, {}))
+    made = settings("spool", timeout_s=0.3, reach_s=0.5)
+    began_s = time.monotonic()
+    result = asyncio.run(open_runner(made, device.paths, SystemClock()).run(job))
+    assert time.monotonic() - began_s >= limit_s
+    assert result.detail == f"no answer from scomod-install within {limit_s:g} s"
 
 
 def test_a_daemon_that_restarts_finds_the_answer_waiting(tmp_path: Path) -> None:
