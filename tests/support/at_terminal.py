@@ -26,17 +26,22 @@ class Terminal:
     def __init__(self, ours: int, process: subprocess.Popen[bytes]) -> None:
         self._ours = ours
         self.process = process
+        self._unread = ""
 
     def until(self, text: str) -> str:
-        """Read until a text was shown; returns all that was shown since the last time."""
-        seen = ""
-        while text not in seen:
+        """Read up to a text; returns what was shown since the last time, and the text.
+
+        What came in one piece with it is for the next call, or answered by what is typed.
+        """
+        while text not in self._unread:
             is_there = select.select([self._ours], [], [], PATIENCE_S)[0]
-            assert is_there, f"{text!r} did not come, but {seen!r}"
-            seen += os.read(self._ours, 4096).decode()
-        return seen
+            assert is_there, f"{text!r} did not come, but {self._unread!r}"
+            self._unread += os.read(self._ours, 4096).decode()
+        before, found, self._unread = self._unread.partition(text)
+        return before + found
 
     def type(self, text: str) -> None:
+        self._unread = ""
         os.write(self._ours, text.encode())
 
     def is_echoing(self) -> bool:
