@@ -3,8 +3,9 @@
 
 One session that went well is enough; the guard of the way back (`installers.wayback`) is
 told by a file, and believes it for this upgrade and this boot only.  What runs the old
-program, though an upgrade is pending, says nothing.  A daemon after the end of an upgrade
-tells people how it ended.  What the server is told is the order's business.
+program, though an upgrade is pending, says nothing.  People are told how it ended by the
+daemon that is there then, be it in the midst of its life or a later one.  What the server is
+told is the order's business.
 """
 
 from __future__ import annotations
@@ -36,26 +37,31 @@ _ENDS: Final = {
 
 
 class Reaching:
-    """The pending upgrade that this process is the new version of."""
+    """An upgrade that was not through when this process began; `pending` if it is the new one."""
 
-    def __init__(self, paths: Paths, pending: Pending) -> None:
+    def __init__(self, paths: Paths, db: Database, pending: Pending | None) -> None:
         self._paths = paths
-        self._pending = pending
+        self._db = db
+        self.pending = pending
 
     def reached(self) -> None:
-        """Tell the guard that a session with a server went well."""
-        words = self._pending.words(boot_id(self._paths.root))
-        durable.write(self._paths.state_dir / wayback.SAID, words.encode(), mode=_PRIVATE)
-        text = "a server is reached: %s %s may stay"
-        log.info(text, self._pending.component_id, self._pending.after)
+        """Tell the guard that a session with a server went well, or people that it is over."""
+        if self.pending is not None and self._paths.way_back.exists():
+            words = self.pending.words(boot_id(self._paths.root))
+            durable.write(self._paths.state_dir / wayback.SAID, words.encode(), mode=_PRIVATE)
+            text = "a server is reached: %s %s may stay"
+            log.info(text, self.pending.component_id, self.pending.after)
+        tell(self._paths, self._db)
 
 
-def begin(paths: Paths) -> Reaching | None:
-    """Look what is pending; None where nothing is, or this is the old program."""
-    pending = wayback.read(paths.install_dir)
-    if pending is None or stamp(Path(scomod.__file__).resolve()) == pending.stamp:
+def begin(paths: Paths, db: Database) -> Reaching | None:
+    """Look what is pending, or tell what is over; None where nothing is pending."""
+    tell(paths, db)
+    if not paths.way_back.exists():
         return None
-    return Reaching(paths, pending)
+    pending = wayback.read(paths.install_dir)
+    is_old = pending is not None and stamp(Path(scomod.__file__).resolve()) == pending.stamp
+    return Reaching(paths, db, None if is_old else pending)
 
 
 def tell(paths: Paths, db: Database) -> None:

@@ -116,9 +116,8 @@ class Waking:
         from scomod.mo import dmacc  # noqa: PLC0415 - the same
         from scomod.wishes import Wish  # noqa: PLC0415 - the same
 
-        reaching.tell(self._paths, self._store.db)
-        self._reaching = reaching.begin(self._paths)
-        if self._reaching is not None:
+        self._reaching = reaching.begin(self._paths, self._store.db)
+        if self._reaching is not None and self._reaching.pending is not None:
             for account in dmacc.accounts(self._store.tree):
                 self._ring(Wish(server_id=account.server_id, is_kept=True))
 

@@ -190,7 +190,9 @@ locked_back() {
     ) 9>>"$INSTALL/lock"
 }
 
+# The old daemon must not take itself for the new one: its program file is another than before.
 back() {
+    chmod 600 "$HERE/order"
     stop_all 8>&-
     locked_back || return 1
     start_all 8>&-

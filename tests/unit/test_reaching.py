@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from scomod.log import Event
 from scomod.settings import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PENDING = Pending(
@@ -40,28 +42,66 @@ def paths(tmp_path: Path) -> Paths:
     return made
 
 
+@pytest.fixture
+def db(paths: Paths) -> Iterator[Database]:
+    with closing(Database.open(paths.database)) as opened:
+        yield opened
+
+
 def arm(paths: Paths, **other: str) -> None:
     pending = Pending(**{**{n: getattr(PENDING, n) for n in PENDING.__slots__}, **other})
     order = paths.way_back / "order"
     order.write_text(wayback.written(pending, {"REACH_S": 5}))
 
 
-def test_new_program_says_upgrade_version_number_and_boot(paths: Paths) -> None:
-    arm(paths)
-    begun = reaching.begin(paths)
+def said(paths: Paths, db: Database) -> str | None:
+    """What the guard is told by a daemon that began and reached a server."""
+    begun = reaching.begin(paths, db)
     assert begun is not None
     begun.reached()
-    said = (paths.state_dir / wayback.SAID).read_text()
-    assert said == "7-abc-install 2.0 0123456789abcdef boot-1"
+    file = paths.state_dir / wayback.SAID
+    return file.read_text() if file.exists() else None
 
 
-def test_old_program_says_nothing(paths: Paths) -> None:
+def test_new_program_says_upgrade_version_number_and_boot(paths: Paths, db: Database) -> None:
+    arm(paths)
+    assert said(paths, db) == "7-abc-install 2.0 0123456789abcdef boot-1"
+
+
+def test_old_program_says_nothing(paths: Paths, db: Database) -> None:
     arm(paths, stamp=stamp(OWN_FILE))
-    assert reaching.begin(paths) is None
+    assert said(paths, db) is None
 
 
-def test_without_an_upgrade_there_is_nothing_to_say(paths: Paths) -> None:
-    assert reaching.begin(paths) is None
+def test_order_that_cannot_be_read_is_none_of_ours(paths: Paths, db: Database) -> None:
+    """So the guard keeps the previous program from speaking for the new one."""
+    assert said(paths, db) is None
+
+
+def test_nothing_is_said_any_more_when_it_is_over(paths: Paths, db: Database) -> None:
+    arm(paths)
+    begun = reaching.begin(paths, db)
+    assert begun is not None
+    shutil.rmtree(paths.way_back)
+    begun.reached()
+    assert not (paths.state_dir / wayback.SAID).exists()
+
+
+def test_without_an_upgrade_there_is_nothing_to_say(paths: Paths, db: Database) -> None:
+    shutil.rmtree(paths.way_back)
+    assert reaching.begin(paths, db) is None
+
+
+def test_daemon_that_lives_through_the_end_tells_it(
+    paths: Paths, db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = reaching.begin(paths, db)
+    assert begun is not None
+    paths.last_way_back.write_text("7 1.0 2.0 returned\n")
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            begun.reached()
+    assert [r.__dict__["event"] for r in caplog.records] == [Event.SELF_UPDATE_RETURNED]
 
 
 @pytest.mark.parametrize(
