@@ -91,7 +91,6 @@ def _check(vm: PoweredVm, order: Order) -> None:
 
 def _check_disk(vm: PoweredVm, version: str) -> None:
     """What the server has heard of is on the disk after one more cut, seen from outside."""
-    vm.root.mkdir(exist_ok=True)
     with block_log.mounted(vm.disk, vm.root):
         assert vm.dpkg_state(PACKAGE) == f"ii {version}"
         assert vm.dpkg_audit() == ""

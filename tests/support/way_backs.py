@@ -55,9 +55,18 @@ class WayBackDevice(HelperDevice):
         if is_ours:
             assert self.do(Action.INSTALL, self.deb(before)).is_ok
         else:
-            backend = self.workshop().mover.backends["dpkg"]
-            archive = self.deb(before)
-            backend.install(archive, backend.inspect(archive))
+            self.install(before)
+
+    def install(self, version: str) -> None:
+        """Have the tool install a version, by nobody's order."""
+        backend = self.workshop().mover.backends["dpkg"]
+        archive = self.deb(version)
+        backend.install(archive, backend.inspect(archive))
+
+    def purge(self) -> None:
+        """Have the tool take it away with all that it configures."""
+        options = ("--force-not-root", "--force-script-chrootless")
+        subprocess.run(["dpkg", f"--root={self.root}", *options, "--purge", "hello"], check=True)
 
     def new_boot(self, name: str) -> None:
         (self.root / "run/scomod/boot-id").write_text(f"{name}\n")
@@ -69,9 +78,9 @@ class WayBackDevice(HelperDevice):
         folder.mkdir(exist_ok=True)
         return Deb(version=version, files=files, conffiles=conffiles, scripts=scripts).build(folder)
 
-    def upgrade(self, version: str = "2.0", **scripts: str) -> Job:
+    def upgrade(self, version: str = "2.0", *, order: str = "7", **scripts: str) -> Job:
         """Order an upgrade and run the helper over it."""
-        job = self.order(Action.INSTALL, self.deb(version, **scripts), id="7")
+        job = self.order(Action.INSTALL, self.deb(version, **scripts), id=order)
         self.order_file(job)
         return job
 

@@ -68,11 +68,11 @@ def copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", source, target], check=True)
 
 
-def upgraded(device: WayBackDevice) -> None:
-    device.upgrade()
+def upgraded(device: WayBackDevice, order: str = "7") -> None:
+    device.upgrade(order=order)
     assert device.run_helper() == 0
     assert device.folder.exists()
-    assert device.result("7") is None, "its answer waits"
+    assert device.result(order) is None, "its answer waits"
     assert device.pending() == []
     device.set_order(LOOK_S=1)
 
@@ -122,15 +122,38 @@ def test_order_that_comes_again_is_not_answered_meanwhile(armed: WayBackDevice) 
 def test_silent_version_is_replaced_by_the_one_before(tmp_path: Path, is_ours: bool) -> None:
     device = WayBackDevice(tmp_path / "root")
     device.prepare(is_ours=is_ours)
-    (device.root / "etc/hello.conf").write_text("of a person\n")
     upgraded(device)
     done = device.guard()
     assert "hello 2.0 did not stay; 1.0 is back" in done.stderr
     assert_back(device)
     assert [entry.version for entry in device.entries()] == (["1.0"] if is_ours else [])
-    assert (device.root / "etc/hello.conf").read_text() == "of a person\n"
+    assert (device.root / "etc/hello.conf").read_text() == "of 1.0\n"
     audit = ["dpkg", f"--root={device.root}", "--audit"]
     assert subprocess.run(audit, check=True, capture_output=True).stdout == b""
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["of an order", "of the image"])
+@pytest.mark.parametrize("text", ["of 1.0\n", "of a person\n", None])
+def test_configuration_is_what_a_person_made_of_it_also_after_the_next_upgrade(
+    tmp_path: Path, text: str | None, is_ours: bool
+) -> None:
+    device = WayBackDevice(tmp_path / "root")
+    device.prepare(is_ours=is_ours)
+    file = device.root / "etc/hello.conf"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+    for order in ("7", "8"):  # what was made again is made again once more
+        upgraded(device, order)
+        device.guard()
+        assert device.installed() == "1.0"
+        assert (file.read_text() if file.exists() else None) == text
+    device.install("3.0")
+    expected = "of 3.0\n" if text == "of 1.0\n" else text
+    assert (file.read_text() if file.exists() else None) == expected
+    device.purge()
+    assert not file.exists()
 
 
 # Each note of the guard is made by three: sync, mv, sync.
