@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from scomod import __main__ as daemon
 from scomod import cli
+from scomod.lab import __main__ as lab
+from scomod.lab.switches import OFF, SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ FOLDER: Final = Path(__file__).parents[2] / "script/completion"
 PARSERS: Final = {
     "scomoctl": cli.make_parser,
     "scomod": daemon.parser,
+    "scomod-lab": lab.make_parser,
 }
 # What completes a value: a function of the scripts, by METAVAR, or words.
 VALUES: Final = {
@@ -37,11 +40,17 @@ VALUES: Final = {
     "COMMAND": "commands",
     "KIND": "words deb ipk flatpak bundle",
     "WHEN": "words tonight 22:00 30m 1h 2d",
+    "NAME=VALUE": " ".join(["words", OFF, *(f"{name}=" for name in SWITCHES)]),
     "TIME": "words 90m 12h 2d 1w",
     "SEC": "words NETWPIN USERPIN USERNETWPIN USERPINMAC",
 }
 # Where METAVAR means something else.
-EXCEPT: Final = {("trace", "ID"): "traces", ("bootstrap", "PIN"): "", ("sign", "PIN"): "files"}
+EXCEPT: Final = {
+    ("trace", "ID"): "traces",
+    ("bootstrap", "PIN"): "",
+    ("sign", "PIN"): "files",
+    ("run", "COMMAND"): "",
+}
 HEAD: Final = """# SPDX-License-Identifier: Apache-2.0
 # {name} completion of {program}; made from its parser by tests/support/completions.py
 """
@@ -51,6 +60,7 @@ ASKED: Final = {
     "servers": ("status", "server_id"),
     "traces": ("trace", "id"),
 }
+OF_DAEMON: Final = {*ASKED, "nodes"}
 SED: Final = r"""sed -n 's/^ *"{key}": "\{{0,1\}}\([^",]*\)"\{{0,1\}},\{{0,1\}}$/\1/p'"""
 
 
@@ -77,17 +87,20 @@ def taken(parser: argparse.ArgumentParser, command: str = "") -> Iterator[Taken]
         yield Taken(
             names=tuple(action.option_strings),
             help=" ".join((action.help or word).split()).replace("%(prog)s", parser.prog),
-            values=None if action.nargs == 0 else _values(action, command, word),
+            values=None if action.nargs == 0 else _values(parser, action, command, word),
             word=word,
             is_many=action.nargs == "*",
         )
 
 
-def _values(action: argparse.Action, command: str, word: str) -> str:
+def _values(
+    parser: argparse.ArgumentParser, action: argparse.Action, command: str, word: str
+) -> str:
     if action.choices is not None:
         return " ".join(["words", *map(str, action.choices)])
     usual = VALUES.get(word, "files" if action.type is Path else "")
-    return EXCEPT.get((command, word), usual)
+    found = EXCEPT.get((command, word), usual)
+    return "" if found in OF_DAEMON and not parser.prog.startswith("scomoctl") else found
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:

@@ -41,6 +41,11 @@ EXPECTED = {
     "scomoctl agent --answer ": {"yes", "no"},
     "scomoctl bootstrap --sec USERP": {"USERPIN", "USERPINMAC"},
     "scomoctl get ./DevInfo/M": {"./DevInfo/Man"},
+    "scomod-lab --": {"--dir", "--help"},
+    "scomod-lab r": {"run", "record", "replay"},
+    "scomod-lab --dir /srv order device-1 re": {"read", "refill"},
+    "scomod-lab fault dm.l": {"dm.lost="},
+    "scomod-lab profile --auth ": {"md5", "basic", "mac"},
     "scomod --": {"--root", "--resident", "--version", "--help"},
     **{
         f"scomoctl {command} --": {
@@ -57,9 +62,10 @@ def bash(lines: Sequence[str], environ: dict[str, str]) -> dict[str, set[str]]:
     asked = []
     for line in lines:
         words = line.split(" ")
+        name = words[0].replace("-", "_")
         asked.append(
             f"COMP_WORDS=({' '.join(map(repr, words))}); COMP_CWORD={len(words) - 1}; "
-            f'COMPREPLY=(); _{words[0]}; printf "%s\\n" "> {line}" "${{COMPREPLY[@]}}"'
+            f'COMPREPLY=(); _{name}; printf "%s\\n" "> {line}" "${{COMPREPLY[@]}}"'
         )
     sources = [f"source {place}" for place in completions.FOLDER.glob("*.bash")]
     done = subprocess.run(
