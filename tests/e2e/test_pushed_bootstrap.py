@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 IMSI = "310004105064640"
-PIN = "40721"
+PIN = "940721685309"  # no port, time or number of a process has so many digits
 QUESTION = "Ctrl-C cancels: "
 OVERRIDE = f"""
 [bootstrap]
