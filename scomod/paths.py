@@ -7,16 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def way_back_of(install_dir: Path) -> Path:
-    """Say where the way back lies while there is one."""
-    return install_dir / "way-back"
-
-
-def last_way_back_of(install_dir: Path) -> Path:
-    """Say where is kept how the last one ended."""
-    return install_dir / "way-back.last"
-
-
 @dataclass(frozen=True, slots=True)
 class Paths:
     """Where one device keeps its things, all below `root` ("/" on a real device)."""
@@ -86,12 +76,12 @@ class Paths:
     @property
     def way_back(self) -> Path:
         """There while an upgrade of scomod itself can be undone."""
-        return way_back_of(self.install_dir)
+        return self.install_dir / "way-back"
 
     @property
     def last_way_back(self) -> Path:
         """How the last upgrade of scomod itself ended."""
-        return last_way_back_of(self.install_dir)
+        return self.install_dir / "way-back.last"
 
     @property
     def run_dir(self) -> Path:

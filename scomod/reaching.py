@@ -59,14 +59,14 @@ def begin(paths: Paths, db: Database) -> Reaching | None:
     tell(paths, db)
     if not paths.way_back.exists():
         return None
-    pending = wayback.read(paths.install_dir)
+    pending = wayback.read(paths)
     is_old = pending is not None and stamp(Path(scomod.__file__).resolve()) == pending.stamp
     return Reaching(paths, db, None if is_old else pending)
 
 
 def tell(paths: Paths, db: Database) -> None:
     """Log how the last upgrade ended, once."""
-    words = wayback.last(paths.install_dir)
+    words = wayback.last(paths)
     text = " ".join(words)
     if not words or words[-1] not in _ENDS or db.meta(TOLD_KEY) == text:
         return

@@ -91,7 +91,7 @@ class Arming:
         if len(changes) > 1:
             # The guard brings one package back; the others would stay.
             raise InstallerError(Reason.POLICY, f"{change.id} is scomod itself and comes alone")
-        pending = wayback.read(self.paths.install_dir)
+        pending = wayback.read(self.paths)
         if pending is not None and pending.job_id != job.id:
             raise InstallerError(
                 Reason.BUSY, f"the upgrade to {pending.component_id} {pending.after} is not through"
@@ -103,7 +103,7 @@ class Arming:
             self._guard()
         except InstallerError as error:
             if pending is None:
-                wayback.drop(self.paths.root, self.paths.install_dir)
+                wayback.drop(self.paths)
                 raise
             # The tool may have run: on goes what cannot be taken back here.
             log.warning("%s", error)

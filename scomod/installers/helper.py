@@ -80,7 +80,7 @@ class Helper:
         """
         self._layout.make_dirs()
         with self._layout.exclusive():
-            wayback.sweep(self._paths.root, self._paths.install_dir)
+            wayback.sweep(self._paths)
             for taken in self._intake.orders():
                 self._observer("taken")
                 self._answer(taken)
@@ -97,7 +97,7 @@ class Helper:
             return
         if not self._has_answer(job):
             result = self._attempt(job, taken.with_suffix(".attempts"))
-            if not wayback.hold(self._layout.install_dir, result):
+            if not wayback.hold(self._paths, result):
                 jobfile.write_result(self._layout.results_dir, result)
         self._observer("result")
         # In this order: a counter whose order is gone would lie there for ever.
@@ -109,11 +109,11 @@ class Helper:
         """Tell whether an order has its answer, or will get it from the guard of our way back."""
         if jobfile.kept_result(self._layout.results_dir, job.id) is not None:
             return True
-        if job.action is Action.UNDO and wayback.is_answered(self._layout.install_dir, job.undoes):
+        if job.action is Action.UNDO and wayback.is_answered(self._paths, job.undoes):
             # It brings back what was before; asked again then, the order finds it so.
-            wayback.go_back(self._layout.install_dir)
+            wayback.go_back(self._paths)
             return True
-        return wayback.is_answered(self._layout.install_dir, job.id)
+        return wayback.is_answered(self._paths, job.id)
 
     def _refuse(self, taken: Path, error: InstallerError) -> None:
         """Answer what is no order, where it at least has a name, and put it away."""

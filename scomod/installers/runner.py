@@ -110,7 +110,7 @@ class SpoolRunner:
 
     def __init__(self, paths: Paths, stock: Stock, *, timeout_s: float, reach_s: float) -> None:
         self._jobs_dir = paths.jobs_dir
-        self._install_dir = paths.install_dir
+        self._paths = paths
         self._results_dir = Layout(paths.install_dir).results_dir
         self._progress_file = paths.progress_file
         self._stock = stock
@@ -203,7 +203,7 @@ class SpoolRunner:
         """Return how long this order may take: an upgrade with a way back has its time."""
         from scomod.installers import wayback  # noqa: PLC0415 - for what takes very long
 
-        pending = wayback.read(self._install_dir)
+        pending = wayback.read(self._paths)
         is_upgrade = pending is not None and pending.job_id == job_id
         return self._timeout_s + self._reach_s * is_upgrade
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 from scomod.errors import InstallerError
 from scomod.installers import durable
-from scomod.paths import last_way_back_of, way_back_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from scomod.installers.base import JobResult
+    from scomod.paths import Paths
 
 UNIT: Final = "scomod-way-back.service"
 SAID: Final = "reached"  # in the state directory: what the new daemon says
@@ -65,20 +65,20 @@ def written(pending: Pending, more: Mapping[str, object]) -> str:
     return "".join(f"{word}={value}\n" for word, value in {**known, **more}.items())
 
 
-def read(install_dir: Path) -> Pending | None:
+def read(paths: Paths) -> Pending | None:
     """Read what is pending; None where nothing is, or it cannot be read by us."""
-    text = _text(way_back_of(install_dir) / "order")
+    text = _text(paths.way_back / "order")
     if text is None:
         return None
     found = dict(line.partition("=")[::2] for line in text.splitlines())
     return Pending(**{name: found.get(word, "") for name, word in _WORDS.items()})
 
 
-def is_answered(install_dir: Path, job_id: str) -> bool:
+def is_answered(paths: Paths, job_id: str) -> bool:
     """Tell whether the answer to an order is the guard's already."""
-    pending = read(install_dir)
+    pending = read(paths)
     ends = ("answer.json", "state")
-    folder = way_back_of(install_dir)
+    folder = paths.way_back
     return (
         pending is not None
         and pending.job_id == job_id
@@ -86,43 +86,43 @@ def is_answered(install_dir: Path, job_id: str) -> bool:
     )
 
 
-def hold(install_dir: Path, result: JobResult) -> bool:
+def hold(paths: Paths, result: JobResult) -> bool:
     """Leave an answer to the guard, if its order is the one that is pending; tells whether.
 
     A good one counts once the new version has reached a server; a failure makes the
     guard see to it at once that the previous version is there.
     """
-    pending = read(install_dir)
+    pending = read(paths)
     if pending is None or pending.job_id != result.id:
         return False
-    folder = way_back_of(install_dir)
+    folder = paths.way_back
     if result.is_ok:
         durable.write_json(folder / "answer.json", asdict(result), mode=_PRIVATE)
     else:
         durable.write_json(folder / "returned.json", asdict(result), mode=_PRIVATE)
-        go_back(install_dir)
+        go_back(paths)
     return True
 
 
-def go_back(install_dir: Path) -> None:
+def go_back(paths: Paths) -> None:
     """Have the guard bring the previous version back."""
-    durable.write(way_back_of(install_dir) / "state", b"back\n", mode=_PRIVATE)
+    durable.write(paths.way_back / "state", b"back\n", mode=_PRIVATE)
 
 
-def drop(root: Path, install_dir: Path) -> None:
+def drop(paths: Paths) -> None:
     """Take the way back away: nothing was changed yet."""
-    folder = way_back_of(install_dir)
+    folder = paths.way_back
     folder.rename(folder.with_suffix(".old"))
-    durable.sync_dir(install_dir)
-    sweep(root, install_dir)
+    durable.sync_dir(folder.parent)
+    sweep(paths)
 
 
-def sweep(root: Path, install_dir: Path) -> None:
+def sweep(paths: Paths) -> None:
     """Take away what was left of arming or disarming that was cut off."""
     for suffix in (".new", ".old"):
-        shutil.rmtree(way_back_of(install_dir).with_suffix(suffix), ignore_errors=True)
-    if not way_back_of(install_dir).exists():
-        for place in units(root):
+        shutil.rmtree(paths.way_back.with_suffix(suffix), ignore_errors=True)
+    if not paths.way_back.exists():
+        for place in units(paths.root):
             place.unlink(missing_ok=True)
 
 
@@ -132,12 +132,12 @@ def units(root: Path) -> tuple[Path, Path]:
     return folder / "multi-user.target.wants" / UNIT, folder / UNIT
 
 
-def last(install_dir: Path) -> tuple[str, ...]:
+def last(paths: Paths) -> tuple[str, ...]:
     """Return how the last upgrade of scomod ended: order, version before, after, one word.
 
     The word is "stays", "returned" or "stuck"; () where there was none.
     """
-    words = (_text(last_way_back_of(install_dir)) or "").split()
+    words = (_text(paths.last_way_back) or "").split()
     return tuple(words) if len(words) == 4 else ()  # noqa: PLR2004 - as above
 
 

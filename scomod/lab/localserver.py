@@ -112,11 +112,10 @@ class MessageHandler(BaseHTTPRequestHandler):
     def reply(
         self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = ()
     ) -> None:
-        """Answer; headers without a value are left out."""
+        """Answer with a body of a known length."""
         self.send_response(status)
         for name, value in headers:
-            if value:
-                self.send_header(name, value)
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -155,4 +155,5 @@ class _Handler(MessageHandler):
             "Retry-After": reply.retry_after,
             "Location": reply.location,
         }
-        self.reply(reply.status, reply.body, headers.items())
+        there = [(name, value) for name, value in headers.items() if value]
+        self.reply(reply.status, reply.body, there)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from scomod.clock import SystemClock
 from scomod.dmclient.codec import Encoding
@@ -251,6 +252,23 @@ def test_a_new_address_leads_to_the_proxy_again(line: Line, tmp_path: Path) -> N
         own = proxy.url("", "localhost")
         side, _ = proxy.ask("/dm", XML.encode(), {"content-type": Encoding.XML.value})
         assert f"<RespURI>{own}/dm?s=1</RespURI>".encode() in proxy.readdressed(side, own)
+    writer.close()
+
+
+def test_headers_come_through_also_without_a_value(line: Line, tmp_path: Path) -> None:
+    def answer(conversation: Conversation) -> None:
+        conversation.send(b"HTTP/1.1 200 OK\r\nX-Empty:\r\nX-Full: 1\r\nContent-Length: 0\r\n\r\n")
+
+    writer, pki = Writer(tmp_path / "s.jsonl", "", ""), line.bench.pki
+    with (
+        RawServer({"/dm": answer}, pki.server_context()) as server,
+        RecordProxy(
+            server.url("/dm", "localhost"), writer, pki.server_file, ca_file=pki.ca_file
+        ) as proxy,
+    ):
+        url = proxy.url("/dm", "localhost")
+        response = requests.post(url, data=b"", verify=str(pki.ca_file), timeout=60)
+    assert (response.headers["X-Empty"], response.headers["X-Full"]) == ("", "1")
     writer.close()
 
 

@@ -93,7 +93,7 @@ class WayBackDevice(HelperDevice):
 
     def say_reached(self, **other: str) -> None:
         """Write what the new daemon writes; `other` parts make it another one's."""
-        pending = wayback.read(self.paths.install_dir)
+        pending = wayback.read(self.paths)
         assert pending is not None
         boot = other.pop("boot", boot_id(self.root))
         words = pending.words(boot).split()

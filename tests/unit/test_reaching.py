@@ -144,8 +144,8 @@ def test_answer_is_left_to_the_guard_of_its_order_only(
     paths: Paths, job_id: str, is_ok: bool, files: set[str] | None
 ) -> None:
     arm(paths)
-    held = wayback.hold(paths.install_dir, JobResult(id=job_id, is_ok=is_ok))
+    held = wayback.hold(paths, JobResult(id=job_id, is_ok=is_ok))
     assert held is (files is not None)
     found = {path.name for path in paths.way_back.iterdir()}
     assert found == {"order", *(files or ())}
-    assert wayback.is_answered(paths.install_dir, job_id) is held
+    assert wayback.is_answered(paths, job_id) is held

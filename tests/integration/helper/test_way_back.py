@@ -83,7 +83,7 @@ def assert_stays(device: WayBackDevice) -> None:
     assert result.is_ok, result.detail
     assert device.installed() == "2.0"
     assert [entry.version for entry in device.entries()] == ["2.0"]
-    assert wayback.last(device.paths.install_dir) == ("7", "1.0", "2.0", "stays")
+    assert wayback.last(device.paths) == ("7", "1.0", "2.0", "stays")
     assert_disarmed(device)
 
 
@@ -94,7 +94,7 @@ def assert_back(device: WayBackDevice, detail: str = "reached no server") -> Non
     assert detail in result.detail
     assert device.installed() == "1.0"
     assert (device.root / "usr/share/hello/version").read_text() == "1.0\n"
-    assert wayback.last(device.paths.install_dir) == ("7", "1.0", "2.0", "returned")
+    assert wayback.last(device.paths) == ("7", "1.0", "2.0", "returned")
     assert_disarmed(device)
 
 
@@ -280,7 +280,7 @@ def test_previous_version_that_cannot_come_back_is_said_so(armed: WayBackDevice)
     result = armed.result("7")
     assert result is not None
     assert "could not be brought back" in result.detail
-    assert wayback.last(armed.paths.install_dir)[-1] == "stuck"
+    assert wayback.last(armed.paths)[-1] == "stuck"
     assert armed.installed() == "2.0"
     assert (armed.paths.install_dir / "way-back.left/package.deb").exists()
 
