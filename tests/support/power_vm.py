@@ -15,7 +15,6 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from scomod.lab import profile, push
-from scomod.lab.devices import Phase
 from tests.support import block_log, own_package
 from tests.support.block_log import Log
 from tests.support.container import overlay
@@ -24,6 +23,7 @@ from tests.support.failing import deb_of
 from tests.support.rig import Rig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scomod.lab.devices import Order
@@ -67,6 +67,7 @@ class PoweredVm(Rig):
         self.root = directory / "system/root"
         self.disk = directory / "disk"
         self.console = directory / "console.log"
+        self.version = 0  # of the package, as last ordered
         self._boots = 0
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -190,8 +191,10 @@ class PoweredVm(Rig):
 
     # -- the bench
 
-    def order_version(self, version: str) -> Order:
-        """Order a version of the package."""
+    def order_next(self) -> Order:
+        """Order the next version of the package."""
+        self.version += 1
+        version = str(self.version)
         files = {f"usr/share/{PACKAGE}/{n}": f"{version} {n}\n" * 50 for n in range(FILES_COUNT)}
         return self.order_install(deb_of(self, Deb(name=PACKAGE, version=version, files=files)))
 
@@ -203,25 +206,19 @@ class PoweredVm(Rig):
 
         self.in_bench(ask())
 
-    def push_until_over(self, order: Order) -> float:
-        """Push until the order has its result: a device that boots hears nothing yet.
-
-        Returns how long it took from where the device began to speak of it.
-        """
-        began_s = pushed_s = 0.0
+    def push_until(self, order: Order, is_so: Callable[[], bool]) -> None:
+        """Push until it is so: a device that boots hears nothing yet."""
+        pushed_s = 0.0
         give_up_s = time.monotonic() + PATIENCE_S
-        while order.result is None:
+        while not is_so():
             now_s = time.monotonic()
-            if order.phase is not Phase.WAITING:
-                began_s = began_s or now_s
             assert now_s < give_up_s, f"no end of {order}\n{self.logs()}"
             assert self._process is not None
             assert self._process.poll() is None, f"the machine is gone\n{self.logs()}"
             if now_s - pushed_s > PUSH_EVERY_S:
                 pushed_s = now_s
                 self.push()
-            time.sleep(0.2)
-        return time.monotonic() - began_s
+            time.sleep(0.05)
 
     def logs(self) -> str:
         return self.console.read_text(errors="replace")[-6000:]
