@@ -92,10 +92,11 @@ HELLO = Recipe(
     name="hello-scomod",
     version="1.0",
     summary="says hello, to show that it was installed",
+    # no documentation: small images and containers have dpkg leave it out
     files={
         "usr/bin/hello-scomod": '#!/bin/sh\necho "hello from scomod"\n',
         "usr/share/hello-scomod/greeting": "hello\n",
-        "usr/share/doc/hello-scomod/README": "A package made by scomod-lab for its demo.\n",
+        "usr/share/hello-scomod/README": "A package made by scomod-lab for its demo.\n",
     },
     filler_bytes=FILLER_BYTES,
 )
