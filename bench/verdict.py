@@ -49,8 +49,8 @@ class Row:
 class Budget:
     """One promise about the row of the same name.
 
-    A time is a promise for a machine that works at full speed: it is judged only
-    while the row `yardstick` is not above `yardstick_limit`.
+    Some hold on some machines only (a time on fast ones): they are judged while the row
+    `yardstick` is not above `yardstick_limit`.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Budget:
 class Verdict:
     """A budget and its row's value; None where it was not measured in this run.
 
-    `is_fair` is false where the machine was too slow for a judgement.
+    `is_fair` is false where the yardstick says that this machine cannot be judged.
     """
 
     budget: Budget
@@ -91,7 +91,8 @@ class Verdict:
         if self.value is None:
             return f"not run  {budget.name}: {wanted}"
         word = ("BROKEN" if self.is_broken else "kept") if self.is_fair else "unjudged"
-        why = "" if self.is_fair else f" ({budget.yardstick} says that the machine is too slow)"
+        least = f" (where {budget.yardstick} is at most {budget.yardstick_limit:g})"
+        why = "" if self.is_fair else least
         return f"{word:<8} {budget.name}: {shown(self.value, budget.unit)}, {wanted}{why}"
 
 

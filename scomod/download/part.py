@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-BUFFER_BYTES: Final = 256 * 1024
+# Two threads meet once for each: of a quarter of that they are busier meeting (docs/bench.md).
+BUFFER_BYTES: Final = 1024 * 1024
 # A TLS record is never longer: where less room is left a read would only be cut in two.
 ROOM_BYTES: Final = 16 * 1024
 SPACE_CHECK_BYTES: Final = 4 * 1024 * 1024
