@@ -46,6 +46,8 @@ def context(access: Access) -> ssl.SSLContext:
         raise ClockNotSet(f"{access.unset} (time.when_unknown)")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
     made.minimum_version = VERSIONS[access.min_tls]
+    # Python below 3.11.4 takes a connection that was cut for one that ended (gh-95494)
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if access.unset:
         leave_out_time(made)
     if access.certificate_file:
