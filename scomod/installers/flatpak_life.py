@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting and stopping flatpak applications; what runs is what `flatpak ps` says when asked.
+"""Starting and stopping flatpak applications; what runs is what `flatpak ps` says and lives.
 
 An application runs as one person: the user named in [install.flatpak] run_as, or whoever
 runs us.  It is never root's because nobody said otherwise.  It outlives us: under
@@ -91,7 +91,8 @@ class Life:
 
     def _running(self, row: Row, person: pwd.struct_passwd) -> list[str]:
         text = self._flatpak(person, "ps", f"--columns={flatpak_output.PS_COLUMNS}").stdout
-        return flatpak_output.parse_ps(text, row)
+        found = flatpak_output.parse_ps(text, row)
+        return [instance for instance, process in found.items() if _lives(process)]
 
     def _flatpak(self, person: pwd.struct_passwd, *arguments: str) -> proc.Completed:
         argv = (*_becoming(person), "flatpak", *arguments)
@@ -125,6 +126,14 @@ class Life:
 def has_systemd(root: Path) -> bool:
     """Tell whether systemd can be asked to run something for the device below `root`."""
     return root == Path("/") and os.geteuid() == 0 and _BOOTED.is_dir()
+
+
+def _lives(process: int) -> bool:
+    """Tell whether there is such a process; one that only waits to be buried has no words."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def _becoming(person: pwd.struct_passwd) -> tuple[str, ...]:

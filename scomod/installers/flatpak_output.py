@@ -25,6 +25,7 @@ _LIST_FIELDS: Final = 9
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){2,}")
 _BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _REF: Final = re.compile(r"(app|runtime)/([^/]+)/([a-z0-9_]{1,32})/([^/]+)")
+_PROCESS: Final = re.compile(r"[1-9][0-9]{0,9}")
 _COMPONENT_CHARACTERS: Final = 128
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.~:_-]{0,126}")
 _COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
@@ -141,14 +142,16 @@ def parse_remotes(config: str) -> list[Remote]:
     ]
 
 
-def parse_ps(text: str, row: Row) -> list[str]:
-    """Name the instances of an installed application that run (`flatpak ps`, PS_COLUMNS)."""
+def parse_ps(text: str, row: Row) -> dict[str, int]:
+    """Return the instances of an installed application that have a process, and its number.
+
+    `text` is what `flatpak ps` says of PS_COLUMNS.  Until its sandbox is made an instance has no
+    process in it; for some seconds after their end instances are listed as before.
+    """
     wanted = [row.name, row.architecture, row.branch]
     fields = (line.split("\t") for line in text.splitlines())
-    # Until its sandbox is made an instance has no process in it.
-    return [
-        each[0] for each in fields if each[1:4] == wanted and each[4:] and each[4].strip("0 \n")
-    ]
+    found = {each[0]: "".join(each[4:]).strip() for each in fields if each[1:4] == wanted}
+    return {name: int(text) for name, text in found.items() if _PROCESS.fullmatch(text)}
 
 
 def progress_of(line: str) -> float | None:

@@ -56,10 +56,14 @@ def flatpak(*arguments: str) -> str:
     return done.stdout
 
 
-def running(app: Bundle) -> list[int]:
-    """Ask flatpak for the processes of an application, not our parser."""
-    pairs = (line.split("\t") for line in flatpak("ps", "--columns=application,pid").splitlines())
-    return [int(pid) for name, pid in pairs if name == app.name]
+def running(app: Bundle, which: str = "pid") -> list[int]:
+    """Ask flatpak for the processes of an application, not our parser; it names ended ones too.
+
+    The one inside the sandbox ("child-pid") ends before the one that watches over it.
+    """
+    said = flatpak("ps", f"--columns=application,{which}")
+    pairs = (line.split("\t") for line in said.splitlines())
+    return [int(pid) for name, pid in pairs if name == app.name and Path("/proc", pid).exists()]
 
 
 def test_an_application_is_started_once_outlives_who_started_it_and_is_stopped(
@@ -75,12 +79,15 @@ def test_an_application_is_started_once_outlives_who_started_it_and_is_stopped(
     assert Path(f"/proc/{process}/fd/1").readlink() == Path("/dev/null")
     for _ in range(2):
         home.backend.stop(component)
-    assert running(app) == []
+    assert running(app, "child-pid") == []
 
 
-def test_what_ends_at_once_has_not_been_started(bed: Bed, app: Bundle) -> None:
+@pytest.mark.parametrize("files", [{}, {"bin/hello": b"no program"}], ids=["nothing", "rubbish"])
+def test_what_ends_at_once_has_not_been_started(
+    bed: Bed, app: Bundle, files: dict[str, bytes]
+) -> None:
     device = Bed(bed.folder, run_as=ME, run_wait_s=1.0)
-    device.install(replace(app, files={}))
+    device.install(replace(app, files=files))
     component = f"{app.name}:{app.branch}"
     assert device.failure(lambda: device.backend.start(component)) is Reason.UNHEALTHY
 

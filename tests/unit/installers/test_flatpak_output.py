@@ -122,10 +122,10 @@ def test_only_what_has_a_process_in_its_sandbox_runs() -> None:
     (row,) = (row for row in flatpak_output.parse_list(said("list")) if row.kind == "app")
     ours = f"{row.name}\t{row.architecture}\t{row.branch}"
     text = (
-        f"1\t{ours}\t77\n2\t{ours}\t0\n3\t{ours}\n"
+        f"1\t{ours}\t77\n2\t{ours}\t0\n3\t{ours}\n5\t{ours}\t?\n"
         f"4\torg.scomo.Other\t{row.architecture}\t{row.branch}\t78\n\n"
     )
-    assert flatpak_output.parse_ps(text, row) == ["1"]
+    assert flatpak_output.parse_ps(text, row) == {"1": 77}
 
 
 @pytest.mark.parametrize(
