@@ -37,9 +37,9 @@ def done(device: ImageDevice, order: Order) -> None:
     device.until_reported()
 
 
-def running(device: ImageDevice) -> dict[str, str]:
+def running(device: ImageDevice, which: str = "pid") -> dict[str, str]:
     """Give what runs of anna's, as flatpak says: number and name."""
-    listing = ("flatpak", "ps", "--columns=pid,application")
+    listing = ("flatpak", "ps", f"--columns={which},application")
     words = ("env", "HOME=/home/anna", *listing)
     said = device.container.run(*words, user="anna").stdout
     return dict(line.split() for line in said.splitlines())
@@ -60,7 +60,9 @@ def test_it_runs_as_the_user_until_it_is_stopped(device: ImageDevice) -> None:
     found = running(device)
     assert list(found.values()) == [APP.name]
     (number,) = found
+    (inner,) = running(device, "child-pid")
     assert device.container.says("stat", "--format=%U", f"/proc/{number}") == "anna"
     assert HELPER not in device.container.root_of(f"proc/{number}/cgroup"), "it outlives the helper"
     done(device, device.order("exec", uri=f"{control(device)}/Stop"))
-    assert running(device) == {}
+    assert device.container.root_of(f"proc/{inner}/cmdline") == ""
+    device.until(lambda: not running(device), "flatpak to see it, after three seconds")
