@@ -47,6 +47,8 @@ HANDSHAKE_FAULTS: Final = {
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _OUR_CERTIFICATE,
     "TLSV1_ALERT_UNKNOWN_CA": _OUR_CERTIFICATE,
 }
+# the second one is an SSLEOFError from Python 3.11.4 on
+BROKEN_OFF: Final = frozenset({"SSLV3_ALERT_HANDSHAKE_FAILURE", "UNEXPECTED_EOF_WHILE_READING"})
 NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 # http.client: LineTooLong and the limit of 100 lines
 TOO_MUCH_HEADER: Final = re.compile("got more than")
@@ -128,7 +130,7 @@ def _tls_words(cause: ssl.SSLError) -> tuple[Failure, str] | None:
         return Failure.UNTRUSTED, HANDSHAKE_FAULTS[cause.reason]
     if cause.reason in NO_TLS:
         return Failure.BROKEN, "the server does not speak TLS on this port"
-    if cause.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" or isinstance(cause, ssl.SSLEOFError):
+    if cause.reason in BROKEN_OFF or isinstance(cause, ssl.SSLEOFError):
         # that of TLS 1.3 may come before the alert that tells it
         whys = "the answer ended early, or it may want a client certificate"
         return Failure.BROKEN, f"the server broke off the TLS connection ({whys})"

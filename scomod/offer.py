@@ -113,13 +113,9 @@ def judged(found: Found, trust: Trust) -> Offer:
         raise Refused(f"no signature in {NAME}{sigfile.SUFFIX}: an offer must be signed")
     try:
         trust.check(found.digest, sigfile.read(found.signature))
-        offer = read(found.octets)
-        params = parse_install_params(offer.params)
     except OperationError as error:
         raise Refused(str(error)) from error
-    if params.sha256 != offer.sha256.lower():
-        raise Refused("sha256 is not what install_params say")
-    return offer
+    return read(found.octets)
 
 
 def check_file(place: Path, offer: Offer) -> None:
@@ -172,6 +168,17 @@ def _check(offer: Offer) -> None:
         raise Refused("install_params of an offer are pairs KEY=VALUE")
     if offer.expires is not None and offer.expires.tzinfo is None:
         raise Refused("expires needs a time zone, as in 2030-01-31T00:00:00Z")
+    _check_params(offer)
+
+
+def _check_params(offer: Offer) -> None:
+    """Raise `Refused` unless the parameters that are made of an offer say what it says."""
+    try:
+        params = parse_install_params(offer.params)
+    except OperationError as error:
+        raise Refused(str(error)) from error
+    if params.sha256 != offer.sha256.lower():
+        raise Refused("sha256 is not what the parameters of its package would say")
 
 
 def _content(folder: int, name: str, max_bytes: int) -> bytes | None:

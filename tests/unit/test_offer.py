@@ -91,6 +91,8 @@ def test_digest_and_size_go_along_as_a_server_would_give_them() -> None:
         (text(expires="2030-01-31T00:00:00"), "time zone"),
         (text(expires="2030-01-31"), "expires must be datetime"),
         (text(install_params='"<xml/>"'), "KEY=VALUE"),
+        (text(sha256=f'"{DIGEST}&&"'), "sha256 is not what"),
+        (text(sha256='"abc"'), "sha256|SHA-256"),
     ],
 )
 def test_what_is_no_offer_is_refused_by_name(octets: bytes, words: str) -> None:

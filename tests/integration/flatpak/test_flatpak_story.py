@@ -54,10 +54,11 @@ def environment() -> dict[str, str]:
 
 
 def runs(app: Bundle) -> bool:
-    """Ask flatpak whether an application runs."""
-    listing = ["flatpak", "ps", "--columns=application"]
+    """Ask flatpak whether an application runs; for some seconds it names what has ended."""
+    listing = ["flatpak", "ps", "--columns=application,child-pid"]
     done = subprocess.run(listing, check=True, capture_output=True, text=True, env=environment())
-    return app.name in done.stdout.split()
+    found = (line.split("\t") for line in done.stdout.splitlines())
+    return any(name == app.name and Path("/proc", pid).exists() for name, pid in found)
 
 
 class Tale:
