@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 # Theirs is another syntax, without comments.
 DEBIAN = {"changelog", "copyright", "format"}
+INPUTS = {"vectors", "regressions"}
 HEAD_LINES = 3  # after "#!" or "<?xml"
 # What has no comments, what stands as someone sent it, and prose.
 PLAIN = {".md", ".json", ".txt", ".wbxml", ".libwbxml", ".png", ".svg", ".mo", ".deb", ".pem"}
@@ -21,7 +22,7 @@ def _sources() -> list[Path]:
         for name in names
         if (ROOT / name).is_file()
         and name.suffix not in PLAIN
-        and "vectors" not in name.parts
+        and not INPUTS & set(name.parts)
         and name.name not in {"LICENSE", ".gitignore", *DEBIAN}
     ]
 
