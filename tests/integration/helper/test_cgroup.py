@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -171,33 +172,28 @@ def test_where_there_is_no_group_of_ours_there_is_none(
 
 
 def test_what_a_kernel_without_cgroup_kill_has_is_killed_one_by_one(tmp_path: Path) -> None:
-    child = subprocess.Popen(["sleep", "100"])
+    child = subprocess.Popen(["sleep", "30"])
     (tmp_path / "cgroup.procs").write_text(f"{child.pid}\n")
-    events = tmp_path / "cgroup.events"
-    os.mkfifo(events)
-    with answering(events, child):
+    with answering(tmp_path / "cgroup.events", child):
         cgroup.Group(tmp_path).kill()
-    assert child.returncode == -signal.SIGKILL
+    assert child.wait() == -signal.SIGKILL
 
 
 @contextmanager
 def answering(events: Path, child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Say what the kernel would say of a group in which a process lives."""
-    writer = """
-import sys
-while True:
-    with open(sys.argv[1], "w") as file:
-        with open(f"/proc/{sys.argv[2]}/stat") as stat:
-            is_there = stat.read().rpartition(")")[2].split()[0] != "Z"
-        file.write(f"populated {int(is_there)}\\n")
-"""
-    kernel = subprocess.Popen([sys.executable, "-c", writer, events, str(child.pid)])
-    try:
-        yield
-    finally:
-        kernel.kill()
-        kernel.wait()
-        child.wait()
+    """Say what the kernel would say of a group in which one process lives."""
+
+    def tell_of_the_end() -> None:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # its number stays its own
+        after = events.with_suffix(".after")
+        after.write_text("populated 0\n")
+        after.rename(events)
+
+    events.write_text("populated 1\n")
+    kernel = threading.Thread(target=tell_of_the_end)
+    kernel.start()
+    yield
+    kernel.join()
 
 
 def test_a_deadline_without_a_group_is_a_timeout_as_ever() -> None:
