@@ -29,11 +29,11 @@ from scomod.busaddress import (
 from scomod.clicall import EXIT_NOT_REACHABLE, EXIT_OK, EXIT_REFUSED
 from scomod.facade import Deferred, NotShown
 from scomod.language import Tongue, of_environment
-from scomod.popups import CRITICAL, LOW, NORMAL, REMIND_S, Popup, Popups
+from scomod.popups import CRITICAL, LOW, NORMAL, NOWHERE, REMIND_S, Place, Popup, Popups
 from scomod.wording import filled, worded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
     from scomod.busclient import Client
     from scomod.buswire import PacedBus
@@ -84,7 +84,7 @@ class DesktopAgent:
         self._tongue = tongue
         self._start = start
         self._names: dict[int, str] = {}
-        self._progress: dict[int, tuple[int, int]] = {}  # number of the popup, percent
+        self._progress: dict[int, tuple[Place, int]] = {}  # of the popup; percent
 
     async def ask(self, prompt: Record) -> bool:
         """Ask with buttons; without them until somebody answers elsewhere.  Raises `Deferred`."""
@@ -115,7 +115,7 @@ class DesktopAgent:
 
     def completed(self, operation: Record) -> None:
         """Tell how an operation ended, in the place of how far it was."""
-        number, _ = self._progress.pop(operation["id"], (0, 0))
+        place, _ = self._progress.pop(operation["id"], (NOWHERE, 0))
         self._names.pop(operation["id"], None)
         is_good = operation.get("phase") == "succeeded"
         popup = Popup(
@@ -123,7 +123,7 @@ class DesktopAgent:
             body=promptview.ended(operation),
             urgency=NORMAL if is_good else CRITICAL,
         )
-        self._start(self._tell(popup, number))
+        self._start(self._tell(popup, place))
 
     async def show(self, method: str, alert: Record) -> Any:
         """Put a user alert; raises `NotShown` for what cannot be answered by a button."""
@@ -139,13 +139,15 @@ class DesktopAgent:
         key = await self._popups.ask(self._question(summary, lines, actions))
         return key == "yes" if method == "Confirm" else [int(key)]
 
-    async def follow(self, client: Client, language: str) -> None:
+    async def follow(
+        self, client: Client, events: AsyncIterator[tuple[str, Record]], language: str
+    ) -> None:
         """Show how far operations are that the person was asked or told about.
 
         When somebody is to be asked and no agent is there, one took our place and left.
         """
         with contextlib.suppress(NotReachable, RemoteError):  # the next connection follows anew
-            async for event, record in await client.subscribe():
+            async for event, record in events:
                 if event == "Progress" and record["total"] and record["id"] in self._names:
                     await self._advance(record["id"], record["done"] * 100 // record["total"])
                 is_new = event == "PromptChanged" and not record.get("verdict")
@@ -153,7 +155,7 @@ class DesktopAgent:
                     await client.register_agent(language)
 
     async def _advance(self, operation: int, percent: int) -> None:
-        number, shown = self._progress.get(operation, (0, -PERCENT_STEP))
+        place, shown = self._progress.get(operation, (NOWHERE, -PERCENT_STEP))
         if abs(percent - shown) < PERCENT_STEP:
             return
         popup = Popup(
@@ -163,7 +165,7 @@ class DesktopAgent:
             stays=False,
             percent=percent,
         )
-        self._progress[operation] = (await self._popups.tell(popup, number), percent)
+        self._progress[operation] = (await self._popups.tell(popup, place), percent)
 
     def _question(
         self, summary: str, lines: Sequence[str], actions: Sequence[tuple[str, str]]
@@ -172,7 +174,7 @@ class DesktopAgent:
         body = "\n".join(lines)
         return Popup(summary=summary, body=body, actions=labels, urgency=CRITICAL)
 
-    async def _tell(self, popup: Popup, replaces: int = 0) -> None:
+    async def _tell(self, popup: Popup, replaces: Place = NOWHERE) -> None:
         await self._popups.tell(popup, replaces)
 
 
@@ -218,10 +220,9 @@ async def _as_long_as(
     session: PacedBus, environ: Mapping[str, str], retry_s: tuple[float, float], remind_s: float
 ) -> int:
     """Be the agent while there is a session; what is on the screen goes with its end."""
-    status = EXIT_OK
+    status, popups = EXIT_OK, Popups(session, remind_s)
     try:
         async with asyncio.TaskGroup() as tasks:
-            popups = Popups(session, tasks.create_task, remind_s)
             await popups.begin()
             gone = tasks.create_task(_gone(session))
             await _be_agent(environ, popups, tasks.create_task, retry_s)
@@ -229,6 +230,8 @@ async def _as_long_as(
             gone.cancel()
     except* (_Over, NotReachable):
         pass  # whatever was going on, it ended with the session
+    finally:
+        await popups.end()
     return status
 
 
@@ -253,7 +256,7 @@ async def _be_agent(
         await popups.here()
         try:
             async with await Client.connect(address) as client:
-                start(agent.follow(client, languages))
+                start(agent.follow(client, await client.subscribe(), languages))
                 await client.serve_agent(
                     agent.ask,
                     agent.inform,

@@ -187,7 +187,8 @@ class Agents:
     async def register(self, sender: str, path: str, language: str = "") -> None:
         """Make `sender` the agent; the newest wins, asks at an older one raise `AgentGone`.
 
-        `language` is as in `$LANGUAGE`, the best first.
+        `language` is as in `$LANGUAGE`, the best first.  One that registers again, as it may
+        when it sees the daemon come, keeps what it is asked.
         """
         bus = self._attached()
         await bus.invoke_bus("AddMatch", owner_rule(sender))
@@ -195,9 +196,13 @@ class Agents:
             bus.unmatch(owner_rule(sender))
             return  # it left before the match was in place
         identity = await who(bus, sender)
-        self._drop()
-        self._agent = _Agent(sender, path, identity, language or self._language)
-        log.info("agent %s registered", sender)
+        if self._agent is not None and (self._agent.sender, self._agent.path) == (sender, path):
+            bus.unmatch(owner_rule(sender))  # there is one already
+            self._agent.language = language or self._language
+        else:
+            self._drop()
+            self._agent = _Agent(sender, path, identity, language or self._language)
+            log.info("agent %s registered", sender)
         self._changed()
 
     def unregister(self, sender: str, path: str) -> None:

@@ -5,18 +5,23 @@ A client of `org.freedesktop.Notifications` (Desktop Notifications Specification
 session bus.  It knows nothing of what is asked (`agentdesktop.py`).  A question stays until
 it is answered or its caller gives it up: one that the person or the server only closed comes
 again after `REMIND_S`, and at once where the server came anew, as its popups went with it.
+All that the bus brings is taken in its order, where it comes in (`_hear`): what a task would
+learn later could be of a server that is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from scomod.busaddress import NotReachable, RemoteError
+from scomod.busaddress import NotReachable
 from scomod.buswire import (
     Message,
+    MessageFlag,
     MessageType,
     PacedBus,
     Variant,
@@ -26,7 +31,7 @@ from scomod.buswire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 SERVICE: Final = "org.freedesktop.Notifications"
 PATH: Final = "/org/freedesktop/Notifications"
@@ -38,7 +43,8 @@ BY_SERVER: Final = -1
 LOW, NORMAL, CRITICAL = range(3)
 ACTIONS: Final = "actions"
 MARKUP: Final = "body-markup"
-_EARLY_COUNT: Final = 16
+_ENDING_S: Final = 1.0
+_REPLIES: Final = frozenset({MessageType.METHOD_RETURN, MessageType.ERROR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,41 +59,51 @@ class Popup:
     percent: int | None = None
 
 
+class Place(NamedTuple):
+    """Where a notification is: the unique name of its server, and the number it has there."""
+
+    server: str
+    number: int
+
+
+NOWHERE: Final = Place("", 0)
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """One that is asked: `chosen` gets the key of its answer, or "" if it was only closed."""
+
+    chosen: asyncio.Future[str]
+    place: Place = NOWHERE
+
+    def settle(self, key: str) -> None:
+        if not self.chosen.done():
+            self.chosen.set_result(key)
+
+
 class Popups:
-    """Shows notifications over one connection; `start` starts a task in the caller's group.
+    """Shows notifications over one connection; `remind_s` is how soon a closed question is back."""
 
-    `remind_s` is how soon a question that was only closed is back.
-    """
-
-    def __init__(
-        self,
-        bus: PacedBus,
-        start: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
-        remind_s: float = REMIND_S,
-    ) -> None:
+    def __init__(self, bus: PacedBus, remind_s: float = REMIND_S) -> None:
         self._bus = bus
-        self._start = start
         self._remind_s = remind_s
-        self._open: dict[int, asyncio.Future[str]] = {}
-        self._early: dict[int, str] = {}  # news of a popup whose number is on its way to us
-        self._placing_count = 0
+        self._server = ""  # its unique name, once it is known what it can do
         self._capabilities: frozenset[str] = frozenset()
-        self._here = asyncio.Event()
-        self._came = asyncio.Event()
+        self._learning = 0  # the call that asks the newest server for that
+        self._news = asyncio.Event()  # set for a moment when something was answered
+        self._calls: dict[int, Callable[[Message], None]] = {}  # what their replies do
+        self._open: dict[int, _Question] = {}  # by their numbers at the server
 
     async def begin(self) -> None:
-        """Find the server, or have it started; raises `NotReachable`."""
+        """Look for the server, or have it started; raises `NotReachable`."""
         self._bus.add_message_handler(self._hear)
         await self._bus.invoke_bus("AddMatch", owner_rule(SERVICE))
         await self._bus.invoke_bus("AddMatch", f"type='signal',interface='{SERVICE}'")
-        try:
-            await self._learn()
-        except RemoteError:
-            return  # nothing on this bus shows any: `here` waits for it
+        self._ask_server(SERVICE)
 
     async def here(self) -> None:
         """Return when there is a server."""
-        await self._here.wait()
+        await self._until(lambda: bool(self._server))
 
     @property
     def has_buttons(self) -> bool:
@@ -97,150 +113,153 @@ class Popups:
     async def ask(self, popup: Popup) -> str:
         """Show a question until it is answered; returns the key of the action."""
         while True:
-            number, chosen = await self._placed(popup)
-            try:
-                if key := await chosen:
-                    self.close(number)
-                    return key
-            except asyncio.CancelledError:
-                self.close(number)
-                raise
-            self._came.clear()
-            try:
+            await self.here()
+            last = self._server
+            if key := await self._asked(popup):
+                return key
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._remind_s):
-                    await self._came.wait()
-            except TimeoutError:
-                continue
+                    await self._until(partial(self._is_other_than, last))
 
-    async def tell(self, popup: Popup, replaces: int = 0) -> int:
-        """Show what needs no answer, in the place of another one if it has a number."""
-        if not self._here.is_set():
-            return 0  # what is only told is not told again
-        return await self._tried(replace(popup, actions=()), replaces)
+    async def tell(self, popup: Popup, replaces: Place = NOWHERE) -> Place:
+        """Show what needs no answer, in the place of another one if that is still its server's.
 
-    def close(self, number: int) -> None:
-        """Take a notification off the screen."""
-        self._open.pop(number, None)
-        if self._bus.connected and self._here.is_set():
-            self._bus.send(_call("CloseNotification", "u", [number]))
+        Gives where it is: `NOWHERE` without a server, as what is only told is not told again.
+        """
+        if not self._server:
+            return NOWHERE
+        shown: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
 
-    async def _placed(self, popup: Popup) -> tuple[int, asyncio.Future[str]]:
-        """Show a question as soon as there is a server."""
-        while True:
-            await self._here.wait()
-            number = await self._known(popup)
-            if not number:
-                self._here.clear()
-                continue
-            chosen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            if (early := self._early.pop(number, None)) is not None:
-                chosen.set_result(early)
-            self._open[number] = chosen
-            return number, chosen
+        def replied(reply: Message) -> None:
+            if not shown.done():
+                shown.set_result(_place(reply))
 
-    async def _known(self, popup: Popup) -> int:
-        """Show a question and return its number; given up meanwhile, it is closed once known."""
-        placing = self._start(self._tried(popup, 0))
-        self._placing_count += 1
+        number = replaces.number if replaces.server == self._server else 0
+        self._send(self._notify(replace(popup, actions=()), number), replied)
+        return await shown
+
+    async def end(self) -> None:
+        """Give answers that are under way a moment, so that no given up question stays."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S):
+                await self._until(lambda: not (self._calls and self._bus.connected))
+
+    async def _asked(self, popup: Popup) -> str:
+        """Show a question once; returns what came of it."""
+        question = _Question(asyncio.get_running_loop().create_future())
+        self._send(self._notify(popup, 0), lambda reply: self._stands(question, reply))
         try:
-            return int(await asyncio.shield(placing))
-        except asyncio.CancelledError:
-            placing.add_done_callback(self._close_late)
-            raise
+            return await question.chosen
         finally:
-            self._placing_count -= 1
+            self._close(question.place)
 
-    def _close_late(self, placing: asyncio.Task[int]) -> None:
-        if not placing.cancelled() and placing.exception() is None:
-            self.close(placing.result())
+    def _stands(self, question: _Question, reply: Message) -> None:
+        """Take down where a question is; given up meanwhile, it is closed."""
+        place = _place(reply)
+        if not place.number or place.server != self._server or question.chosen.done():
+            self._close(place)
+            question.settle("")
+        else:
+            question.place = place
+            self._open[place.number] = question
 
-    async def _tried(self, popup: Popup, replaces: int) -> int:
-        """Return the number of what is shown now, 0 where the server went away meanwhile."""
-        try:
-            return await self._notify(popup, replaces)
-        except RemoteError:
-            return 0
+    def _close(self, place: Place) -> None:
+        """Take a notification off the screen."""
+        if place.server == self._server:
+            self._open.pop(place.number, None)
+        if place.number and self._bus.connected:
+            close = _call(place.server, "CloseNotification", "u", [place.number])
+            close.flags = MessageFlag.NO_REPLY_EXPECTED
+            self._bus.send(close)
 
-    async def _notify(self, popup: Popup, replaces: int) -> int:
+    def _notify(self, popup: Popup, replaces: int) -> Message:
         hints = {
             "urgency": Variant("y", popup.urgency),
             "desktop-entry": Variant("s", ENTRY),
         }
         if popup.percent is not None:
             hints["value"] = Variant("i", popup.percent)
-        body = html.escape(popup.body, quote=False) if self._has(MARKUP) else popup.body
+        has_markup = MARKUP in self._capabilities
+        body = html.escape(popup.body, quote=False) if has_markup else popup.body
         actions = [text for pair in popup.actions for text in pair] if self.has_buttons else []
-        [number] = await self._bus.invoke(
-            _call(
-                "Notify",
-                "susssasa{sv}i",
-                [
-                    PROGRAM,
-                    replaces,
-                    "",
-                    clean(popup.summary),
-                    clean(body),
-                    [clean(text) for text in actions],
-                    hints,
-                    NEVER if popup.stays else BY_SERVER,
-                ],
-            ),
-            "u",
-        )
-        return int(number)
+        said = [
+            PROGRAM,
+            replaces,
+            "",
+            clean(popup.summary),
+            clean(body),
+            [clean(text) for text in actions],
+            hints,
+            NEVER if popup.stays else BY_SERVER,
+        ]
+        return _call(self._server, "Notify", "susssasa{sv}i", said)
 
-    def _has(self, capability: str) -> bool:
-        return capability in self._capabilities
+    # -- what the bus brings ----------------------------------------------------------
 
-    async def _learn(self) -> None:
-        """Ask a server what it can do; that starts one that can be started."""
-        [names] = await self._bus.invoke(_call("GetCapabilities", "", []), "as")
-        self._capabilities = frozenset(names)
-        self._here.set()
-        self._came.set()
+    def _send(self, call: Message, replied: Callable[[Message], None]) -> int:
+        """Call; `replied` is called with the answer, or with the error.  Gives its number."""
+        if not self._bus.connected:
+            raise NotReachable("the session's message bus went away")
+        call.serial = self._bus.next_serial()
+        self._calls[call.serial] = replied
+        self._bus.send(call)
+        return call.serial
 
     def _hear(self, message: Message) -> None:
-        if message.message_type is not MessageType.SIGNAL:
-            return
-        if (change := owner_change(message)) and change[0] == SERVICE:
-            self._moved(is_here=bool(change[1]))
-        elif message.interface == SERVICE and message.signature in ("us", "uu"):
-            number, said = message.body
-            if message.member == "ActionInvoked":
-                self._settle(number, str(said))
-            elif message.member == "NotificationClosed":
-                self._settle(number, "")
-
-    def _moved(self, *, is_here: bool) -> None:
-        if not is_here:
-            self._here.clear()
-            self._early.clear()  # the next server counts anew
-            for number in list(self._open):
-                self._settle(number, "")
-        else:
-            self._start(self._learn_anew())
-
-    async def _learn_anew(self) -> None:
-        try:
-            await self._learn()
-        except (RemoteError, NotReachable):
-            self._here.clear()  # gone again: its next coming is heard of
+        if message.message_type in _REPLIES:
+            if (replied := self._calls.pop(message.reply_serial, None)) is not None:
+                replied(message)
+                self._news.set()
+                self._news.clear()
+        elif (change := owner_change(message)) and change[0] == SERVICE:
+            self._change(change[1])
+        elif message.sender == self._server and message.interface == SERVICE:
+            match message.member, message.signature, message.body:
+                case "ActionInvoked", "us", [number, key]:
+                    self._settle(number, key)
+                case "NotificationClosed", "uu", [number, _]:
+                    self._settle(number, "")
 
     def _settle(self, number: int, key: str) -> None:
-        chosen = self._open.pop(number, None)
-        if chosen is None and self._placing_count:
-            self._early.setdefault(number, key)  # a button comes before the closing that it brings
-            while len(self._early) > _EARLY_COUNT:
-                del self._early[next(iter(self._early))]
-        elif chosen is None:
-            self._early.clear()
-        elif not chosen.done():
-            chosen.set_result(key)
+        if (question := self._open.pop(number, None)) is not None:
+            if not key:
+                question.place = NOWHERE  # it is off the screen already
+            question.settle(key)
+
+    def _change(self, owner: str) -> None:
+        """Forget the server that was; ask the one that is there now."""
+        self._server, self._learning = "", 0
+        for number in list(self._open):
+            self._settle(number, "")
+        if owner:
+            self._ask_server(owner)
+
+    def _ask_server(self, name: str) -> None:
+        """Ask a server what it can do; that starts one that can be started."""
+        self._learning = self._send(_call(name, "GetCapabilities", "", []), self._learned)
+
+    def _learned(self, reply: Message) -> None:
+        if reply.reply_serial == self._learning and reply.signature == "as":
+            self._server, self._capabilities = reply.sender, frozenset(reply.body[0])
+
+    def _is_other_than(self, server: str) -> bool:
+        return self._server not in ("", server)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await self._news.wait()
 
 
-def _call(member: str, signature: str, body: list[Any]) -> Message:
+def _place(reply: Message) -> Place:
+    """Return where a server says that something is shown now; `NOWHERE` if it does not."""
+    if reply.message_type is MessageType.ERROR or reply.signature != "u":
+        return NOWHERE
+    return Place(reply.sender, reply.body[0])
+
+
+def _call(server: str, member: str, signature: str, body: list[Any]) -> Message:
     return Message(
-        destination=SERVICE,
+        destination=server,
         path=PATH,
         interface=SERVICE,
         member=member,

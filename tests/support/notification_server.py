@@ -2,7 +2,7 @@
 """A desktop: a notification server on a bus, in a thread, and the person in front of it.
 
 It behaves as the Desktop Notifications Specification says: numbers, replacing, buttons,
-closing with a reason.  What is on its screen goes with it.
+closing with a reason.  What is on its screen goes with it.  A later one takes its name over.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dbus_next.constants import NameFlag
+
 from scomod.buswire import Message, MessageType, PacedBus, open_bus, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+TAKEN_OVER = NameFlag.ALLOW_REPLACEMENT | NameFlag.REPLACE_EXISTING | NameFlag.DO_NOT_QUEUE
 NAME = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"
 DISMISSED, CLOSED = 2, 3
@@ -49,6 +52,7 @@ class Desktop:
     capabilities: list[str]
     screen: dict[int, Shown] = field(default_factory=dict)
     past: list[Shown] = field(default_factory=list)
+    before_answer: Callable[[], None] = lambda: None
     _last: int = 0
     _bus: PacedBus | None = None
     _loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +83,10 @@ class Desktop:
     def dismiss(self, shown: Shown) -> None:
         self._do(lambda: self._close(shown.number, DISMISSED))
 
+    def rest(self) -> None:
+        """Return when the server has done what it is at."""
+        self._do(lambda: None)
+
     def _do(self, work: Callable[[], None]) -> None:
         done: Future[None] = Future()
 
@@ -95,7 +103,7 @@ class Desktop:
     async def open(self, address: str) -> PacedBus:
         self._loop, self._bus = asyncio.get_running_loop(), await open_bus(address)
         self._bus.add_message_handler(self._on_message)
-        await self._bus.claim(NAME)
+        await self._bus.request_name(NAME, TAKEN_OVER)
         return self._bus
 
     def _on_message(self, call: Message) -> Message | bool | None:
@@ -121,6 +129,7 @@ class Desktop:
             number = self._last
         shown = Shown(number, summary, body, actions, unpack(hints), expires_ms)
         self.past.append(shown)
+        self.before_answer()
         self.screen[number] = shown
         return int(number)
 

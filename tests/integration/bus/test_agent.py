@@ -237,6 +237,36 @@ def test_agent_unregisters_itself_and_nobody_else(bus: PrivateBus, running: Runn
     asyncio.run(work())
 
 
+def test_agent_that_registers_again_keeps_its_questions_and_is_heard_of_when_it_leaves(
+    bus: PrivateBus, running: RunningDaemon
+) -> None:
+    async def work() -> None:
+        may_answer = asyncio.Event()
+
+        async def ask(_prompt: Record) -> bool:
+            await may_answer.wait()
+            return True
+
+        async with await Client.connect(bus.address) as client:
+            ready = asyncio.Event()
+            serving = asyncio.ensure_future(
+                client.serve_agent(ask, lambda _prompt: None, ready.set, language="en")
+            )
+            await ready.wait()
+            answer = running.ask(PROMPT)
+            await client.register_agent("de")
+            may_answer.set()
+            async with asyncio.timeout(100):
+                assert await asyncio.wrap_future(answer) is True
+            assert running.bus.agents._agent is not None
+            assert running.bus.agents._agent.language == "de"
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await until(lambda: not running.bus.is_present())
+
+    asyncio.run(work())
+
+
 def test_agent_registers_again_when_the_daemon_comes_back(bus: PrivateBus) -> None:
     async def work() -> None:
         person = Person(True)

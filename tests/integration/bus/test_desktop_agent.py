@@ -21,7 +21,7 @@ from scomod import agentdesktop
 from scomod.buswire import open_bus
 from scomod.clicall import EXIT_NOT_REACHABLE, EXIT_OK
 from scomod.facade import Deferred, NotShown, Record
-from scomod.popups import Popup, Popups
+from scomod.popups import NOWHERE, Place, Popup, Popups
 from tests.support.fake_daemon import PROMPT, RunningDaemon, running_daemon
 from tests.support.notification_server import Desktop, Shown, desktop
 from tests.support.private_bus import PrivateBus, private_bus
@@ -60,8 +60,8 @@ def wait_until(condition: Any) -> None:
 @contextlib.contextmanager
 def agent(
     system: PrivateBus, session: PrivateBus, remind_s: float = 600.0, **environ: str
-) -> Iterator[None]:
-    """Run the agent's program in a thread of its own, until the block is left."""
+) -> Iterator[asyncio.AbstractEventLoop]:
+    """Run the agent's program in a thread of its own, until the block is left; gives its loop."""
     loop = asyncio.new_event_loop()
     known = {"DBUS_SYSTEM_BUS_ADDRESS": system.address, **environ}
     work = agentdesktop.serve(known, session.address, retry_s=(0.05, 0.05), remind_s=remind_s)
@@ -69,7 +69,7 @@ def agent(
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
     thread.start()
     try:
-        yield
+        yield loop
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(timeout=PATIENCE_S)
@@ -232,6 +232,89 @@ def test_closed_question_comes_again_and_a_new_server_shows_it_at_once(
             assert answer.result(timeout=PATIENCE_S) is True
 
 
+@contextlib.contextmanager
+def held(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let nothing run on another thread's loop."""
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_held.set()
+        may_go.wait(PATIENCE_S)
+
+    loop.call_soon_threadsafe(hold)
+    assert is_held.wait(PATIENCE_S)
+    try:
+        yield
+    finally:
+        may_go.set()
+
+
+@pytest.mark.parametrize("is_next_there", [False, True])
+def test_server_that_goes_as_it_answers_takes_no_question_with_it(
+    buses: tuple[PrivateBus, PrivateBus], running: RunningDaemon, is_next_there: bool
+) -> None:
+    with contextlib.ExitStack() as second, agent(*buses) as loop, contextlib.ExitStack() as hold:
+        with desktop(buses[1].address) as first:
+            wait_until(running.bus.is_present)
+            first.before_answer = lambda: hold.enter_context(held(loop))
+            answer = running.ask(LATER)
+            first.wait_for(is_prompt)
+        if is_next_there:
+            screen = second.enter_context(desktop(buses[1].address))
+            hold.close()
+        else:
+            hold.close()
+            screen = second.enter_context(desktop(buses[1].address))
+        screen.press(screen.wait_for(is_prompt), "allow")
+        assert answer.result(timeout=PATIENCE_S) is True
+
+
+def test_server_that_another_one_replaces_has_no_say_any_more(
+    buses: tuple[PrivateBus, PrivateBus], running: RunningDaemon
+) -> None:
+    with agent(*buses), desktop(buses[1].address) as first:
+        wait_until(running.bus.is_present)
+        answer = running.ask(LATER)
+        old = first.wait_for(is_prompt)
+        with desktop(buses[1].address) as second:
+            new = second.wait_for(is_prompt)
+            assert new.number == old.number, "each server counts for itself"
+            first.press(old, "decline")
+            second.press(new, "allow")
+            assert answer.result(timeout=PATIENCE_S) is True
+
+
+def test_place_at_a_server_that_is_gone_is_no_place_at_the_next(
+    buses: tuple[PrivateBus, PrivateBus],
+) -> None:
+    async def told(popups: Popups, text: str, replaces: Place = NOWHERE) -> Place:
+        place = NOWHERE
+        while not place.number:
+            await popups.here()
+            place = await popups.tell(Popup(summary=text), replaces)
+        return place
+
+    async def story() -> None:
+        session, other = await open_bus(buses[1].address), await open_bus(buses[1].address)
+        ours, theirs = Popups(session), Popups(other)
+        with desktop(buses[1].address):
+            await ours.begin()
+            place = await told(ours, "5 percent")
+        assert await ours.tell(Popup(summary="nobody sees it")) is NOWHERE
+        with desktop(buses[1].address) as second:
+            await theirs.begin()
+            assert (await told(theirs, "of another program")).number == place.number
+            await told(ours, "95 percent", place)
+            assert [each.summary for each in second.screen.values()] == [
+                "of another program",
+                "95 percent",
+            ]
+        await session.close()
+        await other.close()
+
+    asyncio.run(story())
+
+
 def test_desktop_without_buttons_says_how_to_answer(
     buses: tuple[PrivateBus, PrivateBus], running: RunningDaemon
 ) -> None:
@@ -342,6 +425,24 @@ def test_program_is_one_in_a_session_and_leaves_nothing_on_the_screen(
         screen.wait_until_gone(shown.number)
 
 
+def test_question_on_its_way_to_the_screen_when_the_program_ends_does_not_stay(
+    buses: tuple[PrivateBus, PrivateBus], running: RunningDaemon
+) -> None:
+    with desktop(buses[1].address) as screen:
+        program = subprocess.Popen(PROGRAM, env=environment(buses[0], buses[1].address))
+
+        def end_before_the_answer() -> None:
+            program.terminate()
+            time.sleep(0.2)
+
+        screen.before_answer = end_before_the_answer
+        wait_until(running.bus.is_present)
+        running.ask(LATER)
+        assert program.wait(timeout=PATIENCE_S) == EXIT_OK
+        screen.rest()
+        screen.wait_until_gone(screen.past[0].number)
+
+
 def test_program_ends_with_its_session(buses: tuple[PrivateBus, PrivateBus]) -> None:
     with private_bus() as session:
         process = subprocess.Popen(PROGRAM, env=environment(buses[0], session.address))
@@ -399,18 +500,18 @@ def test_real_notification_server_takes_what_we_show(
     async def story() -> None:
         session = await open_bus(buses[1].address)
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-            popups = Popups(session, tasks.create_task)
+            popups = Popups(session)
             await popups.begin()
             await popups.here()
             assert popups.has_buttons
             question = Popup(summary="A <b>", body="x < y & z", actions=(("allow", "Allow"),))
             asking = tasks.create_task(popups.ask(question))
             first = await popups.tell(Popup(summary="Hello", percent=5))
-            assert first > 0
+            assert first.number > 0
             assert await popups.tell(Popup(summary="Hello", percent=95), first) == first
             while not popups._open:  # noqa: ASYNC110 - nothing tells that it is on the screen
                 await asyncio.sleep(0.01)
-            assert first not in popups._open
+            assert first.number not in popups._open
             asking.cancel()
         await session.close()
 
