@@ -42,9 +42,14 @@ def live(play: Callable[[Callable[[str], None]], None], deadly: Collection[str] 
         os.close(reader)
         _be_the_child(play, writer, deadly)
     os.close(writer)
-    with open(reader, encoding="utf-8") as told:  # noqa: PTH123 - a pipe
-        text = told.read()
-    _, status = os.waitpid(child, 0)
+    try:
+        with open(reader, encoding="utf-8") as told:  # noqa: PTH123 - a pipe
+            text = told.read()
+    except BaseException:  # the test took too long: what it started does not outlive it
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(child, 0)
     is_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     if not is_killed and status:
         raise AssertionError(f"in the child:\n{text}")
