@@ -106,13 +106,16 @@ class Bed:
     def _forked(self, output: int, words: list[str]) -> int:
         child = os.fork()
         if not child:
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115 - descriptors
-            rc = opkg_stand_in.Tool(self.flavour, words).run()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(rc)
+            rc = 99
+            try:
+                os.dup2(output, 1)
+                os.dup2(output, 2)
+                sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115 - descriptors
+                rc = opkg_stand_in.Tool(self.flavour, words).run()
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(rc)  # nothing may go on being the tests
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def status_file(self) -> Path:

@@ -125,8 +125,10 @@ def test_helper_and_opkg_killed_at_once_leave_what_the_next_order_repairs(
     change.begin(f"{number} parent")
     child = os.fork()
     if not child:
-        change.perform()
-        os._exit(0)
+        try:
+            change.perform()
+        finally:
+            os._exit(0)  # nothing may go on being the tests
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
     assert bed.backend.probe("hello", "") is Presence.PARTIAL
     assert bed.names() == {"other"}
