@@ -260,12 +260,17 @@ class _FaultHandler(BaseHTTPRequestHandler):
         self._finish(behaviour, is_cut=limit is not None and sent == limit)
 
     def _send_piece(self, piece: memoryview, behaviour: Behaviour) -> None:
-        if behaviour.chunked:
-            self.wfile.write(b"%x\r\n" % len(piece))
-        self.wfile.write(piece)
-        if behaviour.chunked:
-            self.wfile.write(b"\r\n")
+        # counted before: who has all octets may look at once
         self.seen.sent += len(piece)
+        try:
+            if behaviour.chunked:
+                self.wfile.write(b"%x\r\n" % len(piece))
+            self.wfile.write(piece)
+            if behaviour.chunked:
+                self.wfile.write(b"\r\n")
+        except OSError:
+            self.seen.sent -= len(piece)
+            raise
 
     def _finish(self, behaviour: Behaviour, *, is_cut: bool) -> None:
         if not is_cut:
