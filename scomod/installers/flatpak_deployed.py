@@ -2,12 +2,15 @@
 """What is deployed in a flatpak installation, and changing that; success is what is listed then.
 
 What a kill left deployed by half is not listed and cannot be replaced, uninstalled or
-repaired by flatpak: its files are deleted before anything else is done.
+repaired by flatpak: its files are deleted before anything else is done.  So is a commit
+beside the active one, which flatpak takes for installed and never makes active; and where
+the kill came after that, what people start it by is still to be made.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _RUNS_AFTER_KILL: Final = 2
 _METADATA_BYTES: Final = 256 << 10
+# A commit where it is deployed, or, with a dot, on its way there.
+_DEPLOYED: Final = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}-.{6}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +121,34 @@ class Deployed:
             # Files that flatpak does not list it leaves; what it has besides it clears.
             self.tool.change("repair")
 
+    def show(self, row: Row) -> None:
+        """Make what people start an application by, as its installation ends with.
+
+        Not where another branch or architecture of it was made current.  Raises
+        `InstallerError`.
+        """
+        current = self.tool.dir / "app" / row.name / "current"
+        ours = f"{row.architecture}/{row.branch}"
+        if row.kind != "app" or (current.is_symlink() and str(current.readlink()) != ours):
+            return
+        done = self.tool.change("make-current", f"--arch={row.architecture}", row.name, row.branch)
+        if done.rc:
+            raise failure(done)
+
+    def _clear_beside(self, component_id: str) -> None:
+        """Clear away commits that a kill left beside the active one."""
+        for place in self.remains(component_id):
+            active = (place / "active").resolve()
+            for left in place.iterdir():
+                if _DEPLOYED.fullmatch(left.name) and left != active:
+                    log.info("%s of %s was not made active and is cleared away", left, component_id)
+                    shutil.rmtree(left)
+
     def _put(self, component_id: str, commit: str, run: Callable[[], Completed]) -> None:
         try:
             for _ in range(_RUNS_AFTER_KILL):
                 self.clear_remains(component_id)
+                self._clear_beside(component_id)
                 done = run()
                 row = self.row(component_id)
                 if row is not None and commit.startswith(row.commit):

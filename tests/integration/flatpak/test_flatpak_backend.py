@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,6 +175,41 @@ def test_a_half_deployed_ref_can_be_removed(bed: Bed) -> None:
     bed.backend.remove(HELLO)
     assert bed.backend.probe(HELLO, "") is Presence.ABSENT
     assert bed.remotes().split() == ["platform-origin"]
+
+
+def test_a_commit_that_was_not_made_active_in_time_is_deployed_anew(bed: Bed) -> None:
+    bed.install(OLD)
+    old, archive = bed.deployed(), NEW.build(bed.folder)
+    commit = flatpak_bundle.read(archive).commit
+    for name in (commit, f".{commit}-ABC123", f".{old}-ABC123"):
+        shutil.copytree(bed.branch_dir / old, bed.branch_dir / name)
+    again = bed.tool("install", "-y", "--noninteractive", "--bundle", archive)
+    assert (again.returncode, "already installed" in again.stderr) == (1, True)
+    bed.install(NEW)
+    assert bed.deployed() == commit
+    assert (bed.branch_dir / "active/files/share/content").read_text() == "new"
+    assert {path.name for path in bed.branch_dir.iterdir()} == {"active", commit}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_people_start_it_by_is_made_where_a_kill_came_before(bed: Bed, is_first: bool) -> None:
+    launcher = "share/applications/org.scomo.Hello.desktop"
+    entry = b"[Desktop Entry]\nType=Application\nName=Hello\nExec=hello\n"
+    bundle = replace(OLD, files={f"../export/{launcher}": entry, "bin/hello": b"#!/bin/sh\n"})
+    bed.install(bundle)
+    shutil.rmtree(bed.dir / "exports/share/applications")
+    if is_first:
+        (bed.dir / "app/org.scomo.Hello/current").unlink()
+    bed.install(bundle)
+    assert "Name=Hello" in (bed.dir / "exports" / launcher).read_text()
+
+
+def test_another_branch_that_was_made_current_stays_it(bed: Bed) -> None:
+    bed.install(OLD)
+    bed.install(replace(OLD, branch="beta"))
+    bed.install(OLD)
+    current = bed.dir / "app/org.scomo.Hello/current"
+    assert str(current.readlink()).endswith("/beta")
 
 
 @pytest.mark.parametrize("kind", ["install", "upgrade", "remove"])
