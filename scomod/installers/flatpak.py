@@ -114,7 +114,7 @@ class FlatpakBackend:
         contents = self._contents(payload, ref)
         before = self._deployed.row(facts.id)
         if before is not None and contents.commit.startswith(before.commit):
-            self._deployed.show(before)
+            self._deployed.finish(before)
             return
         if before is not None and not may_downgrade:
             self._check_direction(before, facts, contents)

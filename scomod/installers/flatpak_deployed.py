@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -121,12 +122,13 @@ class Deployed:
             # Files that flatpak does not list it leaves; what it has besides it clears.
             self.tool.change("repair")
 
-    def show(self, row: Row) -> None:
-        """Make what people start an application by, as its installation ends with.
+    def finish(self, row: Row) -> None:
+        """Do what an installation ends with: the earlier one goes, the launcher comes.
 
-        Not where another branch or architecture of it was made current.  Raises
-        `InstallerError`.
+        That is no matter of ours where another branch or architecture of an application was
+        made current.  Raises `InstallerError`.
         """
+        self._clear_beside(row.id)
         current = self.tool.dir / "app" / row.name / "current"
         ours = f"{row.architecture}/{row.branch}"
         if row.kind != "app" or (current.is_symlink() and str(current.readlink()) != ours):
@@ -136,13 +138,20 @@ class Deployed:
             raise failure(done)
 
     def _clear_beside(self, component_id: str) -> None:
-        """Clear away commits that a kill left beside the active one."""
+        """Clear away commits that a kill left beside the active one.
+
+        One may still run: it goes to where flatpak looks for what to delete when it does not.
+        """
         for place in self.remains(component_id):
-            active = (place / "active").resolve()
+            active = (place / "active").resolve().name
+            for link in place.glob(".active-*"):  # which was not renamed to "active"
+                link.unlink()
             for left in place.iterdir():
-                if _DEPLOYED.fullmatch(left.name) and left != active:
-                    log.info("%s of %s was not made active and is cleared away", left, component_id)
-                    shutil.rmtree(left)
+                if _DEPLOYED.fullmatch(left.name) and left.name != active:
+                    log.info("%s is not the active %s and is cleared away", left.name, component_id)
+                    waste = self.tool.dir / ".removed" / f"{left.name}-{secrets.token_hex(3)}"
+                    waste.parent.mkdir(exist_ok=True)
+                    left.rename(waste)
 
     def _put(self, component_id: str, commit: str, run: Callable[[], Completed]) -> None:
         try:

@@ -189,6 +189,18 @@ def test_a_commit_that_was_not_made_active_in_time_is_deployed_anew(bed: Bed) ->
     assert bed.deployed() == commit
     assert (bed.branch_dir / "active/files/share/content").read_text() == "new"
     assert {path.name for path in bed.branch_dir.iterdir()} == {"active", commit}
+    assert list((bed.dir / ".removed").iterdir()) == [], "flatpak deletes what does not run"
+
+
+def test_an_earlier_commit_that_was_not_taken_off_in_time_goes(bed: Bed) -> None:
+    bed.install(OLD)
+    old = bed.deployed()
+    kept = shutil.copytree(bed.branch_dir / old, bed.folder / "kept", symlinks=True)
+    bed.install(NEW)
+    kept.rename(bed.branch_dir / old)
+    (bed.branch_dir / ".active-ABCD").symlink_to(old)
+    bed.install(NEW)
+    assert {path.name for path in bed.branch_dir.iterdir()} == {"active", bed.deployed()}
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -228,8 +240,10 @@ def test_the_same_order_after_a_killed_flatpak_ends_right(bed: Bed, kind: str) -
             assert bed.backend.probe(HELLO, "") is Presence.ABSENT
         else:
             bed.backend.install(new, bed.backend.inspect(new))
-            assert bed.deployed() == flatpak_bundle.read(new).commit
+            commit = flatpak_bundle.read(new).commit
+            assert bed.deployed() == commit
             assert (bed.branch_dir / "active/files/share/content").read_text() == "new"
+            assert {path.name for path in bed.branch_dir.iterdir()} == {"active", commit}
 
 
 # -- looking -------------------------------------------------------------------------
