@@ -50,6 +50,13 @@ ROWS = {
         "what_is_prepared_is_not_deployed_and_is_activated_without_its_remote"
     ),
     "deployed by half": "a_half_deployed_ref_is_partial_and_healed_though_flatpak_heals_nothing",
+    "a commit deployed, not yet active": (
+        "a_commit_that_was_not_made_active_in_time_is_deployed_anew"
+    ),
+    "active, the earlier one not yet taken off": (
+        "an_earlier_commit_that_was_not_taken_off_in_time_goes"
+    ),
+    "active, no launcher yet": "what_people_start_it_by_is_made_where_a_kill_came_before",
     "killed": "the_same_order_after_a_killed_flatpak_ends_right",
     "killed while it fetches": "the_same_order_after_a_fetch_that_was_killed_ends_right",
     "update with nothing new": "an_update_that_finds_nothing_is_0_and_only_what_is_listed_counts",
