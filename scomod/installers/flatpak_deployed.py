@@ -113,9 +113,11 @@ class Deployed:
         self.clear_remains(component_id)
 
     def clear_remains(self, component_id: str) -> None:
-        """Clear away what is deployed by half."""
+        """Clear away what is deployed by half, and what lies beside what is deployed."""
         remains = self.remains(component_id)
-        if remains and self.row(component_id) is None:
+        if remains and self.row(component_id) is not None:
+            self._clear_beside(remains)
+        elif remains:
             log.info("%s is half deployed and is cleared away", component_id)
             for place in remains:
                 shutil.rmtree(place)
@@ -128,7 +130,7 @@ class Deployed:
         That is no matter of ours where another branch or architecture of an application was
         made current.  Raises `InstallerError`.
         """
-        self._clear_beside(row.id)
+        self._clear_beside(self.remains(row.id))
         current = self.tool.dir / "app" / row.name / "current"
         ours = f"{row.architecture}/{row.branch}"
         if row.kind != "app" or (current.is_symlink() and str(current.readlink()) != ours):
@@ -137,18 +139,18 @@ class Deployed:
         if done.rc:
             raise failure(done)
 
-    def _clear_beside(self, component_id: str) -> None:
+    def _clear_beside(self, places: list[Path]) -> None:
         """Clear away commits that a kill left beside the active one.
 
         One may still run: it goes to where flatpak looks for what to delete when it does not.
         """
-        for place in self.remains(component_id):
+        for place in places:
             active = (place / "active").resolve().name
             for link in place.glob(".active-*"):  # which was not renamed to "active"
                 link.unlink()
             for left in place.iterdir():
                 if _DEPLOYED.fullmatch(left.name) and left.name != active:
-                    log.info("%s is not the active %s and is cleared away", left.name, component_id)
+                    log.info("%s is not the active commit and is cleared away", left)
                     waste = self.tool.dir / ".removed" / f"{left.name}-{secrets.token_hex(3)}"
                     waste.parent.mkdir(exist_ok=True)
                     left.rename(waste)
@@ -157,7 +159,6 @@ class Deployed:
         try:
             for _ in range(_RUNS_AFTER_KILL):
                 self.clear_remains(component_id)
-                self._clear_beside(component_id)
                 done = run()
                 row = self.row(component_id)
                 if row is not None and commit.startswith(row.commit):
